@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Installs what `make generate` and `make test` need beside Go, and only what is
+# missing. This is the one place that lists it. On a system without apt it names
+# what to install.
+set -euo pipefail
+
+# command:Debian package. clang is pinned, since the BPF objects are committed
+# and compared.
+needs=(
+	clang-16:clang-16
+	llvm-strip-16:llvm-16
+	clang-format-16:clang-format-16
+	gcc:gcc
+	git:git
+	qemu-system-x86_64:qemu-system-x86
+	qemu-system-aarch64:qemu-system-arm
+	xz:xz-utils
+	zstd:zstd
+	cpio:cpio
+	dpkg-deb:dpkg
+)
+
+missing=()
+for need in "${needs[@]}"; do
+	command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+sudo=()
+[ "$(id -u)" -eq 0 ] || sudo=(sudo)
+if ! command -v apt-get >/dev/null; then
+	echo "deps.sh: install what provides these Debian packages: ${missing[*]}" >&2
+	exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+"${sudo[@]}" apt-get update -qq
+"${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null
