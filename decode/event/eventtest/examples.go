@@ -1,0 +1,519 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package eventtest
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/oomtrace/oomtrace/decode/event"
+)
+
+// The examples play on one node. Every function returns a value of its own, so
+// a test may change what it gets.
+const (
+	session = "5f2c9b1e7a4d8036"
+	bootID  = "3b1f0a52-7c7e-4d0e-9a58-0c8f6f2d9e11"
+	page    = 4096
+
+	podSlice = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod8f1d2c3b_5a47_4e0e_b9a1_77c2d1e0a942.slice"
+	ctrID    = "c0ffee5d1b2a4f7e9d8c6b5a4f3e2d1c0b9a8f7e6d5c4b3a2f1e0d9c8b7a6f5e"
+)
+
+// bootTime is the realtime clock at boottime 0.
+var bootTime = time.Date(2026, 3, 1, 9, 30, 0, 5, time.UTC)
+
+// p shortens the examples.
+func p[T any](v T) *T { return event.Ptr(v) }
+
+// Host returns the machine that all examples are from.
+func Host() *event.Host {
+	return &event.Host{
+		Name:          "node-3",
+		MachineID:     "9d0f3c5b2e6a4b1f8c7d6e5f4a3b2c1d",
+		BootID:        bootID,
+		Kernel:        "6.12.95+deb13-cloud-amd64",
+		Arch:          "x86_64",
+		PageSizeBytes: page,
+		Labels:        map[string]string{"cluster": "prod-eu", "rack": "b7"},
+	}
+}
+
+// at returns an event of type t, with sequence number seq, ns after boot.
+func at(t event.Type, src event.Source, seq, ns uint64) *event.Event {
+	return &event.Event{
+		Schema:     event.Schema,
+		Type:       t,
+		Session:    session,
+		Seq:        seq,
+		Time:       bootTime.Add(time.Duration(ns)),
+		BoottimeNS: p(ns),
+		Source:     src,
+		Host:       Host(),
+	}
+}
+
+// Episode returns the id of the OOM invoked ns after the boot of [Host].
+func Episode(ns uint64) string { return fmt.Sprintf("%s-%x", bootID[:8], ns) }
+
+const (
+	killNS   = 1_123_061_482_917_334 // 12 days 23:57:41 after boot
+	globalNS = 1_123_200_004_411_902
+)
+
+// All returns one or more rich events of every type, in the order of a stream.
+// Together they fill every field of the event model. [Hostile] is apart.
+func All() []*event.Event {
+	return []*event.Event{
+		SessionStart(), Kill(), Detail(), Snapshot(), KillGlobal(), KillGroup(), KillSparse(),
+		Clock(), ClockFrequency(), ClockRefused(), ClockSummary(), ClockStep(), Lost(), SessionEnd(),
+	}
+}
+
+// SessionStart is the first line of a stream on a kernel where not all works.
+func SessionStart() *event.Event {
+	e := at(event.TypeSessionStart, event.SourceTracer, 0, 1_123_000_000_000_000)
+	e.SessionStart = &event.SessionStart{
+		Version: "v0.1.0",
+		Hooks: []event.Hook{
+			{Fact: "kill", Method: "tp_btf signal_generate + mark_victim", OK: true},
+			{Fact: "trigger", Method: "derived in mark_victim", OK: true, Reason: "fentry oom_kill_process: operation not permitted; kprobe: CONFIG_KPROBES is off"},
+			{Fact: "clock", OK: false, Reason: "tracefs is not mounted"},
+		},
+		Settings:         settings(),
+		Locked:           true,
+		OOMScoreAdj:      p(-900),
+		Filters:          []string{"namespace=shop"},
+		Warnings:         []string{"the tracer's memory limit is not raised: CAP_SYS_RESOURCE is missing"},
+		InitPIDNamespace: p(true),
+	}
+	return e
+}
+
+// SessionEnd is the last line of a stream.
+func SessionEnd() *event.Event {
+	e := at(event.TypeSessionEnd, event.SourceTracer, 20418, 1_124_000_000_000_000)
+	e.SessionEnd = &event.SessionEnd{
+		Reason:     "signal",
+		Received:   map[string]uint64{"oom.kill": 7, "clock.adjust": 20402},
+		Written:    map[string]uint64{"oom.kill": 7, "clock.adjust": 12, "clock.summary": 16},
+		Lost:       lostCounts(),
+		ClockReads: p(uint64(88123)),
+	}
+	return e
+}
+
+func lostCounts() event.LostCounts {
+	return event.LostCounts{
+		Reserve:     p(uint64(0)),
+		Queue:       p(uint64(120)),
+		Read:        p(uint64(3)),
+		Recursion:   p(uint64(0)),
+		ProbeMissed: p(uint64(1)),
+	}
+}
+
+// Lost reports losses; how many probes were missed is not known.
+func Lost() *event.Event {
+	e := at(event.TypeLost, event.SourceTracer, 9000, 1_123_500_000_000_000)
+	e.Lost = &event.Lost{Counts: lostCounts(), Delta: event.LostCounts{Queue: p(uint64(20))}}
+	e.Lost.Counts.ProbeMissed = nil
+	return e
+}
+
+func settings() *event.Settings {
+	return &event.Settings{
+		PanicOnOOM:            p(0),
+		OOMKillAllocatingTask: p(0),
+		OvercommitMemory:      p(1),
+		Swappiness:            p(60),
+		SwapTotalBytes:        p(uint64(0)),
+		Kdump: &event.Kdump{
+			Loaded:        p(true),
+			ReservedBytes: p(uint64(268435456)),
+			Crashkernel:   "2G-64G:256M,64G-:512M",
+			Tool:          "kdump-tools",
+			Collector:     "makedumpfile -c",
+			DumpLevel:     p(31),
+			Target:        "/var/crash",
+		},
+	}
+}
+
+func javaCgroup() *event.Cgroup {
+	return &event.Cgroup{
+		Version: 2,
+		Path:    podSlice + "/cri-containerd-" + ctrID + ".scope",
+		ID:      "1a2f7",
+	}
+}
+
+func container() *event.Container {
+	return &event.Container{Runtime: "containerd", ID: ctrID, Name: "checkout"}
+}
+
+func pod() *event.Pod {
+	return &event.Pod{
+		UID:       "8f1d2c3b-5a47-4e0e-b9a1-77c2d1e0a942",
+		Namespace: "shop",
+		Name:      "checkout-6b9f7d5c8-x2x7k",
+		QoS:       "burstable",
+	}
+}
+
+const javaCmdline = "/opt/java/openjdk/bin/java -Xmx2g -XX:+UseG1GC -Ddb.password=*** -jar /app/checkout.jar --server.port=8080"
+
+// Kill is a java process in a Kubernetes pod at its container's 2 GiB limit,
+// killed for the allocation of one of its own threads.
+func Kill() *event.Event {
+	e := at(event.TypeOOMKill, event.SourceBPF, 41, killNS)
+	e.Kill = &event.Kill{
+		Episode: Episode(killNS - 312_406),
+		Scope:   event.ScopeMemcg,
+		Choice:  event.ChoiceBadness,
+		Role:    event.RoleChosen,
+		Message: "Memory cgroup out of memory",
+		Victim: event.Victim{
+			PID:             48213,
+			TID:             p(48213),
+			NSPID:           p(1),
+			PPID:            p(48102),
+			Comm:            p("java"),
+			Cmdline:         p(javaCmdline),
+			Exe:             p("/opt/java/openjdk/bin/java"),
+			UID:             p(uint32(1001)),
+			StartBoottimeNS: p(uint64(1_118_402_771_204_118)),
+			OOMScoreAdj:     p(969),
+			Killable:        p(true),
+			// rss 520256 + swap 0 + page tables 1088 + 969·(524288/1000)
+			PointsPages:     p(int64(1029100)),
+			AllowedPages:    p(uint64(524288)),
+			BadnessPermille: p(int64(1962)),
+			TotalVMBytes:    p(uint64(9_871_360_000)),
+			AnonRSSBytes:    p(uint64(517120 * page)),
+			FileRSSBytes:    p(uint64(3072 * page)),
+			ShmemRSSBytes:   p(uint64(64 * page)),
+			SwapBytes:       p(uint64(0)),
+			PgtablesBytes:   p(uint64(1088 * page)),
+			RSSErrorBytes:   p(uint64(0)),
+			Threads:         p(87),
+			Cgroup:          javaCgroup(),
+			Container:       container(),
+			Pod:             pod(),
+			Unit:            "cri-containerd-" + ctrID + ".scope",
+		},
+		Trigger: &event.Task{
+			PID:             48213,
+			TID:             p(48291),
+			Comm:            p("http-nio-8080-e"),
+			Cmdline:         p(javaCmdline),
+			Exe:             p("/opt/java/openjdk/bin/java"),
+			UID:             p(uint32(1001)),
+			StartBoottimeNS: p(uint64(1_118_402_771_204_118)),
+			KThread:         p(false),
+			Cgroup:          javaCgroup(),
+			Container:       container(),
+			Pod:             pod(),
+			Unit:            "cri-containerd-" + ctrID + ".scope",
+			GFPMask:         "cc0",
+			GFPFlags:        []string{"__GFP_IO", "__GFP_FS", "__GFP_DIRECT_RECLAIM", "__GFP_KSWAPD_RECLAIM"},
+			Order:           p(0),
+		},
+		Limit: &event.Limit{
+			Kind:       event.LimitMemory,
+			Cgroup:     javaCgroup(),
+			Bytes:      p(uint64(2 << 30)),
+			Unlimited:  p(false),
+			UsageBytes: p(uint64(2 << 30)),
+			SwapBytes:  p(uint64(0)),
+			OOMGroup:   p(false),
+		},
+		Memory: memory(),
+		Stack: &event.Stack{
+			ID: "b41fe07c92d3a865",
+			Frames: []event.Frame{
+				{Symbol: "mark_oom_victim", Offset: 0xa9},
+				{Symbol: "__oom_kill_process", Offset: 0x112},
+				{Symbol: "oom_kill_process", Offset: 0xb6},
+				{Symbol: "out_of_memory", Offset: 0x27d},
+				{Symbol: "mem_cgroup_out_of_memory", Offset: 0x13a},
+				{Symbol: "try_charge_memcg", Offset: 0x6d3},
+				{Symbol: "charge_memcg", Offset: 0x34},
+				{Symbol: "__mem_cgroup_charge", Offset: 0x2d},
+				{Symbol: "alloc_anon_folio", Offset: 0x20f},
+				{Symbol: "do_anonymous_page", Offset: 0x8e},
+				{Symbol: "__handle_mm_fault", Offset: 0xb1a},
+				{Symbol: "handle_mm_fault", Offset: 0x17f},
+				{Symbol: "do_user_addr_fault", Offset: 0x1b6},
+				{Symbol: "exc_page_fault", Offset: 0x7e},
+				{Symbol: "asm_exc_page_fault", Offset: 0x26},
+			},
+		},
+		Settings: settings(),
+		Snapshot: &event.SnapshotState{State: "ok", AgeMS: p(int64(1))},
+		Sources:  map[string]string{"victim.cmdline": "proc", "victim.exe": "proc", "limit.swap_bytes": "computed"},
+	}
+	return e
+}
+
+func memory() *event.Memory {
+	return &event.Memory{
+		TotalBytes:     p(uint64(33_558_155_264)),
+		FreeBytes:      p(uint64(6_120_345_600)),
+		AvailableBytes: p(uint64(14_880_415_744)),
+		CachedBytes:    p(uint64(8_412_123_136)),
+		ShmemBytes:     p(uint64(104_857_600)),
+		SlabBytes:      p(uint64(901_775_360)),
+		SwapTotalBytes: p(uint64(0)),
+		SwapFreeBytes:  p(uint64(0)),
+		Source:         "meminfo",
+		AgeMS:          p(int64(-1)),
+	}
+}
+
+// KillGlobal is postgres killed by the machine's own shortage, for a page fault
+// in another process on a file system module; `oomtrace simulate` caused it. The
+// stack has a frame without a symbol, and the names had to be mended.
+func KillGlobal() *event.Event {
+	e := at(event.TypeOOMKill, event.SourceBPF, 42, globalNS)
+	e.Simulated = true
+	e.Kill = &event.Kill{
+		Episode: Episode(globalNS - 901_113),
+		Scope:   event.ScopeGlobal,
+		Choice:  event.ChoiceBadness,
+		Role:    event.RoleChosen,
+		Message: "Out of memory",
+		Victim: event.Victim{
+			PID:             2417,
+			TID:             p(2417),
+			PPID:            p(2390),
+			Comm:            p("postgres"),
+			UID:             p(uint32(0)),
+			StartBoottimeNS: p(uint64(22_417_118_402)),
+			OOMScoreAdj:     p(0),
+			Killable:        p(true),
+			PointsPages:     p(int64(3_214_002)),
+			AllowedPages:    p(uint64(8_192_909)),
+			BadnessPermille: p(int64(392)),
+			AnonRSSBytes:    p(uint64(3_101_222 * page)),
+			FileRSSBytes:    p(uint64(1_024 * page)),
+			ShmemRSSBytes:   p(uint64(105_412 * page)),
+			SwapBytes:       p(uint64(0)),
+			PgtablesBytes:   p(uint64(6_344 * page)),
+			RSSErrorBytes:   p(uint64(4 * 32 * page)),
+			Cgroup:          &event.Cgroup{Controller: "memory", Version: 1, Path: "/system.slice/postgresql@16-main.service", ID: "8c1"},
+			Unit:            "postgresql@16-main.service",
+		},
+		Trigger: &event.Task{
+			PID: 911, TID: p(911), Comm: p("sar\ufffd"), CommHex: "736172ff", UID: p(uint32(0)), KThread: p(false),
+			Cmdline: p("sar\ufffd -u"), CmdlineHex: "736172ff202d75", Exe: p("/opt/sar\ufffd"), ExeHex: "2f6f70742f736172ff",
+			GFPMask: "140cca", GFPFlags: []string{"GFP_HIGHUSER_MOVABLE", "__GFP_COMP"}, Order: p(2),
+			Cgroup: &event.Cgroup{Controller: "memory", Version: 1, Path: "/", ID: "1"},
+			Unit:   "init.scope",
+		},
+		Limit: &event.Limit{Kind: event.LimitRAM, Bytes: p(uint64(33_558_155_264)), UsageBytes: p(uint64(33_441_005_568)), SwapBytes: p(uint64(0))},
+		Stack: &event.Stack{
+			ID: "70c4d2be1958fa03",
+			Frames: []event.Frame{
+				{Symbol: "oom_kill_process", Offset: 0xb6},
+				{Symbol: "out_of_memory", Offset: 0x27d},
+				{Symbol: "__alloc_pages_slowpath.constprop.0", Offset: 0xc12},
+				{Symbol: "__alloc_pages_noprof", Offset: 0x30d},
+				{Symbol: "filemap_fault", Offset: 0x8a5},
+				{Symbol: "xfs_filemap_fault", Offset: 0x75, Module: "xfs"},
+				{Addr: "ffffffffc0a81f33"},
+				{Symbol: "asm_exc_page_fault", Offset: 0x26},
+			},
+			Unresolved: 1,
+		},
+		Snapshot: &event.SnapshotState{State: "late"},
+	}
+	return e
+}
+
+// KillGroup is a further process of a cgroup with memory.oom.group, all of whose
+// names had to be mended and whose cgroup path was cut in the kernel.
+func KillGroup() *event.Event {
+	e := at(event.TypeOOMKill, event.SourceBPF, 43, killNS+1_204_118)
+	raw := []byte("/srv/job-\xff\xfe/worker")
+	path, pathHex := event.CleanString(raw)
+	e.Kill = &event.Kill{
+		Episode: Episode(killNS - 312_406),
+		Scope:   event.ScopeMemcg,
+		Role:    event.RoleGroup,
+		Victim: event.Victim{
+			PID: 48377, TID: p(48380),
+			Comm: p("w\ufffdrker"), CommHex: "77ff726b6572",
+			Cmdline: p("w\ufffdrker --all"), CmdlineHex: "77ff726b6572202d2d616c6c",
+			Exe: p("/srv/w\ufffdrker"), ExeHex: "2f7372762f77ff726b6572",
+			UID: p(uint32(1001)), OOMScoreAdj: p(-1000), Killable: p(false),
+			AnonRSSBytes: p(uint64(12 * page)),
+			Cgroup:       &event.Cgroup{Version: 2, Path: path, PathHex: pathHex, ID: "1b004", Truncated: true},
+			Container:    &event.Container{Runtime: "podman", ID: ctrID},
+		},
+		Limit: &event.Limit{Kind: event.LimitMemsw, Cgroup: &event.Cgroup{Version: 2, Path: "/srv", ID: "1b000"}, Unlimited: p(true), OOMGroup: p(true)},
+	}
+	return e
+}
+
+// KillSparse is a kill of which nearly nothing is known.
+func KillSparse() *event.Event {
+	e := at(event.TypeOOMKill, event.SourceBPF, 44, globalNS+5_000_000_000)
+	e.BoottimeNS, e.Host = nil, nil
+	e.Kill = &event.Kill{
+		Episode: Episode(globalNS + 5_000_000_000),
+		Role:    event.RoleSharedMM,
+		Victim:  event.Victim{PID: 7},
+	}
+	return e
+}
+
+// Detail is the first of two continuations of [Kill]'s episode.
+func Detail() *event.Event {
+	e := at(event.TypeOOMDetail, event.SourceBPF, 41, killNS)
+	e.Detail = &event.Detail{
+		Episode: Episode(killNS - 312_406),
+		PID:     48213,
+		Part:    1,
+		Parts:   2,
+		Frames:  []event.Frame{{Symbol: "do_user_addr_fault", Offset: 0x1b6}, {Symbol: "exc_page_fault", Offset: 0x7e}},
+	}
+	return e
+}
+
+// Snapshot is what /proc said after the line of [KillGlobal] was out.
+func Snapshot() *event.Event {
+	e := at(event.TypeOOMSnapshot, event.SourceProc, 45, globalNS+9_104_220)
+	e.Snapshot = &event.SnapshotLate{
+		Episode:  Episode(globalNS - 901_113),
+		PID:      2417,
+		Victim:   &event.Task{PID: 2417, Comm: p("postgres"), Cmdline: p("postgres: 16/main: shop shop [local] SELECT"), Exe: p("/usr/lib/postgresql/16/bin/postgres"), Unit: "postgresql@16-main.service"},
+		Trigger:  &event.Task{PID: 911, Comm: p("sar\ufffd"), CommHex: "736172ff"},
+		Memory:   memory(),
+		Snapshot: event.SnapshotState{State: "ok", AgeMS: p(int64(9))},
+	}
+	e.Snapshot.Memory.AgeMS = p(int64(9))
+	return e
+}
+
+// Clock is an operator's `date -s`, one hour back.
+func Clock() *event.Event {
+	e := at(event.TypeClockAdjust, event.SourceBPF, 61, 1_123_300_000_118_402)
+	e.Clock = &event.Clock{
+		Op:       event.OpClockSettime,
+		Function: "do_settimeofday64",
+		Kind:     event.KindStep,
+		Process: event.Task{
+			PID: 51002, TID: p(51002), Comm: p("date"), Cmdline: p("date -s 2026-03-14 08:00"), Exe: p("/usr/bin/date"),
+			UID: p(uint32(0)), StartBoottimeNS: p(uint64(1_123_299_998_204_118)), KThread: p(false),
+			Cgroup: &event.Cgroup{Version: 2, Path: "/user.slice/user-1000.slice/session-14.scope", ID: "2c11"},
+			Unit:   "session-14.scope",
+		},
+		StepNS:      p(int64(-3_600_000_004_118)),
+		StepErrorNS: p(int64(840)),
+		StepSource:  "argument",
+		Result:      "ok",
+	}
+	return e
+}
+
+// ClockFrequency is chronyd at its work: tick and frequency together, and a slew.
+func ClockFrequency() *event.Event {
+	e := at(event.TypeClockAdjust, event.SourceBPF, 62, 1_123_300_100_118_402)
+	e.Clock = &event.Clock{
+		Op:       event.OpClockAdjtime,
+		Function: "do_adjtimex",
+		Kind:     event.KindFrequency,
+		Process:  event.Task{PID: 612, TID: p(612), Comm: p("chronyd"), Exe: p("/usr/sbin/chronyd"), UID: p(uint32(107)), KThread: p(false), Unit: "chrony.service"},
+		Daemon:   true,
+		SlewNS:   p(int64(-1500)),
+		Modes:    []string{"frequency", "tick", "offset"},
+		Before:   &event.ClockState{FreqPPM: p(-12.5), TickUS: p(int64(10000)), RatePPM: p(-12.5), Status: []string{"unsync"}, TAIS: p(37), AgeMS: p(int64(64021))},
+		After: &event.ClockState{
+			FreqPPM: p(-11.734375), TickUS: p(int64(10001)), RatePPM: p(88.265625), Status: []string{"pll", "nano"}, TAIS: p(37),
+			OffsetNS: p(int64(-1500)), MaxErrorUS: p(int64(12043)), EstErrorUS: p(int64(88)),
+		},
+		Result: "ok",
+	}
+	return e
+}
+
+// ClockRefused is a call that the kernel refused.
+func ClockRefused() *event.Event {
+	e := at(event.TypeClockAdjust, event.SourceBPF, 63, 1_123_300_200_118_402)
+	e.Clock = &event.Clock{
+		Op:       event.OpSettimeofday,
+		Function: "sys_enter_settimeofday",
+		Kind:     event.KindStep,
+		Process:  event.Task{PID: 51877, TID: p(51877), Comm: p("python3"), UID: p(uint32(1001)), Container: container(), Pod: pod()},
+		Errno:    "EPERM",
+	}
+	return e
+}
+
+// ClockSummary is a minute of chronyd's discipline.
+func ClockSummary() *event.Event {
+	e := at(event.TypeClockSummary, event.SourceTracer, 64, 1_123_360_000_000_000)
+	e.ClockSummary = &event.ClockSummary{
+		Process:    event.Task{PID: 612, Comm: p("chronyd"), Exe: p("/usr/sbin/chronyd"), UID: p(uint32(107)), Unit: "chrony.service"},
+		IntervalMS: 60000,
+		Calls:      14,
+		MinFreqPPM: p(-12.5),
+		MaxFreqPPM: p(-11.734375),
+		After:      &event.ClockState{FreqPPM: p(-11.734375), TickUS: p(int64(10000)), RatePPM: p(-11.734375)},
+	}
+	return e
+}
+
+// ClockStep is a set of the clock that no call explains.
+func ClockStep() *event.Event {
+	e := at(event.TypeClockStep, event.SourceTimerFD, 65, 1_123_400_000_000_007)
+	e.ClockStep = &event.ClockStep{StepNS: 1_999_871_204, StepErrorNS: 2100, StepSource: "timerfd"}
+	return e
+}
+
+// Hostile returns kills and a clock change whose names attack whoever shows
+// them. Each comm is at most 15 bytes, as in the kernel.
+func Hostile() []*event.Event {
+	comms := []string{
+		"\x1b[2J\x1b[31mroot", // clears the screen, colours
+		"\x1b]0;pwned\x07x",   // sets the window's title
+		"a\noom.kill x",       // forges a line
+		"a\r\tb\x08\x7f",      // overwrites a row
+		"<script>alert(1",     // 15 bytes of HTML
+		"\"},{\"pid\":1,\"",   // breaks JSON
+		"\x9b31m\xff\xfe",     // invalid UTF-8 that begins with a C1 CSI
+		"\u009b31m\u0085x",    // C1 controls, valid UTF-8
+		"ab\u202ecod.exe",     // right-to-left override
+		"z\u200bw\u2028x",     // zero width space, line separator
+		"exactly15bytes!",     // full
+		"日本語日本",               // 15 bytes, 10 columns
+		"\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e\xe6\x97\xa5\xe6\x9c", // cut within a rune
+		"| a | b |",      // a table's own rulers
+		"%s%n%!d(EXTRA)", // format verbs
+		"",               // prctl(PR_SET_NAME, "")
+	}
+	var out []*event.Event
+	for i, raw := range comms {
+		s, h := event.CleanString([]byte(raw))
+		e := Kill()
+		e.Seq += uint64(i)
+		v := &e.Kill.Victim
+		v.Comm, v.CommHex = p(s), h
+		v.Cmdline, v.CmdlineHex = p(s+" --config "+s), ""
+		if h != "" {
+			v.CmdlineHex = h + fmt.Sprintf("%x", " --config ") + h
+		}
+		v.Cgroup.Path, v.Cgroup.PathHex = "/"+s, ""
+		if h != "" {
+			v.Cgroup.PathHex = "2f" + h
+		}
+		v.Pod.Name, v.Container.Name, v.Unit = s, s, s
+		e.Kill.Trigger.Comm, e.Kill.Trigger.CommHex = p(s), h
+		out = append(out, e)
+	}
+	c := Clock()
+	c.Clock.Process.Comm = p(comms[0])
+	c.Clock.Process.Cmdline = p("date\n\x1b[1A\x1b[2K")
+	return append(out, c)
+}

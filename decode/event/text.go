@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package event
+
+import (
+	"bytes"
+	"encoding/hex"
+	"unicode/utf8"
+)
+
+// CleanString makes valid UTF-8 of raw kernel or /proc bytes. Valid input is
+// returned as it is, with hexRaw "". Otherwise each invalid byte becomes
+// U+FFFD and hexRaw holds all of raw in lower-case hex, so that nothing is lost.
+func CleanString(raw []byte) (s string, hexRaw string) {
+	if utf8.Valid(raw) {
+		return string(raw), ""
+	}
+	return string([]rune(string(raw))), hex.EncodeToString(raw)
+}
+
+// CutNUL returns b up to its first NUL byte, or all of b. The kernel leaves
+// stale bytes behind the NUL of a comm.
+func CutNUL(b []byte) []byte {
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		return b[:i]
+	}
+	return b
+}
