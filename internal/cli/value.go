@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// Enum is a flag value that takes one of a few words. Its zero Value is the
+// default of its flag.
+type Enum struct {
+	Value   string
+	Choices []string
+}
+
+// Set takes one of the choices.
+func (e *Enum) Set(s string) error {
+	if !slices.Contains(e.Choices, s) {
+		return fmt.Errorf("must be one of %s", strings.Join(e.Choices, ", "))
+	}
+	e.Value = s
+	return nil
+}
+
+// String returns the value.
+func (e *Enum) String() string { return e.Value }
+
+// Type names the value in help texts.
+func (e *Enum) Type() string { return strings.Join(e.Choices, "|") }
+
+// Complete registers the choices for completion of the named flag.
+func (e *Enum) Complete(cmd *cobra.Command, flag string) {
+	complete(cmd, flag, e.Choices...)
+}
+
+// complete offers fixed words for a flag. It fails only for a flag that does
+// not exist, which every test run would show.
+func complete(cmd *cobra.Command, flag string, words ...string) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err)
+	}
+}
+
+// Duration is a flag value: a positive time such as 30s or 5m. Zero means that
+// the flag was not given.
+type Duration time.Duration
+
+// Set takes what time.ParseDuration takes, if it is above zero.
+func (d *Duration) Set(s string) error {
+	v, err := time.ParseDuration(s)
+	if err != nil {
+		return fmt.Errorf("not a duration such as 500ms, 30s or 5m")
+	}
+	if v <= 0 {
+		return fmt.Errorf("must be longer than nothing")
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// String returns the value, "0s" for none.
+func (d *Duration) String() string { return time.Duration(*d).String() }
+
+// Type names the value in help texts.
+func (d *Duration) Type() string { return "duration" }
+
+// Bytes is a flag value: a size in bytes, given as 65536, 64KiB, 64MiB, 1GiB or
+// with the bare letters k, M, G, which mean the same powers of 1024.
+type Bytes uint64
+
+// Set takes a positive size.
+func (b *Bytes) Set(s string) error {
+	number, unit := s, ""
+	if i := strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
+		number, unit = s[:i], s[i:]
+	}
+	shift, known := map[string]uint{
+		"": 0, "b": 0, "k": 10, "kib": 10, "m": 20, "mib": 20, "g": 30, "gib": 30,
+	}[strings.ToLower(unit)]
+	n, err := strconv.ParseUint(number, 10, 64)
+	if err != nil || !known || n == 0 || n > math.MaxInt64>>shift {
+		return fmt.Errorf("not a size such as 65536, 64KiB, 64MiB or 1GiB")
+	}
+	*b = Bytes(n << shift)
+	return nil
+}
+
+// String returns the value with the largest unit that divides it.
+func (b *Bytes) String() string {
+	n := uint64(*b)
+	for _, u := range []struct {
+		shift uint
+		name  string
+	}{{30, "GiB"}, {20, "MiB"}, {10, "KiB"}} {
+		if n != 0 && n&(1<<u.shift-1) == 0 {
+			return strconv.FormatUint(n>>u.shift, 10) + u.name
+		}
+	}
+	return strconv.FormatUint(n, 10)
+}
+
+// Type names the value in help texts.
+func (b *Bytes) Type() string { return "size" }
