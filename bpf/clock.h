@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Clock changes: what was asked at entry, what came of it at return. */
+#ifndef OOMTRACE_CLOCK_H
+#define OOMTRACE_CLOCK_H
+
+/* include/uapi/linux/timex.h */
+#define ADJ_OFFSET_SS_READ 0xa001
+
+/* A call under way, by pid_tgid. */
+struct clock_call {
+	u64 entry_ns;
+	u64 arg; /* the caller's struct */
+	s64 sec;
+	s64 nsec;
+	struct wire_timex in;
+	u32 func;
+	u32 valid;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u64);
+	__type(value, struct clock_call);
+} clock_calls SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct wire_clock);
+} clock_scratch SEC(".maps");
+
+#define READ_TIMEX(t, src, READ)                                                                   \
+	({                                                                                         \
+		int e_ = 0;                                                                        \
+		e_ |= READ(&(t)->modes, src, modes);                                               \
+		e_ |= READ(&(t)->offset, src, offset);                                             \
+		e_ |= READ(&(t)->freq, src, freq);                                                 \
+		e_ |= READ(&(t)->maxerror, src, maxerror);                                         \
+		e_ |= READ(&(t)->esterror, src, esterror);                                         \
+		e_ |= READ(&(t)->status, src, status);                                             \
+		e_ |= READ(&(t)->constant, src, constant);                                         \
+		e_ |= READ(&(t)->sec, src, time.tv_sec);                                           \
+		e_ |= READ(&(t)->usec, src, time.tv_usec);                                         \
+		e_ |= READ(&(t)->tick, src, tick);                                                 \
+		e_ |= READ(&(t)->tai, src, tai);                                                   \
+		e_;                                                                                \
+	})
+
+/* The system call current is in, from the registers saved at its entry. */
+static __always_inline void read_syscall(struct wire_clock *c, struct task_struct *task)
+{
+	void *regs;
+
+	if (!arch_has_syscall_nr)
+		return;
+	if (HAVE_TASK_PT_REGS) {
+		regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	} else {
+		/* arch/x86/include/asm/processor.h, task_pt_regs(); before v5.15
+		 * nothing lies between the registers and the stack's end. */
+		char *stack = BPF_CORE_READ(task, stack);
+
+		if (!stack)
+			return;
+		regs = stack + thread_size - sizeof(struct pt_regs);
+	}
+#if defined(__TARGET_ARCH_x86)
+	{
+		struct pt_regs r;
+
+		if (bpf_probe_read_kernel(&r, sizeof(r), regs)) {
+			COUNT(read);
+			return;
+		}
+		if ((r.cs & 3) != 3) /* not entered from user space */
+			return;
+		c->syscall_nr = r.orig_ax;
+		c->h.valid |= 1 << WIRE_CLOCK_NR;
+		if ((r.cs & 0xffff) == 0x23) /* __USER32_CS */
+			c->h.valid |= 1 << WIRE_CLOCK_COMPAT;
+	}
+#else
+	{
+		struct pt_regs___arm64_nr *r = regs;
+		u64 pstate = 0;
+		s32 nr = -1;
+
+		if (bpf_core_read(&nr, sizeof(nr), &r->syscallno) ||
+		    bpf_core_read(&pstate, sizeof(pstate), &r->pstate)) {
+			COUNT(read);
+			return;
+		}
+		if (nr < 0 || (pstate & 0xf)) /* EL0 only */
+			return;
+		c->syscall_nr = nr;
+		c->h.valid |= 1 << WIRE_CLOCK_NR;
+		if (pstate & 0x10) /* PSR_MODE32_BIT */
+			c->h.valid |= 1 << WIRE_CLOCK_COMPAT;
+	}
+#endif
+}
+
+static __always_inline void enter_call(struct clock_call *call)
+{
+	u64 id = bpf_get_current_pid_tgid();
+
+	call->entry_ns = bpf_ktime_get_boot_ns();
+	if (bpf_map_update_elem(&clock_calls, &id, call, BPF_ANY))
+		COUNT(clock_reserve);
+}
+
+static __always_inline struct wire_clock *leave_call(struct clock_call *call, s32 ret)
+{
+	u32 zero = 0;
+	struct wire_clock *c = bpf_map_lookup_elem(&clock_scratch, &zero);
+
+	if (!c)
+		return NULL;
+	__builtin_memset(c, 0, offsetof(struct wire_clock, tail));
+	c->h.boottime_ns = call->entry_ns;
+	c->exit_ns = bpf_ktime_get_boot_ns();
+	c->h.version = WIRE_VERSION;
+	c->h.kind = WIRE_KIND_CLOCK;
+	c->h.valid = call->valid | 1 << WIRE_CLOCK_RET;
+	c->sec = call->sec;
+	c->nsec = call->nsec;
+	c->in = call->in;
+	c->func = call->func;
+	c->ret = ret;
+	return c;
+}
+
+static __always_inline void submit_clock(struct wire_clock *c)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	u64 len;
+	u32 tail;
+
+	read_syscall(c, task);
+	tail = read_task(&c->task, task, c->tail, 0, 0);
+	if (tail > sizeof(c->tail))
+		tail = sizeof(c->tail);
+	len = offsetof(struct wire_clock, tail) + tail;
+	c->h.len = len;
+	if (bpf_ringbuf_output(&clock_ring, c, len, 0))
+		COUNT(clock_reserve);
+}
+
+static __always_inline void finish_call(s32 ret)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	struct clock_call *call = bpf_map_lookup_elem(&clock_calls, &id);
+	struct wire_clock *c;
+
+	if (!call)
+		return; /* a read of the clock, or entered before we came */
+	c = leave_call(call, ret);
+	if (c) {
+		if (call->func == WIRE_CLOCK_DO_ADJTIMEX) {
+			struct __kernel_timex *tx = (void *)call->arg;
+
+			GOT(c->h.valid, WIRE_CLOCK_OUT,
+			    READ_TIMEX(&c->out, tx, BPF_CORE_READ_INTO));
+		} else if (call->func == WIRE_CLOCK_SYS_ADJTIMEX ||
+			   call->func == WIRE_CLOCK_SYS_CLOCK_ADJTIME) {
+			struct __kernel_timex *tx = (void *)call->arg;
+
+			GOT(c->h.valid, WIRE_CLOCK_OUT,
+			    READ_TIMEX(&c->out, tx, BPF_CORE_READ_USER_INTO));
+		}
+		submit_clock(c);
+	}
+	bpf_map_delete_elem(&clock_calls, &id);
+}
+
+static __always_inline bool is_read(u32 modes)
+{
+	return modes == 0 || modes == ADJ_OFFSET_SS_READ;
+}
+
+static __always_inline void enter_do_adjtimex(struct __kernel_timex *tx)
+{
+	struct clock_call call = {.func = WIRE_CLOCK_DO_ADJTIMEX, .arg = (u64)tx};
+	u32 modes = 0;
+
+	if (!BPF_CORE_READ_INTO(&modes, tx, modes) && is_read(modes)) {
+		COUNT(clock_reads);
+		return;
+	}
+	GOT(call.valid, WIRE_CLOCK_IN, READ_TIMEX(&call.in, tx, BPF_CORE_READ_INTO));
+	enter_call(&call);
+}
+
+static __always_inline void enter_do_settimeofday64(const struct timespec64 *ts)
+{
+	struct clock_call call = {.func = WIRE_CLOCK_DO_SETTIMEOFDAY64};
+	long nsec = 0;
+	int err;
+
+	err = BPF_CORE_READ_INTO(&call.sec, ts, tv_sec);
+	err |= BPF_CORE_READ_INTO(&nsec, ts, tv_nsec);
+	call.nsec = nsec;
+	GOT(call.valid, WIRE_CLOCK_TIME, err);
+	enter_call(&call);
+}
+
+/* Syscall rung: the argument is in user memory, in the syscall's own layout. */
+static __always_inline void enter_sys_adjtimex(u32 func, struct __kernel_timex *tx)
+{
+	struct clock_call call = {.func = func, .arg = (u64)tx};
+	u32 modes = 0;
+
+	if (!BPF_CORE_READ_USER_INTO(&modes, tx, modes)) {
+		if (is_read(modes)) {
+			COUNT(clock_reads);
+			return;
+		}
+		GOT(call.valid, WIRE_CLOCK_IN,
+		    READ_TIMEX(&call.in, tx, BPF_CORE_READ_USER_INTO));
+	} else {
+		COUNT(clock_read_events);
+	}
+	enter_call(&call);
+}
+
+/* struct __kernel_timespec and, with usec, struct __kernel_old_timeval */
+static __always_inline void enter_sys_set(u32 func, const void *arg, u64 nsec_per_unit)
+{
+	struct clock_call call = {.func = func};
+	s64 v[2] = {};
+
+	if (!bpf_probe_read_user(&v, sizeof(v), arg)) {
+		call.valid |= 1 << WIRE_CLOCK_TIME;
+		call.sec = v[0];
+		call.nsec = v[1] * nsec_per_unit;
+	} else {
+		COUNT(clock_read_events);
+	}
+	enter_call(&call);
+}
+
+#endif

@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Kills. A kill is a SIGKILL with info SEND_SIG_PRIV to a whole group, result 0,
+ * followed by mark_victim of the same task, both from the task inside the OOM
+ * killer (mm/oom_kill.c, __oom_kill_process). A further such signal to a task
+ * with the same mm kills a sharer of the mm, which nothing marks or logs.
+ * mark_victim alone is a task that was dying anyway.
+ */
+#ifndef OOMTRACE_KILL_H
+#define OOMTRACE_KILL_H
+
+#define SIGKILL 9
+#define SEND_SIG_PRIV 1
+#define SI_KERNEL 0x80
+#define TRACE_SIGNAL_DELIVERED 0
+
+/* What a task inside the OOM killer has done so far. */
+struct killer {
+	u64 signalled; /* task_struct * that got the last SIGKILL */
+	u64 mm;	       /* of the last victim */
+	u64 marked_ns; /* when the last victim was marked */
+	u64 episode_ns;
+	u32 signalled_pid;
+	u32 victim_tgid;
+	u32 kills;
+	u32 signalled_tgid;
+};
+
+/* By thread id. LRU: a killer that never comes back costs nothing. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u32);
+	__type(value, struct killer);
+} killers SEC(".maps");
+
+/*
+ * The invocation: oom_lock serialises them, so one record serves the machine.
+ * owner is the task inside; its oom_control stays on its stack until it returns.
+ */
+struct invocation {
+	u64 owner;
+	u64 entry_ns;
+	struct oom_control *oc;
+	const char *message;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct invocation);
+} invocations SEC(".maps");
+
+/* Filled first, then copied into the ring: a reservation that is preempted
+ * would stall every record behind it. oom_lock makes one record enough. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct wire_kill);
+} kill_scratch SEC(".maps");
+
+static __always_inline struct invocation *get_invocation(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&invocations, &zero);
+}
+
+static __always_inline void enter_invocation(struct oom_control *oc)
+{
+	struct invocation *inv = get_invocation();
+	u32 tid = bpf_get_current_pid_tgid();
+
+	COUNT(invocations);
+	if (!inv)
+		return;
+	bpf_map_delete_elem(&killers, &tid);
+	inv->entry_ns = bpf_ktime_get_boot_ns();
+	inv->oc = oc;
+	inv->message = NULL;
+	inv->owner = bpf_get_current_task();
+}
+
+static __always_inline void leave_invocation(void)
+{
+	struct invocation *inv = get_invocation();
+	u32 tid = bpf_get_current_pid_tgid();
+
+	if (!inv || inv->owner != bpf_get_current_task())
+		return;
+	inv->owner = 0;
+	inv->oc = NULL;
+	bpf_map_delete_elem(&killers, &tid);
+}
+
+static __always_inline void enter_oom_kill_process(struct oom_control *oc, const char *message)
+{
+	struct invocation *inv = get_invocation();
+	u32 tid = bpf_get_current_pid_tgid();
+	u64 task = bpf_get_current_task();
+
+	if (!inv)
+		return;
+	if (!have_invocation) {
+		/* Nothing saw the entry: this is where the invocation begins for us. */
+		bpf_map_delete_elem(&killers, &tid);
+		inv->entry_ns = 0;
+	} else if (inv->owner != task) {
+		inv->entry_ns = 0;
+	}
+	inv->oc = oc;
+	inv->message = message;
+	inv->owner = task;
+}
+
+static __always_inline void read_rss_percpu(struct wire_kill *k, struct mm_struct *mm)
+{
+	struct mm_struct___percpu *p = (void *)mm;
+	u64 offsets = per_cpu_offset;
+	u64 *out[4] = {&k->file_pages, &k->anon_pages, &k->swap_pages, &k->shmem_pages};
+	bool exact = offsets != 0;
+	int err = 0;
+
+	for (int i = 0; i < 4; i++) {
+		struct percpu_counter *c =
+			(void *)((char *)__builtin_preserve_access_index(&p->rss_stat) +
+				 i * bpf_core_type_size(struct percpu_counter));
+		char *counters = NULL;
+		s64 sum = 0;
+
+		err |= bpf_core_read(&sum, sizeof(sum), &c->count);
+		if (offsets && !bpf_core_read(&counters, sizeof(counters), &c->counters)) {
+			/* lib/percpu_counter.c, __percpu_counter_sum() */
+			for (u32 cpu = 0; cpu < nr_cpus && cpu < 1024; cpu++) {
+				u64 base = 0;
+				s32 part = 0;
+
+				if (bpf_probe_read_kernel(&base, sizeof(base),
+							  (void *)(offsets + 8 * cpu)) ||
+				    bpf_probe_read_kernel(&part, sizeof(part), counters + base)) {
+					exact = false;
+					break;
+				}
+				sum += part;
+			}
+		}
+		*out[i] = sum > 0 ? sum : 0;
+	}
+	GOT(k->h.valid, WIRE_KILL_RSS, err);
+	if (!exact) {
+		/* percpu_counter_batch: max(32, 2 * nr_cpus) on each CPU */
+		u32 batch = 2 * nr_cpus > 32 ? 2 * nr_cpus : 32;
+
+		k->rss_error_pages = (u64)batch * nr_cpus;
+		k->h.valid |= 1 << WIRE_KILL_RSS_ERROR;
+	}
+}
+
+static __always_inline void read_rss(struct wire_kill *k, struct mm_struct *mm)
+{
+	struct mm_struct___percpu *p = (void *)mm;
+	struct mm_struct___atomic *a = (void *)mm;
+	s64 v[4] = {};
+
+	if (bpf_core_type_exists(struct mm_rss_stat)) {
+		GOT(k->h.valid, WIRE_KILL_RSS, bpf_core_read(&v, sizeof(v), &a->rss_stat.count));
+		k->file_pages = v[RSS_FILE] > 0 ? v[RSS_FILE] : 0;
+		k->anon_pages = v[RSS_ANON] > 0 ? v[RSS_ANON] : 0;
+		k->swap_pages = v[RSS_SWAP] > 0 ? v[RSS_SWAP] : 0;
+		k->shmem_pages = v[RSS_SHMEM] > 0 ? v[RSS_SHMEM] : 0;
+	} else if (bpf_core_field_exists(p->rss_stat)) {
+		read_rss_percpu(k, mm);
+	}
+}
+
+/* The victim's memory cgroup and its ancestors, leaf first. */
+static __always_inline void read_memcgs(struct wire_kill *k, struct task_struct *task)
+{
+	struct cgroup_subsys_state *css = memory_css(task);
+	u32 n = 0;
+
+	for (int i = 0; i < WIRE_MEMCG_DEPTH && css; i++) {
+		struct mem_cgroup *cg = (void *)css; /* css is the first member */
+		struct mem_cgroup___swap *sw = (void *)css;
+		struct wire_memcg *m = &k->memcgs[i];
+		bool group = false;
+		int err = 0;
+
+		err |= BPF_CORE_READ_INTO(&m->id, cg, css.cgroup, kn, id);
+		err |= BPF_CORE_READ_INTO(&m->level, cg, css.cgroup, level);
+		err |= BPF_CORE_READ_INTO(&m->usage, cg, memory.usage.counter);
+		err |= BPF_CORE_READ_INTO(&m->max, cg, memory.max);
+		err |= BPF_CORE_READ_INTO(&m->swap_usage, sw, swap.usage.counter);
+		err |= BPF_CORE_READ_INTO(&m->swap_max, sw, swap.max);
+		err |= BPF_CORE_READ_INTO(&group, cg, oom_group);
+		if (err) {
+			COUNT(read);
+			break;
+		}
+		m->oom_group = group;
+		n = i + 1;
+		css = BPF_CORE_READ(css, parent);
+	}
+	k->memcgs_len = n;
+	if (n)
+		k->h.valid |= 1 << WIRE_KILL_MEMCGS;
+}
+
+static __always_inline void read_oc(struct wire_kill *k, struct invocation *inv)
+{
+	struct oom_control *oc = inv->oc;
+	struct mem_cgroup *cg;
+	u32 constraint = 0;
+	u64 totalpages = 0;
+	int err = 0;
+
+	if (!oc)
+		return;
+	err |= BPF_CORE_READ_INTO(&k->gfp_mask, oc, gfp_mask);
+	err |= BPF_CORE_READ_INTO(&k->order, oc, order);
+	err |= BPF_CORE_READ_INTO(&constraint, oc, constraint);
+	err |= BPF_CORE_READ_INTO(&totalpages, oc, totalpages);
+	k->constraint = constraint;
+	k->totalpages = totalpages;
+	GOT(k->h.valid, WIRE_KILL_OC, err);
+	GOT(k->h.valid, WIRE_KILL_POINTS, BPF_CORE_READ_INTO(&k->points, oc, chosen_points));
+	cg = BPF_CORE_READ(oc, memcg);
+	if (cg)
+		GOT(k->h.valid, WIRE_KILL_OC_MEMCG,
+		    BPF_CORE_READ_INTO(&k->oc_memcg_id, cg, css.cgroup, kn, id));
+	if (inv->message)
+		GOT(k->h.valid, WIRE_KILL_MESSAGE,
+		    bpf_probe_read_kernel_str(&k->message, sizeof(k->message), inv->message) < 0);
+}
+
+static __always_inline void read_victim_memory(struct wire_kill *k, struct task_struct *task,
+					       struct mm_struct *mm)
+{
+	s16 adj = 0;
+	bool origin = false;
+	u64 v = 0;
+
+	GOT(k->h.valid, WIRE_KILL_ADJ, BPF_CORE_READ_INTO(&adj, task, signal, oom_score_adj));
+	k->oom_score_adj = adj;
+	GOT(k->h.valid, WIRE_KILL_ORIGIN, BPF_CORE_READ_INTO(&origin, task, signal, oom_flag_origin));
+	k->origin = origin;
+	if (!mm)
+		return;
+	GOT(k->h.valid, WIRE_KILL_TOTAL_VM, BPF_CORE_READ_INTO(&v, mm, total_vm));
+	k->total_vm_pages = v;
+	GOT(k->h.valid, WIRE_KILL_PGTABLES, BPF_CORE_READ_INTO(&k->pgtables_bytes, mm, pgtables_bytes.counter));
+	read_rss(k, mm);
+}
+
+static __always_inline struct wire_kill *new_kill(u16 kind)
+{
+	struct wire_kill *k;
+	u32 zero = 0;
+
+	k = bpf_map_lookup_elem(&kill_scratch, &zero);
+	if (!k)
+		return NULL;
+	/* The strings are as long as their length says: no need to clear them. */
+	__builtin_memset(k, 0, offsetof(struct wire_kill, memcgs));
+	k->h.boottime_ns = bpf_ktime_get_boot_ns();
+	k->h.version = WIRE_VERSION;
+	k->h.kind = kind;
+	return k;
+}
+
+static __always_inline void submit_kill(struct wire_kill *k, u32 tail)
+{
+	u64 len;
+
+	if (tail > sizeof(k->tail))
+		tail = sizeof(k->tail);
+	len = offsetof(struct wire_kill, tail) + tail;
+	k->h.len = len;
+	if (bpf_ringbuf_output(&oom_ring, k, len, 0))
+		COUNT(oom_reserve);
+}
+
+static __always_inline void read_stack(void *ctx, struct wire_kill *k)
+{
+	long n = bpf_get_stack(ctx, k->stack, sizeof(k->stack), 0);
+
+	if (n > 0) {
+		k->stack_len = (u32)n / sizeof(u64);
+		k->h.valid |= 1 << WIRE_KILL_STACK;
+	}
+}
+
+/* One kill of task, by current. ep is the killer's episode so far. */
+static __noinline int emit_kill(void *ctx, struct task_struct *task, struct killer *by, u32 role)
+{
+	struct task_struct *current = (void *)bpf_get_current_task();
+	struct invocation *inv = get_invocation();
+	struct wire_kill *k = new_kill(WIRE_KIND_KILL);
+	struct mm_struct *mm;
+	u32 off;
+
+	if (!k || !inv || !by)
+		return 0;
+	mm = (void *)by->mm;
+	k->role = role;
+	k->nth = by->kills;
+	k->episode_ns = by->episode_ns;
+	if (inv->owner == (u64)current) {
+		if (inv->entry_ns) {
+			k->episode_ns = inv->entry_ns;
+			k->h.valid |= 1 << WIRE_KILL_INVOCATION;
+		}
+		read_oc(k, inv);
+	}
+	read_victim_memory(k, task, mm);
+	read_memcgs(k, task);
+	off = read_task(&k->victim, task, k->tail, 0, 0);
+	off = read_task(&k->trigger, current, k->tail, off, k->victim.cgroup_id);
+	read_stack(ctx, k);
+	submit_kill(k, off);
+	return 0;
+}
+
+/* A SIGKILL to task that may be an OOM kill. */
+static __always_inline void on_signal(void *ctx, struct task_struct *task)
+{
+	struct invocation *inv = get_invocation();
+	u64 now = bpf_ktime_get_boot_ns();
+	u32 tid = bpf_get_current_pid_tgid();
+	struct killer fresh = {}, *by;
+	struct mm_struct *mm;
+	u32 tgid, pid;
+
+	if (!inv || (have_invocation && inv->owner != bpf_get_current_task()))
+		return;
+	tgid = BPF_CORE_READ(task, tgid);
+	pid = BPF_CORE_READ(task, pid);
+	mm = BPF_CORE_READ(task, mm);
+	by = bpf_map_lookup_elem(&killers, &tid);
+	if (by && by->marked_ns && now - by->marked_ns > 1000000000ULL && !have_invocation)
+		by = NULL; /* an earlier invocation of the same task */
+	if (!by) {
+		bpf_map_update_elem(&killers, &tid, &fresh, BPF_ANY);
+		by = bpf_map_lookup_elem(&killers, &tid);
+		if (!by)
+			return;
+	} else if (by->marked_ns && mm && (u64)mm == by->mm && tgid != by->victim_tgid) {
+		by->kills++;
+		emit_kill(ctx, task, by, WIRE_ROLE_SHARED_MM);
+		return;
+	}
+	by->signalled = (u64)task;
+	by->signalled_pid = pid;
+	by->signalled_tgid = tgid;
+}
+
+/* mark_victim of task (NULL when only its pid is known). */
+static __always_inline void on_mark(void *ctx, struct task_struct *task, u32 pid)
+{
+	u32 tid = bpf_get_current_pid_tgid();
+	struct killer *by = bpf_map_lookup_elem(&killers, &tid);
+
+	if (!by || !by->signalled || (task ? by->signalled != (u64)task : by->signalled_pid != pid)) {
+		COUNT(exiting);
+		return;
+	}
+	task = (void *)by->signalled;
+	by->signalled = 0;
+	by->mm = (u64)BPF_CORE_READ(task, mm);
+	by->victim_tgid = by->signalled_tgid;
+	if (!by->marked_ns)
+		by->episode_ns = bpf_ktime_get_boot_ns();
+	emit_kill(ctx, task, by, by->marked_ns ? WIRE_ROLE_GROUP : WIRE_ROLE_CHOSEN);
+	by->kills++;
+	by->marked_ns = bpf_ktime_get_boot_ns();
+}
+
+/*
+ * Plain tracepoints give a thread's pid where the others give its task_struct.
+ * When the victim is current its task is known all the same; of another victim
+ * only what the record says.
+ */
+static __always_inline void on_signal_record(struct trace_event_raw_signal_generate *rec)
+{
+	struct invocation *inv = get_invocation();
+	u64 now = bpf_ktime_get_boot_ns();
+	u32 tid = bpf_get_current_pid_tgid();
+	struct killer fresh = {}, *by;
+	struct wire_kill *k;
+
+	if (!inv || (have_invocation && inv->owner != bpf_get_current_task()))
+		return;
+	by = bpf_map_lookup_elem(&killers, &tid);
+	if (by && by->marked_ns && now - by->marked_ns > 1000000000ULL && !have_invocation)
+		by = NULL;
+	if (!by) {
+		bpf_map_update_elem(&killers, &tid, &fresh, BPF_ANY);
+		by = bpf_map_lookup_elem(&killers, &tid);
+		if (!by)
+			return;
+	}
+	by->signalled_pid = rec->pid;
+	by->signalled = 1;
+	if (!by->marked_ns)
+		return;
+	/* A sharer of the victim's mm, unless mark_victim follows: user space waits. */
+	k = new_kill(WIRE_KIND_SIGNAL);
+	if (!k)
+		return;
+	k->role = WIRE_ROLE_SHARED_MM;
+	k->nth = by->kills;
+	k->episode_ns = by->episode_ns;
+	k->victim.pid = rec->pid;
+	k->victim.tid = rec->pid;
+	__builtin_memcpy(k->victim.comm, rec->comm, WIRE_COMM_LEN);
+	k->victim.valid = 1 << WIRE_TASK_PID | 1 << WIRE_TASK_COMM;
+	submit_kill(k, read_task(&k->trigger, (void *)bpf_get_current_task(), k->tail, 0, 0));
+}
+
+static __noinline int emit_record(void *ctx, struct trace_event_raw_mark_victim *rec,
+				  struct killer *by)
+{
+	struct task_struct *current = (void *)bpf_get_current_task();
+	struct wire_kill *k = new_kill(WIRE_KIND_KILL);
+	u32 off;
+
+	if (!k || !by)
+		return 0;
+	k->role = by->kills ? WIRE_ROLE_GROUP : WIRE_ROLE_CHOSEN;
+	k->nth = by->kills;
+	k->episode_ns = by->episode_ns;
+	k->victim.pid = k->victim.tid = rec->pid;
+	k->victim.valid = 1 << WIRE_TASK_PID;
+	if (mark_victim_has_fields) {
+		/* include/trace/events/oom.h: PG_COUNT_TO_KB, mm_pgtables_bytes() >> 10 */
+		u32 kb = page_size / 1024;
+		u16 comm = rec->__data_loc_comm;
+
+		GOT(k->victim.valid, WIRE_TASK_COMM,
+		    bpf_probe_read_kernel_str(k->victim.comm, WIRE_COMM_LEN, (char *)rec + comm) < 0);
+		k->victim.uid = rec->uid;
+		k->victim.valid |= 1 << WIRE_TASK_UID;
+		k->total_vm_pages = rec->total_vm / kb;
+		k->anon_pages = rec->anon_rss / kb;
+		k->file_pages = rec->file_rss / kb;
+		k->shmem_pages = rec->shmem_rss / kb;
+		k->pgtables_bytes = rec->pgtables * 1024;
+		k->oom_score_adj = rec->oom_score_adj;
+		k->h.valid |= 1 << WIRE_KILL_TOTAL_VM | 1 << WIRE_KILL_RSS |
+			      1 << WIRE_KILL_RSS_NO_SWAP | 1 << WIRE_KILL_PGTABLES |
+			      1 << WIRE_KILL_ADJ;
+	}
+	off = read_task(&k->trigger, current, k->tail, 0, 0);
+	read_stack(ctx, k);
+	submit_kill(k, off);
+	return 0;
+}
+
+static __always_inline void on_mark_record(void *ctx, struct trace_event_raw_mark_victim *rec)
+{
+	struct task_struct *current = (void *)bpf_get_current_task();
+	u32 tid = bpf_get_current_pid_tgid();
+	struct killer *by = bpf_map_lookup_elem(&killers, &tid);
+	u32 pid = rec->pid;
+
+	if (!by || !by->signalled || by->signalled_pid != pid) {
+		COUNT(exiting);
+		return;
+	}
+	by->signalled = 0;
+	if (!by->marked_ns)
+		by->episode_ns = bpf_ktime_get_boot_ns();
+	if (pid == tid || pid == (u32)BPF_CORE_READ(current, tgid)) {
+		struct task_struct *task = pid == tid ? current : BPF_CORE_READ(current, group_leader);
+
+		by->mm = (u64)BPF_CORE_READ(task, mm);
+		emit_kill(ctx, task, by, by->marked_ns ? WIRE_ROLE_GROUP : WIRE_ROLE_CHOSEN);
+	} else {
+		emit_record(ctx, rec, by);
+	}
+	by->kills++;
+	by->marked_ns = bpf_ktime_get_boot_ns();
+}
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Maps, settings from user space and the counters. */
+#ifndef OOMTRACE_MAPS_H
+#define OOMTRACE_MAPS_H
+
+/* OOM facts have a ring of their own: no clock storm can push out a kill. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 512 * 1024);
+	__type(value, struct wire_kill);
+} oom_ring SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+	__type(value, struct wire_clock);
+} clock_ring SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct wire_stats);
+} stats SEC(".maps");
+
+/* Constants, set before loading: the verifier prunes by them. */
+const volatile u32 nr_cpus = 1;
+const volatile u32 page_size = 4096;
+const volatile u32 thread_size = 16384;
+/* mark_victim(task, uid), else mark_victim(pid). */
+const volatile bool mark_victim_has_task = false;
+/* The tracepoint's formatted record has the memory fields. */
+const volatile bool mark_victim_has_fields = false;
+/* Records of both kinds carry the caller's syscall when this is set. */
+const volatile bool arch_has_syscall_nr = true;
+
+/*
+ * Set while running: &__per_cpu_offset[0], once the symbol table is read, and
+ * whether out_of_memory's entry is hooked.
+ */
+u64 per_cpu_offset = 0;
+u32 have_invocation = 0;
+
+#define COUNT(field)                                                                               \
+	do {                                                                                       \
+		u32 zero_ = 0;                                                                     \
+		struct wire_stats *s_ = bpf_map_lookup_elem(&stats, &zero_);                       \
+		if (s_)                                                                            \
+			s_->field++;                                                               \
+	} while (0)
+
+/* Sets bit in valid when the read succeeded, counts the failure otherwise. */
+#define GOT(valid, bit, err)                                                                       \
+	do {                                                                                       \
+		if (!(err))                                                                        \
+			(valid) |= 1ULL << (bit);                                                  \
+		else                                                                               \
+			COUNT(read);                                                               \
+	} while (0)
+
+#endif

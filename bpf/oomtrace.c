@@ -1,0 +1,279 @@
+//go:build ignore
+
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The programs, each a rung of a ladder of docs/hooks.md; user space loads only
+ * those it attaches. Floor: Linux 5.10 (ring buffer, tp_btf, boot-time clock).
+ */
+#include "types.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#ifndef offsetof
+#define offsetof(t, m) __builtin_offsetof(t, m)
+#endif
+
+#include "wire.h"
+#include "maps.h"
+#include "compat.h"
+#include "task.h"
+#include "kill.h"
+#include "clock.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Keeps the enums in the object's BTF, where bpf2go finds them. */
+const enum wire_kind *keep_kind __attribute__((unused));
+const enum wire_role *keep_role __attribute__((unused));
+const enum wire_task_valid *keep_task_valid __attribute__((unused));
+const enum wire_kill_valid *keep_kill_valid __attribute__((unused));
+const enum wire_clock_valid *keep_clock_valid __attribute__((unused));
+const enum wire_clock_func *keep_clock_func __attribute__((unused));
+
+/* --- kills ------------------------------------------------------------- */
+
+/* signal_generate(int sig, struct kernel_siginfo *info, struct task_struct *task,
+ *		   int group, int result); the same in both kinds of program. */
+static __always_inline int signal_args(u64 *args)
+{
+	if ((u32)args[0] != SIGKILL || args[1] != SEND_SIG_PRIV || !(u32)args[3] ||
+	    (u32)args[4] != TRACE_SIGNAL_DELIVERED)
+		return 0;
+	on_signal(args, (struct task_struct *)args[2]);
+	return 0;
+}
+
+SEC("tp_btf/signal_generate")
+int signal_btf(u64 *ctx)
+{
+	return signal_args(ctx);
+}
+
+SEC("raw_tracepoint/signal_generate")
+int signal_raw(u64 *ctx)
+{
+	return signal_args(ctx);
+}
+
+/*
+ * mark_victim(int pid) until commit 72ba14deb40a ("mm: update mark_victim
+ * tracepoints fields") (in v6.8, and in stable series), then
+ * mark_victim(struct task_struct *task, uid_t uid).
+ */
+static __always_inline int mark_args(u64 *args)
+{
+	if (mark_victim_has_task)
+		on_mark(args, (struct task_struct *)args[0], 0);
+	else
+		on_mark(args, NULL, (u32)args[0]);
+	return 0;
+}
+
+SEC("tp_btf/mark_victim")
+int mark_btf(u64 *ctx)
+{
+	return mark_args(ctx);
+}
+
+SEC("raw_tracepoint/mark_victim")
+int mark_raw(u64 *ctx)
+{
+	return mark_args(ctx);
+}
+
+SEC("tracepoint/signal/signal_generate")
+int signal_tp(struct trace_event_raw_signal_generate *ctx)
+{
+	if (ctx->sig == SIGKILL && ctx->code == SI_KERNEL && ctx->group &&
+	    ctx->result == TRACE_SIGNAL_DELIVERED)
+		on_signal_record(ctx);
+	return 0;
+}
+
+SEC("tracepoint/oom/mark_victim")
+int mark_tp(struct trace_event_raw_mark_victim *ctx)
+{
+	on_mark_record(ctx, ctx);
+	return 0;
+}
+
+/* --- the invocation ------------------------------------------------------ */
+
+SEC("fentry/out_of_memory")
+int BPF_PROG(oom_entry_fentry, struct oom_control *oc)
+{
+	enter_invocation(oc);
+	return 0;
+}
+
+SEC("fexit/out_of_memory")
+int BPF_PROG(oom_return_fexit)
+{
+	leave_invocation();
+	return 0;
+}
+
+SEC("kprobe/out_of_memory")
+int oom_entry_kprobe(struct pt_regs *ctx)
+{
+	enter_invocation((void *)PT_REGS_PARM1(ctx));
+	return 0;
+}
+
+SEC("kretprobe/out_of_memory")
+int oom_return_kprobe(struct pt_regs *ctx)
+{
+	leave_invocation();
+	return 0;
+}
+
+SEC("fentry/oom_kill_process")
+int BPF_PROG(kill_process_fentry, struct oom_control *oc, const char *message)
+{
+	enter_oom_kill_process(oc, message);
+	return 0;
+}
+
+SEC("kprobe/oom_kill_process")
+int kill_process_kprobe(struct pt_regs *ctx)
+{
+	enter_oom_kill_process((void *)PT_REGS_PARM1(ctx), (void *)PT_REGS_PARM2(ctx));
+	return 0;
+}
+
+/* --- the clock ------------------------------------------------------------- */
+
+SEC("fentry/do_adjtimex")
+int BPF_PROG(adjtimex_fentry, struct __kernel_timex *tx)
+{
+	enter_do_adjtimex(tx);
+	return 0;
+}
+
+SEC("fexit/do_adjtimex")
+int BPF_PROG(adjtimex_fexit, struct __kernel_timex *tx, int ret)
+{
+	finish_call(ret);
+	return 0;
+}
+
+SEC("kprobe/do_adjtimex")
+int adjtimex_kprobe(struct pt_regs *ctx)
+{
+	enter_do_adjtimex((void *)PT_REGS_PARM1(ctx));
+	return 0;
+}
+
+SEC("kretprobe/do_adjtimex")
+int adjtimex_kretprobe(struct pt_regs *ctx)
+{
+	finish_call(PT_REGS_RC(ctx));
+	return 0;
+}
+
+SEC("fentry/do_settimeofday64")
+int BPF_PROG(settime_fentry, const struct timespec64 *ts)
+{
+	enter_do_settimeofday64(ts);
+	return 0;
+}
+
+SEC("fexit/do_settimeofday64")
+int BPF_PROG(settime_fexit, const struct timespec64 *ts, int ret)
+{
+	finish_call(ret);
+	return 0;
+}
+
+SEC("kprobe/do_settimeofday64")
+int settime_kprobe(struct pt_regs *ctx)
+{
+	enter_do_settimeofday64((void *)PT_REGS_PARM1(ctx));
+	return 0;
+}
+
+SEC("kretprobe/do_settimeofday64")
+int settime_kretprobe(struct pt_regs *ctx)
+{
+	finish_call(PT_REGS_RC(ctx));
+	return 0;
+}
+
+/* timekeeping_warp_clock(void): settimeofday's first time zone after the boot. */
+static __always_inline void enter_warp(void)
+{
+	struct clock_call call = {.func = WIRE_CLOCK_WARP};
+
+	enter_call(&call);
+}
+
+SEC("fentry/timekeeping_warp_clock")
+int BPF_PROG(warp_fentry)
+{
+	enter_warp();
+	return 0;
+}
+
+SEC("fexit/timekeeping_warp_clock")
+int BPF_PROG(warp_fexit)
+{
+	finish_call(0);
+	return 0;
+}
+
+SEC("kprobe/timekeeping_warp_clock")
+int warp_kprobe(struct pt_regs *ctx)
+{
+	enter_warp();
+	return 0;
+}
+
+SEC("kretprobe/timekeeping_warp_clock")
+int warp_kretprobe(struct pt_regs *ctx)
+{
+	finish_call(0);
+	return 0;
+}
+
+/* The syscalls' own tracepoints: they see refused calls too, but not the 32-bit
+ * calls of a 64-bit kernel, and slow down every syscall a little. */
+
+SEC("tracepoint/syscalls/sys_enter_adjtimex")
+int sys_adjtimex(struct trace_event_raw_sys_enter *ctx)
+{
+	enter_sys_adjtimex(WIRE_CLOCK_SYS_ADJTIMEX, (void *)ctx->args[0]);
+	return 0;
+}
+
+SEC("tracepoint/syscalls/sys_enter_clock_adjtime")
+int sys_clock_adjtime(struct trace_event_raw_sys_enter *ctx)
+{
+	if ((s32)ctx->args[0] == 0) /* CLOCK_REALTIME; others are not our clock */
+		enter_sys_adjtimex(WIRE_CLOCK_SYS_CLOCK_ADJTIME, (void *)ctx->args[1]);
+	return 0;
+}
+
+SEC("tracepoint/syscalls/sys_enter_settimeofday")
+int sys_settimeofday(struct trace_event_raw_sys_enter *ctx)
+{
+	if (ctx->args[0]) /* without a time it sets the zone only */
+		enter_sys_set(WIRE_CLOCK_SYS_SETTIMEOFDAY, (void *)ctx->args[0], 1000);
+	return 0;
+}
+
+SEC("tracepoint/syscalls/sys_enter_clock_settime")
+int sys_clock_settime(struct trace_event_raw_sys_enter *ctx)
+{
+	if ((s32)ctx->args[0] == 0)
+		enter_sys_set(WIRE_CLOCK_SYS_CLOCK_SETTIME, (void *)ctx->args[1], 1);
+	return 0;
+}
+
+/* Attached to the four sys_exit_* tracepoints. */
+SEC("tracepoint/syscalls/sys_exit_adjtimex")
+int sys_exit_clock(struct trace_event_raw_sys_exit *ctx)
+{
+	finish_call(ctx->ret);
+	return 0;
+}

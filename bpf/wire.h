@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The wire contract: what the programs write into the rings and what
+ * decode/wire reads. bpf2go makes the Go types from it, tests prove size, offset
+ * and name of every field from the object's BTF.
+ *
+ * Fields are ordered by size, padding is explicit. A record is its fixed part
+ * and a tail of strings; header.len is the length of both. A field means
+ * something only when its group's bit is set in a `valid` bitmap: bits are set
+ * after a read that succeeded, never before.
+ */
+#ifndef OOMTRACE_WIRE_H
+#define OOMTRACE_WIRE_H
+
+#define WIRE_VERSION 1
+
+#define WIRE_COMM_LEN 16
+#define WIRE_MESSAGE_LEN 64
+#define WIRE_STACK_DEPTH 64
+#define WIRE_MEMCG_DEPTH 8
+/* A cgroup path: components leaf first, each with its NUL. */
+#define WIRE_PATH_LEN 512
+#define WIRE_NAME_LEN 256
+#define WIRE_PATH_DEPTH 16
+
+enum wire_kind {
+	WIRE_KIND_KILL = 1,
+	WIRE_KIND_SIGNAL = 2, /* tracepoint rung: a SIGKILL by a task that is killing for OOM */
+	WIRE_KIND_CLOCK = 3,
+	WIRE_KIND_SYNTHETIC = 4, /* the tracer's own, to warm its path */
+};
+
+enum wire_role {
+	WIRE_ROLE_CHOSEN = 0,
+	WIRE_ROLE_GROUP = 1,
+	WIRE_ROLE_SHARED_MM = 2,
+};
+
+/* Bits of wire_task.valid. */
+enum wire_task_valid {
+	WIRE_TASK_PID = 0,
+	WIRE_TASK_COMM = 1,
+	WIRE_TASK_UID = 2,
+	WIRE_TASK_START = 3,
+	WIRE_TASK_FLAGS = 4,
+	WIRE_TASK_CGROUP = 5,
+	WIRE_TASK_PATH = 6,
+	WIRE_TASK_PATH_CUT = 7, /* the path did not fit */
+	WIRE_TASK_NSPID = 8,
+	WIRE_TASK_PPID = 9,
+	WIRE_TASK_THREADS = 10,
+	WIRE_TASK_CGROUP_V1 = 11, /* the memory controller's own hierarchy */
+	WIRE_TASK_TGID = 12,	  /* pid is the leader's; without it pid is the thread's */
+};
+
+/* Bits of wire_header.valid in a wire_kill. */
+enum wire_kill_valid {
+	WIRE_KILL_OC = 0,	/* constraint, totalpages, gfp_mask, order */
+	WIRE_KILL_POINTS = 1,
+	WIRE_KILL_MESSAGE = 2,
+	WIRE_KILL_TOTAL_VM = 3,
+	WIRE_KILL_RSS = 4,	/* file, anon, swap, shmem */
+	WIRE_KILL_RSS_ERROR = 5, /* the counters may be off by rss_error_pages each */
+	WIRE_KILL_PGTABLES = 6,
+	WIRE_KILL_ADJ = 7,
+	WIRE_KILL_ORIGIN = 8,
+	WIRE_KILL_STACK = 9,
+	WIRE_KILL_MEMCGS = 10,
+	WIRE_KILL_OC_MEMCG = 11, /* oc_memcg_id */
+	WIRE_KILL_INVOCATION = 12, /* episode_ns is out_of_memory's entry */
+	WIRE_KILL_RSS_NO_SWAP = 13, /* the tracepoint's record has no swap */
+};
+
+/* Bits of wire_header.valid in a wire_clock. */
+enum wire_clock_valid {
+	WIRE_CLOCK_IN = 0,	/* in_*: the caller's timex */
+	WIRE_CLOCK_OUT = 1,	/* out_*: the timex given back */
+	WIRE_CLOCK_TIME = 2,	/* sec, nsec: the time to set */
+	WIRE_CLOCK_RET = 3,
+	WIRE_CLOCK_NR = 4,	/* syscall_nr */
+	WIRE_CLOCK_COMPAT = 5,	/* syscall_nr is of the 32-bit table */
+};
+
+enum wire_clock_func {
+	WIRE_CLOCK_DO_ADJTIMEX = 1,
+	WIRE_CLOCK_DO_SETTIMEOFDAY64 = 2,
+	WIRE_CLOCK_WARP = 3,
+	WIRE_CLOCK_SYS_ADJTIMEX = 4,
+	WIRE_CLOCK_SYS_CLOCK_ADJTIME = 5,
+	WIRE_CLOCK_SYS_SETTIMEOFDAY = 6,
+	WIRE_CLOCK_SYS_CLOCK_SETTIME = 7,
+};
+
+struct wire_header {
+	u64 boottime_ns;
+	u64 valid;
+	u32 len;
+	u16 version;
+	u16 kind;
+};
+
+struct wire_task {
+	u64 start_boottime_ns;
+	u64 cgroup_id; /* kernfs id, of the memory controller's cgroup on v1 */
+	u32 valid;
+	u32 pid; /* thread-group leader, initial namespace */
+	u32 tid;
+	u32 ppid;
+	u32 nspid; /* leader's, in its own namespace */
+	u32 uid;
+	u32 flags; /* task_struct.flags: PF_* */
+	u32 threads;
+	u16 path_off; /* into the tail */
+	u16 path_len;
+	u32 pad;
+	char comm[WIRE_COMM_LEN];
+};
+
+/* One memory cgroup; amounts in pages. */
+struct wire_memcg {
+	u64 id;
+	u64 usage;
+	u64 max;
+	u64 swap_usage; /* v2: swap; v1: memory + swap */
+	u64 swap_max;
+	u32 level; /* depth below the root: how many path components */
+	u32 oom_group;
+};
+
+struct wire_kill {
+	struct wire_header h;
+	u64 episode_ns;
+	s64 points;
+	u64 totalpages;
+	u64 total_vm_pages;
+	u64 file_pages;
+	u64 anon_pages;
+	u64 swap_pages;
+	u64 shmem_pages;
+	u64 rss_error_pages;
+	u64 pgtables_bytes;
+	u64 oc_memcg_id;
+	u32 gfp_mask;
+	s32 order;
+	u32 constraint;
+	s32 oom_score_adj;
+	u32 role;
+	u32 nth; /* kills by this invocation before this one */
+	u32 memcgs_len;
+	u32 stack_len; /* addresses */
+	u32 origin;
+	u32 pad;
+	struct wire_task victim;
+	struct wire_task trigger;
+	struct wire_memcg memcgs[WIRE_MEMCG_DEPTH]; /* the victim's, leaf first */
+	char message[WIRE_MESSAGE_LEN];
+	u64 stack[WIRE_STACK_DEPTH];
+	char tail[2 * (WIRE_PATH_LEN + WIRE_NAME_LEN)];
+};
+
+struct wire_timex {
+	s64 offset;
+	s64 freq;
+	s64 maxerror;
+	s64 esterror;
+	s64 constant;
+	s64 tick;
+	s64 sec;
+	s64 usec; /* nanoseconds with ADJ_NANO or STA_NANO */
+	u32 modes;
+	s32 status;
+	s32 tai;
+	u32 pad;
+};
+
+struct wire_clock {
+	struct wire_header h; /* boottime_ns: at entry */
+	u64 exit_ns;	      /* boottime at return */
+	s64 sec;
+	s64 nsec;
+	struct wire_timex in;
+	struct wire_timex out;
+	s32 ret;
+	u32 func; /* enum wire_clock_func */
+	u32 syscall_nr;
+	u32 pad;
+	struct wire_task task;
+	char tail[WIRE_PATH_LEN + WIRE_NAME_LEN];
+};
+
+/* Counters, one set a CPU. */
+struct wire_stats {
+	u64 oom_reserve;   /* OOM records that did not fit the ring */
+	u64 clock_reserve; /* clock records that did not fit, or had no entry state */
+	u64 read;	   /* failed reads of kernel memory */
+	u64 clock_reads;   /* adjtimex calls that change nothing */
+	u64 invocations;   /* of out_of_memory */
+	u64 exiting;	   /* mark_victim of a task that was dying already: no kill */
+	u64 clock_read_events; /* clock calls whose argument could not be read */
+};
+
+_Static_assert(sizeof(struct wire_header) == 24, "wire_header");
+_Static_assert(sizeof(struct wire_task) == 72, "wire_task");
+_Static_assert(sizeof(struct wire_memcg) == 48, "wire_memcg");
+_Static_assert(sizeof(struct wire_timex) == 80, "wire_timex");
+
+#endif
