@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// hog [flags] NAME MIB: touches that much anonymous memory, page by page; 0 is
+// without end. It prints "ready" when it has.
+func hog(args []string) error {
+	f := flag.NewFlagSet("hog", flag.ContinueOnError)
+	adj := f.Int("adj", 0, "oom_score_adj")
+	hold := f.Bool("hold", false, "keep the memory and wait")
+	gate := f.String("gate", "", "wait for a shared lock of this file")
+	threads := f.Int("threads", 0, "idle threads beside")
+	worker := f.Bool("worker", false, "allocate on a thread that is not the leader, named NAME-w")
+	nameHex := f.Bool("hex", false, "NAME is hex: the bytes of the name")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	if f.NArg() != 2 {
+		return errors.New("hog: want a name and a size")
+	}
+	name := []byte(f.Arg(0))
+	if *nameHex {
+		var err error
+		if name, err = hex.DecodeString(f.Arg(0)); err != nil {
+			return fmt.Errorf("hog: name: %w", err)
+		}
+	}
+	size, err := strconv.Atoi(f.Arg(1))
+	if err != nil {
+		return fmt.Errorf("hog: size: %w", err)
+	}
+	if *adj != 0 {
+		if err := os.WriteFile("/proc/self/oom_score_adj", []byte(strconv.Itoa(*adj)), 0); err != nil {
+			return fmt.Errorf("hog: %w", err)
+		}
+	}
+	if err := setComm(name); err != nil {
+		return err
+	}
+	for range *threads {
+		go func() {
+			runtime.LockOSThread()
+			pause()
+		}()
+	}
+	if *gate != "" {
+		fd, err := unix.Open(*gate, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return fmt.Errorf("hog: %w", err)
+		}
+		fmt.Println("waiting")
+		if err := unix.Flock(fd, unix.LOCK_SH); err != nil {
+			return fmt.Errorf("hog: %w", err)
+		}
+	}
+	if *worker {
+		done := make(chan error)
+		go func() {
+			runtime.LockOSThread()
+			if err := setComm(append(name[:min(len(name), 13):13], "-w"...)); err != nil {
+				done <- err
+				return
+			}
+			done <- touch(size)
+		}()
+		err = <-done
+	} else {
+		err = touch(size)
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	if *hold {
+		pause()
+	}
+	return nil
+}
+
+// touch maps and writes mib MiB; 0 is without end.
+func touch(mib int) error {
+	const chunk = 1 << 20
+	page := os.Getpagesize()
+	for i := 0; mib == 0 || i < mib; i++ {
+		p, err := unix.Mmap(-1, 0, chunk, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+		if err != nil {
+			return fmt.Errorf("map memory: %w", err)
+		}
+		for k := 0; k < chunk; k += page {
+			p[k] = 1
+		}
+	}
+	return nil
+}
+
+// setComm names the calling thread; for the leader, that is the process.
+func setComm(name []byte) error {
+	b := append(name[:len(name):len(name)], 0)
+	if err := unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&b[0])), 0, 0, 0); err != nil {
+		return fmt.Errorf("set name: %w", err)
+	}
+	runtime.KeepAlive(b)
+	return nil
+}
+
+// pause waits for a signal that kills, in the kernel: not in the runtime, which
+// would call a program without another goroutine dead.
+func pause() {
+	for {
+		_, _, _ = unix.Syscall6(unix.SYS_PPOLL, 0, 0, 0, 0, 0, 0)
+	}
+}
+
+// sharer NAME: starts another process that shares its memory (CLONE_VM, not a
+// thread), prints "sharer PID" and then grows without end.
+func sharer(args []string) error {
+	if len(args) != 1 {
+		return errors.New("sharer: want a name")
+	}
+	if err := setComm([]byte(args[0])); err != nil {
+		return err
+	}
+	runtime.GOMAXPROCS(2)
+	pid := new(int32)
+	failed := make(chan unix.Errno)
+	go func() {
+		runtime.LockOSThread()
+		failed <- shareMemory(pid, &[]byte("mmsharer\x00")[0])
+	}()
+	for {
+		select {
+		case errno := <-failed:
+			return fmt.Errorf("sharer: clone: %w", errno)
+		default:
+		}
+		// The kernel stores the pid before the child runs. The memory is
+		// shared with the other thread, which never comes back.
+		if n := loadInt32(pid); n != 0 {
+			fmt.Println("sharer", n)
+			return touch(0)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command guest is init in a VM test's guest, and every workload that a test
+// runs there. As pid 1 it carries out the scenario; with a subcommand it is
+// one of the workloads.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+)
+
+// The main goroutine stays on the thread-group leader: the kernel log names the
+// thread that allocates, and the tests look for the name of the process.
+func init() { runtime.LockOSThread() }
+
+func main() {
+	// Workloads measure memory to the page, and one of them stops a thread for
+	// good, which a collection would wait for.
+	debug.SetGCPercent(-1)
+	if os.Getpid() == 1 && len(os.Args) == 1 {
+		boot()
+		return
+	}
+	if err := run(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "guest:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	commands := map[string]func([]string) error{
+		"hog":     hog,
+		"sharer":  sharer,
+		"members": members,
+		"lock":    lock,
+		"clock":   clock,
+		"storm":   storm,
+		"enter":   enter,
+		"newproc": newproc,
+	}
+	if len(args) == 0 {
+		return errors.New("no subcommand")
+	}
+	c, ok := commands[args[0]]
+	if !ok {
+		return fmt.Errorf("no subcommand %q", args[0])
+	}
+	return c(args[1:])
+}

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/oomtrace/oomtrace/internal/vmtest/scenario"
+)
+
+const defaultTimeout = 30 * time.Second
+
+// runner carries out steps and keeps the report.
+type runner struct {
+	cgroups string // root of the hierarchy
+	report  scenario.Report
+	procs   map[string]*proc
+	order   []string // of start
+}
+
+// proc is one process of a step.
+type proc struct {
+	cmd  *exec.Cmd
+	info scenario.Proc
+	done chan struct{} // closed once info is complete
+}
+
+func newRunner(cgroups string) *runner {
+	return &runner{
+		cgroups: cgroups,
+		procs:   map[string]*proc{},
+		report:  scenario.Report{UpNS: boottime(), Procs: map[string]scenario.Proc{}},
+	}
+}
+
+// boottime returns CLOCK_BOOTTIME in nanoseconds.
+func boottime() int64 {
+	var ts unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) // cannot fail with a valid clock
+	return ts.Nano()
+}
+
+// do runs one step, marked in the kernel log, and notes a failure.
+func (r *runner) do(s scenario.Step) {
+	_ = os.WriteFile("/dev/kmsg", []byte(fmt.Sprintf("@@ %s %s\n", s.Kind, s.Name)), 0) // for the reader only
+	if s.Timeout == 0 {
+		s.Timeout = defaultTimeout
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.Timeout)
+	defer cancel()
+	if err := r.step(ctx, s); err != nil {
+		r.report.Failures = append(r.report.Failures, fmt.Sprintf("%s %s: %v", s.Kind, s.Name, err))
+	}
+}
+
+func (r *runner) step(ctx context.Context, s scenario.Step) error {
+	switch s.Kind {
+	case scenario.KindWrite:
+		return os.WriteFile(s.Name, []byte(s.Data), 0o644)
+	case scenario.KindCgroup:
+		return r.cgroup(s)
+	case scenario.KindRun:
+		p, err := r.start(ctx, s)
+		if err != nil {
+			return err
+		}
+		return r.wait(ctx, s.Name, p)
+	case scenario.KindStart:
+		_, err := r.start(ctx, s)
+		return err
+	case scenario.KindStop, scenario.KindWait:
+		p, ok := r.procs[s.Name]
+		if !ok {
+			return errors.New("not started")
+		}
+		if s.Kind == scenario.KindStop {
+			if err := p.cmd.Process.Signal(unix.SIGTERM); err != nil {
+				return err
+			}
+		}
+		return r.wait(ctx, s.Name, p)
+	}
+	return errors.New("unknown kind of step")
+}
+
+// cgroup makes a cgroup, with the memory controller in all above it.
+func (r *runner) cgroup(s scenario.Step) error {
+	dir := r.cgroups
+	for name := range strings.SplitSeq(s.Name, "/") {
+		if r.cgroups == scenario.CgroupV2 {
+			if err := os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte("+memory"), 0); err != nil {
+				return err
+			}
+		}
+		dir = filepath.Join(dir, name)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	for setting := range strings.Lines(s.Data) {
+		file, value, _ := strings.Cut(strings.TrimSpace(setting), "=")
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(value), 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start starts a step's process and waits until it is ready.
+func (r *runner) start(ctx context.Context, s scenario.Step) (*proc, error) {
+	if _, ok := r.procs[s.Name]; ok || s.Name == "" {
+		return nil, errors.New("a process needs a name of its own")
+	}
+	cmd, err := command(r.cgroups, s)
+	if err != nil {
+		return nil, err
+	}
+	stdout, err := os.Create(filepath.Join(scenario.OutDir, s.Name+".out"))
+	if err != nil {
+		return nil, err
+	}
+	defer stdout.Close()
+	stderr, err := os.Create(filepath.Join(scenario.OutDir, s.Name+".err"))
+	if err != nil {
+		return nil, err
+	}
+	defer stderr.Close()
+	p := &proc{cmd: cmd, done: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	var ready *lineWatch
+	if s.Ready != "" {
+		re, err := regexp.Compile(s.Ready)
+		if err != nil {
+			return nil, err
+		}
+		ready = &lineWatch{w: stdout, re: re, seen: make(chan struct{})}
+		cmd.Stdout = nil
+	}
+	var pipe io.Reader
+	if ready != nil {
+		// Not cmd.Stdout = ready: then Wait would hang on a pipe that orphans
+		// keep open.
+		if pipe, err = cmd.StdoutPipe(); err != nil {
+			return nil, err
+		}
+		if ready.w, err = os.OpenFile(stdout.Name(), os.O_WRONLY|os.O_APPEND, 0); err != nil {
+			return nil, err
+		}
+	}
+	p.info.StartNS = boottime()
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	p.info.PID = cmd.Process.Pid
+	r.procs[s.Name] = p
+	r.order = append(r.order, s.Name)
+	go p.reap(ready, pipe)
+	if ready == nil {
+		return p, nil
+	}
+	select {
+	case <-ready.seen:
+		return p, nil
+	case <-p.done:
+		select {
+		case <-ready.seen:
+			return p, nil
+		default:
+		}
+		return nil, fmt.Errorf("ended (%d %s) without a line %q: %s", p.info.Exit, p.info.Signal, s.Ready, r.stderr(s.Name))
+	case <-ctx.Done():
+		return nil, fmt.Errorf("no line %q within %v: %s", s.Ready, s.Timeout, r.stderr(s.Name))
+	}
+}
+
+func (r *runner) stderr(name string) []byte {
+	b, err := os.ReadFile(filepath.Join(scenario.OutDir, name+".err"))
+	if err != nil {
+		return nil
+	}
+	return bytes.TrimSpace(b[max(0, len(b)-2000):])
+}
+
+// reap drains the output that is watched, if any, and waits for the end.
+func (p *proc) reap(ready *lineWatch, pipe io.Reader) {
+	defer close(p.done)
+	if ready != nil {
+		_, _ = io.Copy(ready, pipe) // the process may end as it likes
+		_ = ready.w.Close()
+	}
+	_ = p.cmd.Wait() // its state tells all
+	p.info.EndNS = boottime()
+	p.info.Exit = p.cmd.ProcessState.ExitCode()
+	if ws, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		p.info.Signal = ws.Signal().String()
+	}
+	if ru, ok := p.cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		p.info.MaxRSS = ru.Maxrss << 10
+	}
+}
+
+// wait waits for a process, which is killed when the step's time is over.
+func (r *runner) wait(ctx context.Context, name string, p *proc) error {
+	var err error
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		err = errors.New("did not end in time")
+		_ = p.cmd.Process.Kill() // it may have ended by now
+		<-p.done
+	}
+	r.report.Procs[name] = p.info
+	return err
+}
+
+// stopAll kills what still runs and completes the report.
+func (r *runner) stopAll() {
+	for _, name := range r.order {
+		if _, ok := r.report.Procs[name]; ok {
+			continue
+		}
+		p := r.procs[name]
+		select {
+		case <-p.done:
+			r.report.Procs[name] = p.info
+		default:
+			r.report.Procs[name] = scenario.Proc{PID: p.info.PID, StartNS: p.info.StartNS}
+			_ = p.cmd.Process.Kill()
+		}
+	}
+}
+
+// lineWatch copies what is written to w and closes seen at the first line that
+// matches re.
+type lineWatch struct {
+	w    *os.File
+	re   *regexp.Regexp
+	line []byte
+	once sync.Once
+	seen chan struct{}
+}
+
+// maxLine bounds what is kept of a line in search of the pattern.
+const maxLine = 64 << 10
+
+func (l *lineWatch) Write(b []byte) (int, error) {
+	for part := range bytes.Lines(b) {
+		if len(l.line) < maxLine {
+			l.line = append(l.line, part...)
+		}
+		if part[len(part)-1] == '\n' {
+			if l.re.Match(l.line) {
+				l.once.Do(func() { close(l.seen) })
+			}
+			l.line = l.line[:0]
+		}
+	}
+	return l.w.Write(b)
+}
+
+// command turns a step into a command: its cgroup and namespaces are entered by
+// the guest program, which then executes the real one in the same process.
+func command(cgroups string, s scenario.Step) (*exec.Cmd, error) {
+	argv := s.Argv
+	if len(argv) == 0 {
+		return nil, errors.New("no command")
+	}
+	attr := &syscall.SysProcAttr{}
+	if s.PIDNamespace {
+		attr.Cloneflags |= unix.CLONE_NEWPID | unix.CLONE_NEWNS
+		argv = append([]string{scenario.Guest, "newproc"}, argv...)
+	}
+	if s.Cgroup != "" {
+		argv = append([]string{scenario.Guest, "enter", filepath.Join(cgroups, s.Cgroup)}, argv...)
+	}
+	if s.Drop {
+		attr.Credential = &syscall.Credential{Uid: s.UID, Gid: s.UID}
+		attr.AmbientCaps = s.Caps
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env = append([]string{"PATH=/bin", "HOME=/tmp"}, s.Env...)
+	cmd.Dir = "/tmp"
+	cmd.SysProcAttr = attr
+	return cmd, nil
+}
