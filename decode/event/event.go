@@ -41,6 +41,9 @@ type Event struct {
 	Host       *Host     `json:"host,omitempty"`
 	// Simulated marks what `oomtrace simulate` caused.
 	Simulated bool `json:"simulated,omitempty"`
+	// Truncated names the strings that were cut so that the line fits, such as
+	// "victim.cmdline".
+	Truncated []string `json:"truncated,omitempty"`
 
 	// The payload: the one that Type names. Its fields stand beside the ones
 	// above in the JSON object.
@@ -182,6 +185,9 @@ type Kill struct {
 	// Sources names every field that did not come from the best rung:
 	// hook, computed, proc, kmsg.
 	Sources map[string]string `json:"sources,omitempty"`
+	// Details counts the oom.detail lines that follow, which hold the stack's
+	// frames; 0 when all is here.
+	Details int `json:"details,omitempty"`
 }
 
 // Victim is the killed process as the kernel saw it when it was chosen.
