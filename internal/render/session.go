@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package render
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/oomtrace/oomtrace/decode/event"
+)
+
+// losses names what was lost and how often, leaving out what is 0 or not known.
+func losses(l event.LostCounts) []string {
+	var out []string
+	for _, c := range []struct {
+		n          *uint64
+		noun, what string
+	}{
+		{l.Reserve, "event", "lost in the kernel (ring full)"},
+		{l.Queue, "event", "lost before the output (it was too slow)"},
+		{l.Read, "read", "of kernel memory failed (fields are absent)"},
+		{l.Recursion, "program run", "skipped (recursion)"},
+		{l.ProbeMissed, "probe hit", "missed"},
+	} {
+		if c.n != nil && *c.n > 0 {
+			out = append(out, plural(*c.n, c.noun)+" "+c.what)
+		}
+	}
+	return out
+}
+
+// unknownLosses names the losses that nobody could count.
+func unknownLosses(l event.LostCounts) []string {
+	var out []string
+	for _, c := range []struct {
+		n    *uint64
+		what string
+	}{
+		{l.Reserve, "ring losses"}, {l.Queue, "queue losses"}, {l.Read, "failed reads"},
+		{l.Recursion, "recursion"}, {l.ProbeMissed, "missed probes"},
+	} {
+		if c.n == nil {
+			out = append(out, c.what)
+		}
+	}
+	return out
+}
+
+func lostRow(e *event.Event, wide bool) row {
+	r := row{event: part{text: "LOST", style: magenta}, process: "oomtrace"}
+	c := &r.what
+	for _, s := range losses(e.Lost.Delta) {
+		*c = append(*c, part{text: s, style: bold})
+	}
+	if len(*c) == 0 {
+		*c = append(*c, part{text: "losses reported", style: bold})
+	}
+	if total := losses(e.Lost.Counts); total != nil {
+		c.add("since the start: " + strings.Join(total, ", "))
+	}
+	if wide {
+		c.add(labelled("not known:", strings.Join(unknownLosses(e.Lost.Counts), ", ")))
+	}
+	return r
+}
+
+// Notes returns what a person should know as the session begins, a line each and
+// inert: the facts that are missing or degraded, and the warnings. It returns
+// nil for any other event.
+func Notes(e *event.Event) []string {
+	if e == nil || e.SessionStart == nil {
+		return nil
+	}
+	var out []string
+	for _, h := range e.SessionStart.Hooks {
+		var s string
+		switch hookState(h) {
+		case statePass:
+			continue
+		case stateFail:
+			s = h.Fact + ": not available"
+		case stateWarn:
+			s = h.Fact + ": degraded to " + or(h.Method, "another way")
+		}
+		if h.Reason != "" {
+			s += ": " + h.Reason
+		}
+		out = append(out, Sanitize(s))
+	}
+	for _, w := range e.SessionStart.Warnings {
+		out = append(out, Sanitize(w))
+	}
+	return out
+}
+
+// Summary returns a session.end in one inert line, such as "ended by signal: 7
+// kills, 20,402 clock changes, nothing lost", or "" for any other event.
+func Summary(e *event.Event) string {
+	if e == nil || e.SessionEnd == nil {
+		return ""
+	}
+	s := e.SessionEnd
+	kills, clocks := s.Received[string(event.TypeOOMKill)], s.Received[string(event.TypeClockAdjust)]
+	steps := s.Received[string(event.TypeClockStep)]
+	said := []string{plural(kills, "kill"), plural(clocks+steps, "clock change")}
+	for _, t := range slices.Sorted(maps.Keys(s.Received)) {
+		switch event.Type(t) {
+		case event.TypeOOMKill, event.TypeClockAdjust, event.TypeClockStep:
+		default:
+			if n := s.Received[t]; n > 0 {
+				said = append(said, count(n)+" "+t)
+			}
+		}
+	}
+	if s.ClockReads != nil {
+		said = append(said, plural(*s.ClockReads, "clock read")+" left out")
+	}
+	if lost := losses(s.Lost); lost != nil {
+		said = append(said, lost...)
+	} else if unknownLosses(s.Lost) == nil {
+		said = append(said, "nothing lost")
+	}
+	if unknown := unknownLosses(s.Lost); unknown != nil {
+		said = append(said, "not known: "+strings.Join(unknown, ", "))
+	}
+	return Sanitize(clip("ended ("+or(s.Reason, "no reason given")+"): "+strings.Join(said, ", "), maxPart))
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package render
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/decode/event/eventtest"
+)
+
+func TestNotes(t *testing.T) {
+	want := []string{
+		"trigger: degraded to derived in mark_victim: fentry oom_kill_process: operation not permitted; kprobe: CONFIG_KPROBES is off",
+		"clock: not available: tracefs is not mounted",
+		"the tracer's memory limit is not raised: CAP_SYS_RESOURCE is missing",
+	}
+	if diff := cmp.Diff(want, Notes(eventtest.SessionStart())); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := Notes(eventtest.Kill()); got != nil {
+		t.Errorf("notes of a kill: %q", got)
+	}
+}
+
+func TestSummary(t *testing.T) {
+	none := event.Ptr(uint64(0))
+	for _, tt := range []struct {
+		name string
+		end  event.SessionEnd
+		want string
+	}{
+		{"quiet", event.SessionEnd{Reason: "signal", Lost: event.LostCounts{Reserve: none, Queue: none, Read: none, Recursion: none, ProbeMissed: none}},
+			"ended (signal): 0 kills, 0 clock changes, nothing lost"},
+		{"nothing known", event.SessionEnd{Received: map[string]uint64{"oom.kill": 1, "clock.step": 1, "oom.end": 3}},
+			"ended (no reason given): 1 kill, 1 clock change, 3 oom.end, not known: ring losses, queue losses, failed reads, recursion, missed probes"},
+		{"rich", *eventtest.SessionEnd().SessionEnd,
+			"ended (signal): 7 kills, 20,402 clock changes, 88,123 clock reads left out, 120 events lost before the output (it was too slow), 3 reads of kernel memory failed (fields are absent), 1 probe hit missed"},
+	} {
+		if got := Summary(&event.Event{SessionEnd: &tt.end}); got != tt.want {
+			t.Errorf("%s\n got %q\nwant %q", tt.name, got, tt.want)
+		}
+	}
+	if got := Summary(eventtest.Kill()); got != "" {
+		t.Errorf("summary of a kill: %q", got)
+	}
+}
