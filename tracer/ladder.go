@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tracer
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/cilium/ebpf/link"
+)
+
+// Facts that the tracer can obtain.
+const (
+	FactKill       = "kill"       // a process was killed for want of memory, and which
+	FactTrigger    = "trigger"    // whose allocation, which limit, points, message
+	FactInvocation = "invocation" // the OOM killer was entered, before any choice
+	FactAdjtimex   = "adjtimex"   // the clock was disciplined or stepped by adjtimex
+	FactSettime    = "settime"    // the clock was set
+	FactWarp       = "warp"       // settimeofday's first time zone moved the clock
+)
+
+// Hook reports how one fact is obtained here.
+type Hook struct {
+	Fact   string
+	Method string // the rung that serves; "" when none does
+	OK     bool
+	Reason string // why better rungs are not used
+}
+
+// Kinds of rung, the words of Options.Forbid.
+const (
+	KindFentry     = "fentry"
+	KindKprobe     = "kprobe"
+	KindTPBTF      = "tp_btf"
+	KindRawTP      = "raw_tp"
+	KindTracepoint = "tracepoint"
+)
+
+// Kinds are all kinds of rung, the best first.
+func Kinds() []string {
+	return []string{KindFentry, KindKprobe, KindTPBTF, KindRawTP, KindTracepoint}
+}
+
+// hookPoint is one program and where it goes.
+type hookPoint struct {
+	program string
+	target  string // function, or tracepoint as group/name
+	ret     bool   // at return (kretprobe)
+}
+
+// rung is one way to get a fact: all of its programs or none.
+type rung struct {
+	kind   string
+	check  func(kernel) error
+	points []hookPoint
+}
+
+func (r rung) method() string {
+	var names []string
+	for _, p := range r.points {
+		_, name, ok := strings.Cut(p.target, "/")
+		if !ok {
+			name = p.target
+		}
+		if len(names) == 0 || names[len(names)-1] != name {
+			names = append(names, name)
+		}
+	}
+	return r.kind + " " + strings.Join(names, " + ")
+}
+
+// ladder lists the rungs of one fact, the best first.
+type ladder struct {
+	fact  string
+	rungs []rung
+}
+
+// killLadder needs both the signal and the mark: see bpf/kill.h.
+func killLadder() ladder {
+	check := func(k kernel) error {
+		if err := k.tracepoint("signal_generate", 5); err != nil {
+			return err
+		}
+		_, err := k.markVictimHasTask()
+		return err
+	}
+	rungs := []rung{
+		{KindTPBTF, check, []hookPoint{{program: "mark_btf", target: "mark_victim"}, {program: "signal_btf", target: "signal_generate"}}},
+		{KindRawTP, check, []hookPoint{{program: "mark_raw", target: "mark_victim"}, {program: "signal_raw", target: "signal_generate"}}},
+		{KindTracepoint, nil, []hookPoint{{program: "mark_tp", target: "oom/mark_victim"}, {program: "signal_tp", target: "signal/signal_generate"}}},
+	}
+	return ladder{FactKill, rungs}
+}
+
+// functionLadder hooks a kernel function by fentry/fexit, else by kprobes.
+// Without a return program only the entry is hooked.
+func functionLadder(fact, fn string, params []string, fentry, fexit, kprobe, kretprobe string) ladder {
+	check := func(k kernel) error { return k.function(fn, params...) }
+	f := []hookPoint{{program: fentry, target: fn}}
+	k := []hookPoint{{program: kprobe, target: fn}}
+	if fexit != "" {
+		// The return first: an entry seen without its return would linger.
+		f = append([]hookPoint{{program: fexit, target: fn, ret: true}}, f...)
+		k = append([]hookPoint{{program: kretprobe, target: fn, ret: true}}, k...)
+	}
+	return ladder{fact, []rung{{KindFentry, check, f}, {KindKprobe, check, k}}}
+}
+
+// oomLadders are attached in this order: who is inside the OOM killer must be
+// known before its signals are looked at.
+func oomLadders() []ladder {
+	return []ladder{
+		functionLadder(FactInvocation, "out_of_memory", []string{"oom_control"},
+			"oom_entry_fentry", "oom_return_fexit", "oom_entry_kprobe", "oom_return_kprobe"),
+		functionLadder(FactTrigger, "oom_kill_process", []string{"oom_control", ""},
+			"kill_process_fentry", "", "kill_process_kprobe", ""),
+		killLadder(),
+	}
+}
+
+// syscallRung sees a call at its system call's own tracepoints.
+func syscallRung(calls ...[2]string) rung {
+	r := rung{kind: KindTracepoint}
+	for _, c := range calls {
+		r.points = append(r.points,
+			hookPoint{program: "sys_exit_clock", target: "syscalls/sys_exit_" + c[0], ret: true},
+			hookPoint{program: c[1], target: "syscalls/sys_enter_" + c[0]})
+	}
+	return r
+}
+
+func clockLadders() []ladder {
+	adj := functionLadder(FactAdjtimex, "do_adjtimex", []string{"__kernel_timex"},
+		"adjtimex_fentry", "adjtimex_fexit", "adjtimex_kprobe", "adjtimex_kretprobe")
+	adj.rungs = append(adj.rungs, syscallRung([2]string{"adjtimex", "sys_adjtimex"}, [2]string{"clock_adjtime", "sys_clock_adjtime"}))
+	set := functionLadder(FactSettime, "do_settimeofday64", []string{"timespec64"},
+		"settime_fentry", "settime_fexit", "settime_kprobe", "settime_kretprobe")
+	set.rungs = append(set.rungs, syscallRung([2]string{"settimeofday", "sys_settimeofday"}, [2]string{"clock_settime", "sys_clock_settime"}))
+	// Without it the timerfd watcher sees the step, by nobody.
+	warp := functionLadder(FactWarp, "timekeeping_warp_clock", nil,
+		"warp_fentry", "warp_fexit", "warp_kprobe", "warp_kretprobe")
+	return []ladder{adj, set, warp}
+}
+
+// climb attaches the first rung of l that works.
+func (t *Tracer) climb(l ladder) Hook {
+	var reasons []string
+	for _, r := range l.rungs {
+		method := r.method()
+		err := t.try(r)
+		if err == nil {
+			return Hook{Fact: l.fact, Method: method, OK: true, Reason: strings.Join(reasons, "; ")}
+		}
+		reasons = append(reasons, fmt.Sprintf("%s: %s", r.kind, reason(err)))
+	}
+	return Hook{Fact: l.fact, Reason: strings.Join(reasons, "; ")}
+}
+
+var errForbidden = errors.New("forbidden by option")
+
+// try attaches every program of a rung, or none.
+func (t *Tracer) try(r rung) (err error) {
+	if t.forbidden[r.kind] {
+		return errForbidden
+	}
+	if why, ok := t.broken[r.kind]; ok {
+		return why
+	}
+	if r.check != nil {
+		if err := r.check(t.kernel); err != nil {
+			return err
+		}
+	}
+	var links []link.Link
+	defer func() {
+		if err != nil {
+			for _, l := range links {
+				err = errors.Join(err, l.Close())
+			}
+			return
+		}
+		t.links = append(t.links, links...)
+	}()
+	for _, p := range r.points {
+		l, err := t.attach(r.kind, p)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.target, err)
+		}
+		links = append(links, l)
+	}
+	return nil
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tracer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/cilium/ebpf/ringbuf"
+	"golang.org/x/sync/errgroup"
+)
+
+// Sink takes raw records. Each method is called from one goroutine of its own;
+// the bytes are valid until it returns. A sink must not block: a ring that is
+// not read overflows.
+type Sink interface {
+	OOM(record []byte)
+	Clock(record []byte)
+}
+
+// Run hands records to sink until ctx ends (nil) or reading fails.
+func (t *Tracer) Run(ctx context.Context, sink Sink) error {
+	g, ctx := errgroup.WithContext(ctx)
+	stop := context.AfterFunc(ctx, func() {
+		// Flush wakes a waiting reader, which drains its ring and ends.
+		_ = t.oomRing.Flush()
+		_ = t.clockRing.Flush()
+	})
+	defer stop()
+	g.Go(func() error { return read(t.oomRing, sink.OOM, "OOM") })
+	g.Go(func() error { return read(t.clockRing, sink.Clock, "clock") })
+	return g.Wait()
+}
+
+func read(r *ringbuf.Reader, take func([]byte), name string) error {
+	var rec ringbuf.Record
+	for {
+		err := r.ReadInto(&rec)
+		switch {
+		case err == nil:
+			take(rec.RawSample)
+		case errors.Is(err, ringbuf.ErrFlushed), errors.Is(err, ringbuf.ErrClosed), errors.Is(err, os.ErrClosed):
+			return nil
+		default:
+			return fmt.Errorf("read the %s ring: %w", name, err)
+		}
+	}
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tracer
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/oomtrace/oomtrace/bpf"
+)
+
+// Stats counts since Open.
+type Stats struct {
+	OOMReserve   uint64 // OOM records that did not fit the ring
+	ClockReserve uint64 // clock records that did not fit
+	Read         uint64 // failed reads of kernel memory: fields that are absent
+	ReadArgument uint64 // clock calls whose argument could not be read
+	ClockReads   uint64 // adjtimex calls that changed nothing
+	Invocations  uint64 // of the OOM killer
+	Exiting      uint64 // tasks marked that were dying anyway: no kills
+
+	Recursion   *uint64 // programs skipped since another ran; nil: not known
+	ProbeMissed *uint64 // probes that did not fire; nil: not known
+}
+
+// Stats reads the counters.
+func (t *Tracer) Stats() (Stats, error) {
+	var percpu []bpf.OomtraceWireStats
+	var s Stats
+	if err := t.maps.Maps["stats"].Lookup(uint32(0), &percpu); err != nil {
+		return s, fmt.Errorf("read the counters: %w", err)
+	}
+	for _, c := range percpu {
+		s.OOMReserve += c.OomReserve
+		s.ClockReserve += c.ClockReserve
+		s.Read += c.Read
+		s.ReadArgument += c.ClockReadEvents
+		s.ClockReads += c.ClockReads
+		s.Invocations += c.Invocations
+		s.Exiting += c.Exiting
+	}
+	s.Recursion = t.recursionMisses()
+	s.ProbeMissed = t.probeMissed()
+	return s, nil
+}
+
+// recursionMisses sums bpf_prog_info.recursion_misses (commit 9ed9e9ba2337 ("bpf:
+// Count the number of times recursion was prevented"), in v5.12).
+func (t *Tracer) recursionMisses() *uint64 {
+	if !t.knowsRecursion {
+		return nil
+	}
+	var sum uint64
+	for _, p := range t.programs {
+		st, err := p.Stats()
+		if err != nil {
+			return nil
+		}
+		sum += st.RecursionMisses
+	}
+	return &sum
+}
+
+// probeMissed sums the missed hits of kprobes, where the kernel tells (in v6.7).
+func (t *Tracer) probeMissed() *uint64 {
+	if !t.knowsMissed {
+		return nil
+	}
+	var sum uint64
+	known := false
+	for _, l := range t.links {
+		info, err := l.Info()
+		if err != nil {
+			continue
+		}
+		if pe := info.PerfEvent(); pe != nil {
+			if kp := pe.Kprobe(); kp != nil {
+				known = true
+				sum += kp.Missed
+			}
+		}
+	}
+	if !known {
+		return nil
+	}
+	return &sum
+}
+
+// ProgramStats is what one program has cost. The kernel fills in Runs and Runtime
+// only while kernel.bpf_stats_enabled is set.
+type ProgramStats struct {
+	Name    string
+	Runs    uint64
+	Runtime time.Duration
+}
+
+// Programs lists the loaded programs and their cost.
+func (t *Tracer) Programs() ([]ProgramStats, error) {
+	out := make([]ProgramStats, 0, len(t.programs))
+	for name, p := range t.programs {
+		st, err := p.Stats()
+		if err != nil {
+			return nil, fmt.Errorf("read statistics of %s: %w", name, err)
+		}
+		out = append(out, ProgramStats{Name: name, Runs: st.RunCount, Runtime: st.Runtime})
+	}
+	slices.SortFunc(out, func(a, b ProgramStats) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}

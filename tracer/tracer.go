@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tracer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/ringbuf"
+	"github.com/cilium/ebpf/rlimit"
+
+	"github.com/oomtrace/oomtrace/bpf"
+)
+
+// Options for Open. The zero value traces everything with rings that hold some
+// 300 kills and 500 clock changes.
+type Options struct {
+	NoOOM   bool // leave out OOM kills
+	NoClock bool // leave out clock changes
+
+	// Ring sizes in bytes; rounded up to a power of two of at least a page.
+	OOMRingBytes   int
+	ClockRingBytes int
+
+	// Forbid lists kinds of rung not to use, for tests and for kernels whose
+	// better rungs misbehave: see Kinds.
+	Forbid []string
+}
+
+// Tracer is a set of attached programs.
+type Tracer struct {
+	spec      *ebpf.CollectionSpec
+	maps      *ebpf.Collection
+	kernel    kernel
+	cache     *btf.Cache
+	programs  map[string]*ebpf.Program
+	links     []link.Link
+	forbidden map[string]bool
+	broken    map[string]error // kinds that cannot work here, found out once
+	tracefs   tracefs
+	hooks     []Hook
+	warnings  []string
+
+	// Whether the kernel counts what its programs and probes missed.
+	knowsRecursion, knowsMissed bool
+
+	oomRing, clockRing *ringbuf.Reader
+	closeOnce          sync.Once
+}
+
+// Open loads and attaches. It fails with ErrNotPermitted or ErrNotSupported when
+// not one fact can be obtained; a fact that alone cannot is reported by Hooks.
+func Open(opts Options) (_ *Tracer, err error) {
+	t := &Tracer{
+		programs:  map[string]*ebpf.Program{},
+		forbidden: map[string]bool{},
+		broken:    map[string]error{},
+		cache:     btf.NewCache(),
+	}
+	for _, kind := range opts.Forbid {
+		if !slices.Contains(Kinds(), kind) {
+			return nil, fmt.Errorf("unknown kind of hook %q: known are %s", kind, strings.Join(Kinds(), ", "))
+		}
+		t.forbidden[kind] = true
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, t.Close())
+		}
+	}()
+	// Kernels before commit d5299b67dd59 ("bpf: Memcg-based memory accounting for
+	// bpf maps") charge maps to RLIMIT_MEMLOCK; others ignore it.
+	if err := rlimit.RemoveMemlock(); err != nil {
+		t.warnings = append(t.warnings, fmt.Sprintf("RLIMIT_MEMLOCK stays as it is: %v", err))
+	}
+	// The cheapest question first: may we at all?
+	if err := probe(); err != nil {
+		return nil, err
+	}
+	if t.kernel.types, err = t.cache.Kernel(); err != nil {
+		if errors.Is(err, os.ErrPermission) {
+			return nil, classify("read the kernel's BTF", err)
+		}
+		return nil, fmt.Errorf("%w: it has no BTF (CONFIG_DEBUG_INFO_BTF), without which the programs cannot know its structures: %w", ErrNotSupported, err)
+	}
+	t.knowsRecursion = t.kernel.structHas("bpf_prog_info", "recursion_misses")
+	t.knowsMissed = t.kernel.structHas("bpf_link_info", "missed")
+	if err := t.prepare(opts); err != nil {
+		return nil, err
+	}
+	var ladders []ladder
+	if !opts.NoOOM {
+		ladders = append(ladders, oomLadders()...)
+	}
+	if !opts.NoClock {
+		ladders = append(ladders, clockLadders()...)
+	}
+	served := 0
+	for _, l := range ladders {
+		h := t.climb(l)
+		if h.OK {
+			served++
+		}
+		if l.fact == FactInvocation && h.OK {
+			if err := t.set("have_invocation", uint32(1)); err != nil {
+				return nil, err
+			}
+		}
+		t.hooks = append(t.hooks, h)
+	}
+	if served == 0 {
+		base := ErrNotSupported
+		if len(t.broken) > 0 {
+			base = ErrNotPermitted
+		}
+		var why []string
+		for _, h := range t.hooks {
+			why = append(why, h.Fact+": "+h.Reason)
+		}
+		return nil, fmt.Errorf("attach: %w: %s", base, strings.Join(why, "; "))
+	}
+	t.release()
+	return t, nil
+}
+
+// probe makes the smallest map: what every later step needs.
+func probe() error {
+	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1})
+	if err != nil {
+		return classify("create a BPF map", err)
+	}
+	return m.Close()
+}
+
+// prepare reads the object, sets its constants and creates the maps.
+func (t *Tracer) prepare(opts Options) error {
+	spec, err := bpf.LoadOomtrace()
+	if err != nil {
+		return fmt.Errorf("read the BPF object: %w", err)
+	}
+	t.spec = spec
+	for name, size := range map[string]int{"oom_ring": opts.OOMRingBytes, "clock_ring": opts.ClockRingBytes} {
+		if size > 0 {
+			spec.Maps[name].MaxEntries = ringSize(size)
+		} else {
+			spec.Maps[name].MaxEntries = ringSize(int(spec.Maps[name].MaxEntries))
+		}
+	}
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return fmt.Errorf("count CPUs: %w", err)
+	}
+	hasTask, err := t.kernel.markVictimHasTask()
+	if err != nil {
+		hasTask = false // its ladder says why
+	}
+	constants := map[string]any{
+		"nr_cpus":                uint32(cpus),
+		"page_size":              uint32(os.Getpagesize()),
+		"mark_victim_has_task":   hasTask,
+		"mark_victim_has_fields": t.kernel.structHas("trace_event_raw_mark_victim", "anon_rss"),
+		// Before bpf_task_pt_regs (v5.15) the registers are found by arithmetic
+		// that is written for x86 only.
+		"arch_has_syscall_nr": runtime.GOARCH == "amd64" || t.hasHelper("BPF_FUNC_task_pt_regs"),
+	}
+	for name, value := range constants {
+		if err := spec.Variables[name].Set(value); err != nil {
+			return fmt.Errorf("set %s: %w", name, err)
+		}
+	}
+	only := *spec
+	only.Programs = nil
+	if t.maps, err = ebpf.NewCollectionWithOptions(&only, ebpf.CollectionOptions{Cache: t.cache}); err != nil {
+		return classify("create the BPF maps", err)
+	}
+	if t.oomRing, err = ringbuf.NewReader(t.maps.Maps["oom_ring"]); err != nil {
+		return fmt.Errorf("open the OOM ring: %w", err)
+	}
+	if t.clockRing, err = ringbuf.NewReader(t.maps.Maps["clock_ring"]); err != nil {
+		return fmt.Errorf("open the clock ring: %w", err)
+	}
+	return nil
+}
+
+func (t *Tracer) hasHelper(name string) bool {
+	var e *btf.Enum
+	if t.kernel.types.TypeByName("bpf_func_id", &e) != nil {
+		return false
+	}
+	return slices.ContainsFunc(e.Values, func(v btf.EnumValue) bool { return v.Name == name })
+}
+
+// ringSize is the next size the kernel takes: a power of two, whole pages.
+func ringSize(n int) uint32 {
+	size := os.Getpagesize()
+	for size < n {
+		size *= 2
+	}
+	return uint32(size)
+}
+
+func (t *Tracer) set(variable string, value any) error {
+	v := t.maps.Variables[variable]
+	if v == nil {
+		return fmt.Errorf("set %s: no such variable", variable)
+	}
+	if err := v.Set(value); err != nil {
+		return fmt.Errorf("set %s: %w", variable, err)
+	}
+	return nil
+}
+
+// SetPerCPUOffset tells the programs the address of the kernel's
+// __per_cpu_offset array: from then on resident counters are exact on kernels
+// that keep them per CPU.
+func (t *Tracer) SetPerCPUOffset(addr uint64) error {
+	return t.set("per_cpu_offset", addr)
+}
+
+// release drops what only loading needs; kernel BTF is some megabytes.
+func (t *Tracer) release() {
+	t.spec, t.cache, t.kernel = nil, nil, kernel{}
+	t.tracefs.close()
+}
+
+// Hooks reports how each fact is obtained.
+func (t *Tracer) Hooks() []Hook { return slices.Clone(t.hooks) }
+
+// Warnings lists what does not work as well as it could.
+func (t *Tracer) Warnings() []string {
+	w := slices.Clone(t.warnings)
+	if t.tracefs.private {
+		w = append(w, "tracefs is not mounted: a private mount was made for attaching, which no other process saw")
+	}
+	return w
+}
+
+// Close detaches everything. A Run under way ends.
+func (t *Tracer) Close() error {
+	var errs []error
+	t.closeOnce.Do(func() {
+		for _, l := range t.links {
+			errs = append(errs, l.Close())
+		}
+		for _, p := range t.programs {
+			errs = append(errs, p.Close())
+		}
+		for _, r := range []*ringbuf.Reader{t.oomRing, t.clockRing} {
+			if r != nil {
+				errs = append(errs, r.Close())
+			}
+		}
+		if t.maps != nil {
+			t.maps.Close()
+		}
+		t.tracefs.close()
+	})
+	return errors.Join(errs...)
+}
