@@ -20,7 +20,7 @@ help: ## list the targets
 
 .PHONY: build
 build: ## the static binary ./oomtrace, reproducible
-	CGO_ENABLED=0 go build -trimpath -ldflags=-s -o oomtrace ./cmd/oomtrace
+	CGO_ENABLED=0 go build -trimpath -buildvcs=auto -ldflags=-s -o oomtrace ./cmd/oomtrace
 
 .PHONY: generate
 generate: deps ## rebuild the BPF objects and their Go bindings

@@ -43,7 +43,8 @@ func Unsupported(err error) error { return &Error{Code: ExitUnsupported, Err: er
 func Nothing(err error) error { return &Error{Code: ExitNothing, Err: err} }
 
 // Code returns the exit code of a run that ended with err. A reader that closed
-// its end of a pipe had what it wanted: that is no failure.
+// its end of a pipe had what it wanted: that is no failure. errors.ErrUnsupported
+// is unsupported without a code too.
 func Code(err error) int {
 	var coded *Error
 	switch {
@@ -51,6 +52,8 @@ func Code(err error) int {
 		return ExitOK
 	case errors.As(err, &coded):
 		return coded.Code
+	case errors.Is(err, errors.ErrUnsupported):
+		return ExitUnsupported
 	default:
 		return ExitFailed
 	}

@@ -33,21 +33,27 @@ type Style struct {
 	Width    int            // columns of the terminal; 0 means not known, or none
 }
 
-// Register adds -o with these formats, the first being the default. Table
-// brings Text, and the flags for the time zone.
+// Register adds -o with these formats, the first being the default. Table and
+// Text bring each other.
 func (o *Output) Register(cmd *cobra.Command, formats ...string) {
 	o.format.Value = formats[0]
 	for _, f := range formats {
 		o.format.Choices = append(o.format.Choices, f)
-		if f == Table {
+		switch f {
+		case Table:
 			o.format.Choices = append(o.format.Choices, Text)
+		case Text:
+			o.format.Choices = append(o.format.Choices, Table)
 		}
 	}
-	flags := cmd.Flags()
-	flags.VarP(&o.format, "output", "o", "output format")
+	cmd.Flags().VarP(&o.format, "output", "o", "output format")
 	o.format.Complete(cmd, "output")
-	flags.BoolVar(&o.utc, "utc", false, "show times in UTC")
-	flags.StringVar(&o.tz, "tz", "", "show times in this `zone`, such as Europe/Vienna (default: local)")
+}
+
+// RegisterZone adds the flags for the time zone of tables.
+func (o *Output) RegisterZone(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&o.utc, "utc", false, "show times in UTC")
+	cmd.Flags().StringVar(&o.tz, "tz", "", "show times in this `zone`, such as Europe/Vienna (default: local)")
 	complete(cmd, "tz", "UTC", "Local", "America/New_York", "Asia/Tokyo", "Europe/Berlin")
 }
 

@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Enum is a flag value that takes one of a few words. Its zero Value is the
-// default of its flag.
+// Enum is a flag value that takes one of a few words. What Value is before the
+// flags are read is the default.
 type Enum struct {
 	Value   string
 	Choices []string
@@ -108,3 +108,31 @@ func (b *Bytes) String() string {
 
 // Type names the value in help texts.
 func (b *Bytes) Type() string { return "size" }
+
+// PIDs is a flag value: process ids, separated by commas or by giving the flag
+// again.
+type PIDs []int
+
+// Set adds ids.
+func (p *PIDs) Set(s string) error {
+	for _, word := range strings.Split(s, ",") {
+		n, err := strconv.ParseInt(word, 10, 32)
+		if err != nil || n <= 0 {
+			return fmt.Errorf("%q is no process id, which is a number above 0", word)
+		}
+		*p = append(*p, int(n))
+	}
+	return nil
+}
+
+// String returns the ids, separated by commas.
+func (p *PIDs) String() string {
+	words := make([]string, len(*p))
+	for i, pid := range *p {
+		words[i] = strconv.Itoa(pid)
+	}
+	return strings.Join(words, ",")
+}
+
+// Type names the value in help texts.
+func (p *PIDs) Type() string { return "pid" }

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/oomtrace/oomtrace/internal/cli"
+	"github.com/oomtrace/oomtrace/internal/filter"
+	"github.com/oomtrace/oomtrace/internal/render"
+)
+
+// eventFlags are the flags of the commands that show events: which, and how.
+type eventFlags struct {
+	cli.Output
+	filter filter.Filter
+	stack  bool
+}
+
+func (f *eventFlags) register(cmd *cobra.Command) {
+	f.Register(cmd, cli.Table, cli.Wide, cli.JSON)
+	f.RegisterZone(cmd)
+	flags := cmd.Flags()
+	flags.BoolVar(&f.stack, "stack", false, "show the kernel's call trace under each kill")
+	flags.Var((*cli.PIDs)(&f.filter.PIDs), "pid", "only this victim, or process that moved the clock")
+	flags.StringArrayVar(&f.filter.Comms, "comm", nil, "only processes of this `name` (* and ? match any)")
+	flags.StringArrayVar(&f.filter.Cgroups, "cgroup", nil, "only the cgroup at this `path` and those below")
+	flags.StringArrayVar(&f.filter.Containers, "container", nil, "only containers of this `name` (* and ?) or beginning of an id")
+	flags.StringArrayVar(&f.filter.Pods, "pod", nil, "only pods of this `name` (* and ?) or uid")
+	flags.StringArrayVar(&f.filter.Namespaces, "namespace", nil, "only pods in this `namespace` (* and ?)")
+}
+
+// filterHelp is what a command's long help says of the filters.
+const filterHelp = `The filters --pid, --comm, --cgroup, --container, --pod and --namespace ask about
+the victim of a kill, or the process that moved the clock. Each can be given
+several times: any value of one filter will do, but all filters must hold. What
+an event does not know matches no filter.`
+
+// renderOptions says how to show events on the stdout of env. Its errors are
+// usage errors.
+func (f *eventFlags) renderOptions(env *cli.Env) (render.Options, error) {
+	style, err := f.Style(env)
+	if err != nil {
+		return render.Options{}, err
+	}
+	return render.Options{
+		Format:   style.Format,
+		Color:    style.Color,
+		Stack:    f.stack,
+		Location: style.Location,
+		Width:    style.Width,
+	}, nil
+}

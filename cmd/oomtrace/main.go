@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command oomtrace shows who ran out of memory, whose limit was hit, who was
+// killed and why, and who moved the clock.
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/oomtrace/oomtrace/internal/cli"
+	"github.com/oomtrace/oomtrace/internal/render"
+	"github.com/oomtrace/oomtrace/internal/simulate"
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args, os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run runs the command line args, args[0] being the program, and returns the
+// exit code. SIGINT and SIGTERM end its context, a second one ends the process.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if filepath.Base(args[0]) == simulate.ChildName {
+		return simulate.Child(args[1:], stdin, stdout, stderr)
+	}
+	// Else a write to a closed stdout would kill the process, instead of giving
+	// EPIPE and a chance to clean up.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	env := &cli.Env{Stdin: stdin, Stdout: stdout, Stderr: stderr, Getenv: os.Getenv}
+	root := newRoot(env)
+	root.SetArgs(args[1:])
+	err := root.ExecuteContext(ctx)
+	if err != nil && !errors.Is(err, syscall.EPIPE) {
+		env.Warnf("%s", render.Sanitize(strings.ReplaceAll(err.Error(), "\n", "; ")))
+	}
+	return cli.Code(err)
+}
