@@ -155,6 +155,14 @@ func TestUnknownType(t *testing.T) {
 	}
 }
 
+func TestWideNamesWhatWasCut(t *testing.T) {
+	e := eventtest.Kill()
+	e.Truncated = []string{"victim.cmdline"}
+	if out := show(t, Options{Format: FormatWide, Location: cet}, e); !bytes.Contains(out, []byte(" · shortened: victim.cmdline\n")) {
+		t.Errorf("wide does not say what was cut:\n%s", out)
+	}
+}
+
 func TestUnknownFormat(t *testing.T) {
 	if _, err := New(nil, Options{Format: "xml"}); err == nil || !strings.Contains(err.Error(), `"xml"`) {
 		t.Errorf("New: %v, want an error that names the format", err)

@@ -81,7 +81,8 @@ func wantInert(t testing.TB, out []byte, color bool) {
 		out = sgr.ReplaceAll(out, nil)
 	}
 	for _, r := range string(out) {
-		if r != '\n' && (unicode.IsControl(r) || invisible(r)) {
+		if r != '\n' && unicode.In(r, unicode.C, unicode.Zl, unicode.Zp, unicode.Bidi_Control, unicode.Join_Control,
+			unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) {
 			t.Fatalf("%U is active in %q", r, out)
 		}
 	}
