@@ -220,6 +220,7 @@ func BenchmarkEncode(b *testing.B) {
 	}{
 		{"oom.kill-40-frames", bigKill(40, 0)},
 		{"clock.adjust", eventtest.ClockFrequency()},
+		{"oom.kill-split", bigKill(127, 0)},
 		{"oom.kill-split-and-cut", bigKill(127, 6000)},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
