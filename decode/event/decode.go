@@ -106,7 +106,9 @@ func decode(line []byte) (*Event, error) {
 	if e.Time, err = time.Parse(time.RFC3339Nano, at); err != nil {
 		return nil, fmt.Errorf("%s: %w", e.Type, err)
 	}
-	e.Time = e.Time.UTC()
+	if e.Time = e.Time.UTC(); !writable(e.Time) {
+		return nil, fmt.Errorf("%s: time %.40q is out of range", e.Type, at)
+	}
 	payload, err := e.payload(true)
 	if err != nil {
 		return e, err

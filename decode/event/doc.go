@@ -8,5 +8,9 @@
 // nil pointer, an empty slice), never zero. Units stand in the JSON names. pids
 // and uids are those of the initial namespaces.
 //
+// [Encoder] writes events, [Scanner] and [Unmarshal] read them, [Joiner] puts
+// long kills together again. encoding/json alone sees an Event's common fields
+// only.
+//
 // Within v1 fields may be added; a rename or a change of meaning makes v2.
 package event

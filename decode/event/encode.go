@@ -90,7 +90,7 @@ func (c *Encoder) appendLine(dst []byte, e *Event) ([]byte, error) {
 		return dst, errors.New("no payload")
 	}
 	at := e.Time.UTC()
-	if at.IsZero() || at.Year() < 0 || at.Year() > 9999 {
+	if !writable(at) {
 		return dst, fmt.Errorf("time %s is not set or out of range", at.Format(time.RFC3339))
 	}
 	c.hdr = header{Schema, e.Type, e.Session, e.Seq, at.Format(timeLayout), e.BoottimeNS, e.Source, e.Host, e.Simulated, e.Truncated}
@@ -110,6 +110,11 @@ func (c *Encoder) appendLine(dst []byte, e *Event) ([]byte, error) {
 	}
 	c.buf.Bytes()[joint] = ','
 	return appendEscaped(dst, c.buf.Bytes()), nil
+}
+
+// writable reports whether t is set and RFC 3339 can tell it.
+func writable(t time.Time) bool {
+	return !t.IsZero() && t.Year() >= 0 && t.Year() <= 9999
 }
 
 // appendEscaped appends JSON text with the control characters that

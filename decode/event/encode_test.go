@@ -67,7 +67,7 @@ func TestRoundTrip(t *testing.T) {
 func TestGolden(t *testing.T) {
 	var enc event.Encoder
 	var got []byte
-	for _, e := range examples() {
+	for _, e := range eventtest.All() {
 		var err error
 		if got, err = enc.Append(got, e); err != nil {
 			t.Fatal(err)

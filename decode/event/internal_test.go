@@ -72,7 +72,7 @@ func jsonName(f reflect.StructField) (name string, required bool) {
 }
 
 func FuzzTextLen(f *testing.F) {
-	for _, s := range []string{"", "java", "a\"\\\n\x00\x7f\u0085\u00a0é\u2028日本\U0001f4a5", "\xff\xe6\x97", "\ufffd", "<&>"} {
+	for _, s := range []string{"", "java", "a\"\\\n\x00\x7f\u0085\u00a0é\u2028日本\U0001f4a5", "\xff\xe6\x97", "\xef", "\ufffd", "<&>"} {
 		f.Add(s, 5)
 	}
 	f.Fuzz(func(t *testing.T, s string, n int) {

@@ -215,7 +215,7 @@ func runeLen(s string, r rune) int {
 		return len(`\n`)
 	case r < ' ', r >= 0x7f && r < 0xa0, r == '\u2028', r == '\u2029':
 		return len(`\u001f`)
-	case r == utf8.RuneError && s[0] != 0xef: // an invalid byte
+	case r == utf8.RuneError && !strings.HasPrefix(s, "\ufffd"): // an invalid byte
 		return len(`\ufffd`)
 	}
 	return utf8.RuneLen(r)

@@ -128,7 +128,7 @@ func (w *walker) object(path string, typ reflect.Type, n *node) {
 			continue
 		}
 		fields[name] = f
-		if opts != "omitempty" {
+		if opts != "omitempty" && opts != "omitzero" {
 			required = append(required, name)
 		}
 	}
