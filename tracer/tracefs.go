@@ -3,7 +3,6 @@
 package tracer
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -15,15 +14,16 @@ import (
 // is made in a mount namespace that one thread has to itself: no other process
 // ever sees it, and it goes with the thread.
 type tracefs struct {
-	private bool
-	work    chan func()
-	err     error
+	work chan func() // to the thread with the private mount, if there is one
+	err  error
 }
 
 const tracefsPath = "/sys/kernel/tracing"
 
+func tracefsRoots() []string { return []string{tracefsPath, "/sys/kernel/debug/tracing"} }
+
 func tracefsMounted() bool {
-	for _, path := range []string{tracefsPath, "/sys/kernel/debug/tracing"} {
+	for _, path := range tracefsRoots() {
 		var st unix.Statfs_t
 		if unix.Statfs(path, &st) == nil && st.Type == unix.TRACEFS_MAGIC {
 			return true
@@ -65,7 +65,7 @@ func (fs *tracefs) start() {
 		fs.err = err
 		return
 	}
-	fs.work, fs.private = work, true
+	fs.work = work
 }
 
 func mountPrivately() error {
@@ -74,7 +74,7 @@ func mountPrivately() error {
 		return fmt.Errorf("%w: this kernel has no tracefs", ErrNotSupported)
 	}
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
-		return errors.Join(fmt.Errorf("%s (or give CAP_SYS_ADMIN): %w", advice, err))
+		return fmt.Errorf("%s (or give CAP_SYS_ADMIN): %w", advice, err)
 	}
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("%s: make mounts private: %w", advice, err)

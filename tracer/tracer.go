@@ -48,6 +48,7 @@ type Tracer struct {
 	tracefs   tracefs
 	hooks     []Hook
 	warnings  []string
+	gfpFormat []byte
 
 	// Whether the kernel counts what its programs and probes missed.
 	knowsRecursion, knowsMissed bool
@@ -127,9 +128,38 @@ func Open(opts Options) (_ *Tracer, err error) {
 		}
 		return nil, fmt.Errorf("attach: %w: %s", base, strings.Join(why, "; "))
 	}
+	if t.hookOK(FactTrigger) {
+		t.gfpFormat = t.readGFPFormat()
+	}
 	t.release()
 	return t, nil
 }
+
+func (t *Tracer) hookOK(fact string) bool {
+	return slices.ContainsFunc(t.hooks, func(h Hook) bool { return h.Fact == fact && h.OK })
+}
+
+// readGFPFormat reads the format of a tracepoint that prints allocation flags;
+// nil when tracefs cannot be had: then masks stay without names.
+func (t *Tracer) readGFPFormat() []byte {
+	var format []byte
+	err := t.tracefs.do(func() (err error) {
+		for _, root := range tracefsRoots() {
+			if format, err = os.ReadFile(root + "/events/vmscan/mm_vmscan_direct_reclaim_begin/format"); err == nil {
+				break
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.warnings = append(t.warnings, fmt.Sprintf("allocation flags have no names: %v", err))
+	}
+	return format
+}
+
+// GFPFormat is the format of a tracepoint that names allocation flags as this
+// kernel does; nil when it could not be read or no hook sees such flags.
+func (t *Tracer) GFPFormat() []byte { return t.gfpFormat }
 
 // probe makes the smallest map: what every later step needs.
 func probe() error {
@@ -236,11 +266,7 @@ func (t *Tracer) Hooks() []Hook { return slices.Clone(t.hooks) }
 
 // Warnings lists what does not work as well as it could.
 func (t *Tracer) Warnings() []string {
-	w := slices.Clone(t.warnings)
-	if t.tracefs.private {
-		w = append(w, "tracefs is not mounted: a private mount was made for attaching, which no other process saw")
-	}
-	return w
+	return slices.Clone(t.warnings)
 }
 
 // Close detaches everything. A Run under way ends.

@@ -442,7 +442,7 @@ type ClockState struct {
 	TickUS  *int64   `json:"tick_us,omitempty"`
 	// RatePPM is (tick_us·USER_HZ/10^6 - 1)·10^6 + freq_ppm.
 	RatePPM    *float64 `json:"rate_ppm,omitempty"`
-	Status     []string `json:"status,omitempty"` // STA_…, lower case without the prefix
+	Status     []string `json:"status,omitzero"` // STA_…, lower case without the prefix
 	TAIS       *int     `json:"tai_s,omitempty"`
 	OffsetNS   *int64   `json:"offset_ns,omitempty"`
 	MaxErrorUS *int64   `json:"maxerror_us,omitempty"`
