@@ -414,7 +414,7 @@ static __always_inline void on_signal_record(struct trace_event_raw_signal_gener
 	k->episode_ns = by->episode_ns;
 	k->victim.pid = rec->pid;
 	k->victim.tid = rec->pid;
-	__builtin_memcpy(k->victim.comm, rec->comm, WIRE_COMM_LEN);
+	bpf_core_read(k->victim.comm, WIRE_COMM_LEN, &rec->comm);
 	k->victim.valid = 1 << WIRE_TASK_PID | 1 << WIRE_TASK_COMM;
 	submit_kill(k, read_task(&k->trigger, (void *)bpf_get_current_task(), k->tail, 0, 0));
 }

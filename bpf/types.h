@@ -63,6 +63,10 @@ struct pt_regs___arm64_nr {
 #error "unsupported target"
 #endif
 
+enum oom_constraint {
+	CONSTRAINT_NONE = 0,
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 typedef struct {
@@ -163,7 +167,7 @@ struct oom_control {
 	int order;
 	unsigned long totalpages;
 	long chosen_points;
-	int constraint;
+	enum oom_constraint constraint;
 };
 
 struct __kernel_timex_timeval {
