@@ -6,13 +6,15 @@
 # what to install.
 set -euo pipefail
 
-# command:Debian package. clang is pinned, since the BPF objects are committed
-# and compared.
+# A command or a file, and the Debian package that has it. clang and the headers
+# are pinned by the distribution, since the BPF objects are committed and compared.
 needs=(
 	clang-16:clang-16
 	llvm-strip-16:llvm-16
 	clang-format-16:clang-format-16
+	/usr/include/bpf/bpf_helpers.h:libbpf-dev
 	gcc:gcc
+	/usr/include/stdlib.h:libc6-dev
 	git:git
 	qemu-system-x86_64:qemu-system-x86
 	qemu-system-aarch64:qemu-system-arm
@@ -20,11 +22,15 @@ needs=(
 	zstd:zstd
 	cpio:cpio
 	dpkg-deb:dpkg
+	/usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
 )
 
 missing=()
 for need in "${needs[@]}"; do
-	command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
+	what=${need%%:*}
+	if ! command -v "$what" >/dev/null && ! [ -f "$what" ]; then
+		missing+=("${need##*:}")
+	fi
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/decode/event/eventtest"
+	"github.com/oomtrace/oomtrace/internal/cli"
+	"github.com/oomtrace/oomtrace/internal/simulate"
+	"github.com/oomtrace/oomtrace/internal/testenv"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"oomtrace":         main,
+		simulate.ChildName: main,
+	})
+}
+
+// TestScripts runs the stories of testdata/script, which read as the manual.
+// Beside testscript's own commands they have
+//
+//	code N COMMAND [ARG...]	run the command, which must exit with code N
+//	record FILE		write the example events as watch would record them
+//	conforms FILE		check each line of FILE against the published schema
+//
+// and the conditions [privileged] and [exists:PATH].
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code":     scriptCode,
+			"record":   scriptRecord,
+			"conforms": scriptConforms,
+		},
+		Condition: func(cond string) (bool, error) {
+			if path, ok := strings.CutPrefix(cond, "exists:"); ok {
+				_, err := os.Stat(path)
+				return err == nil, nil
+			}
+			if cond != "privileged" {
+				return false, errors.New("unknown condition")
+			}
+			return testenv.Unprivileged() == "" || testenv.Required(), nil
+		},
+	})
+}
+
+func scriptCode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N COMMAND [ARG...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+func scriptRecord(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: record FILE")
+	}
+	var lines []byte
+	var encoder event.Encoder
+	for _, e := range eventtest.All() {
+		var err error
+		lines, err = encoder.Append(lines, e)
+		ts.Check(err)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), lines, 0o600))
+}
+
+func scriptConforms(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: conforms FILE")
+	}
+	lines := bytes.Split(bytes.TrimSpace([]byte(ts.ReadFile(args[0]))), []byte("\n"))
+	for i, line := range lines {
+		if err := eventtest.Check(line); err != nil {
+			ts.Fatalf("line %d: %v", i+1, err)
+		}
+	}
+}
+
+// Every command has a summary, an example unless it only holds others, and a
+// place in the help.
+func TestCommandsAreDocumented(t *testing.T) {
+	root := newRoot(&cli.Env{})
+	for _, cmd := range root.Commands() {
+		if cmd.GroupID == "" && cmd.Name() != "help" && cmd.Name() != "completion" {
+			t.Errorf("%s is in no group", cmd.Name())
+		}
+		commands := cmd.Commands()
+		if len(commands) == 0 {
+			commands = append(commands, cmd)
+		}
+		for _, cmd := range commands {
+			if cmd.Parent().Name() == "completion" || cmd.Name() == "help" {
+				continue
+			}
+			if cmd.Short == "" || cmd.Example == "" {
+				t.Errorf("%s lacks a summary or an example", cmd.CommandPath())
+			}
+		}
+	}
+}
+
+// A run whose context has ended ends with success: it did what it could.
+func TestRunCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r, w, err := os.Pipe() // never written to: without the context, replay would wait
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Close(); _ = w.Close() })
+	var stdout, stderr bytes.Buffer
+	if code := run(ctx, []string{"oomtrace", "replay", "-"}, r, &stdout, &stderr); code != 0 {
+		t.Errorf("exit code %d: %s", code, &stderr)
+	}
+}
