@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package procsnap
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/oomtrace/oomtrace/decode/event"
+)
+
+// podsLimit bounds each index. A node has some hundred pods at most.
+const podsLimit = 4096
+
+// Where the kubelet names what runs: a folder a pod, <namespace>_<name>_<uid>,
+// and a link a container, <pod>_<namespace>_<container>-<id>.log.
+const (
+	logDir        = "var/log"
+	podsDir       = "pods"
+	containersDir = "containers"
+)
+
+// Pods knows the names of the pods and containers of this node before anything
+// happens to them: it is read at the start and kept current by inotify. On a
+// machine that is no node it is empty. It is safe for concurrent use, and a nil
+// *Pods knows nothing.
+type Pods struct {
+	dir     string // of logDir
+	watcher *watcher
+	watched map[int]string // by watch descriptor, the folder's name below dir; "" is dir
+	done    chan struct{}
+
+	mu         sync.RWMutex
+	pods       map[string]podName       // by uid
+	containers map[string]containerName // by id
+	refused    uint64
+}
+
+type podName struct{ namespace, name string }
+
+type containerName struct {
+	podName
+	container string
+}
+
+// OpenPods reads the names of the pods below o.Root. The error, if any, says why
+// they will not be kept current: the Pods that comes with it knows those of now.
+// Close ends it.
+func OpenPods(o Options) (*Pods, error) {
+	root := o.Root
+	if root == "" {
+		root = "/"
+	}
+	p := &Pods{
+		dir:        filepath.Join(root, logDir),
+		watched:    map[int]string{},
+		done:       make(chan struct{}),
+		pods:       map[string]podName{},
+		containers: map[string]containerName{},
+	}
+	w, err := newWatcher()
+	if err != nil {
+		close(p.done)
+		p.scan(podsDir)
+		p.scan(containersDir)
+		return p, fmt.Errorf("watch pods: %w", err)
+	}
+	p.watcher = w
+	// The folders come with the kubelet, which may be started after this.
+	err = errors.Join(p.watch(""), p.watch(podsDir), p.watch(containersDir))
+	go func() {
+		defer close(p.done)
+		// It can only fail by being closed.
+		_ = w.read(p.apply)
+	}()
+	if err != nil {
+		return p, fmt.Errorf("watch pods: %w", err)
+	}
+	return p, nil
+}
+
+// Close ends the watch. What is known stays.
+func (p *Pods) Close() error {
+	if p == nil || p.watcher == nil {
+		return nil
+	}
+	err := p.watcher.close()
+	<-p.done
+	return err
+}
+
+// watch adds a folder below p.dir, then reads it; a missing one is no error.
+func (p *Pods) watch(name string) error {
+	wd, err := p.watcher.add(filepath.Join(p.dir, name))
+	if err == nil {
+		p.watched[wd] = name
+	} else if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	p.scan(name)
+	return err
+}
+
+// scan reads the names in a folder below p.dir.
+func (p *Pods) scan(name string) {
+	if name == "" {
+		return
+	}
+	f, err := os.Open(filepath.Join(p.dir, name))
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	for range 2 * podsLimit / 256 {
+		names, err := f.Readdirnames(256)
+		for _, n := range names {
+			p.add(name, n)
+		}
+		if err != nil { // io.EOF, or nothing to be done
+			return
+		}
+	}
+}
+
+// apply follows one change of a watched folder.
+func (p *Pods) apply(c change) {
+	dir, ok := p.watched[c.wd]
+	switch {
+	case c.overflow:
+		p.mu.Lock()
+		clear(p.pods)
+		clear(p.containers)
+		p.mu.Unlock()
+		p.scan(podsDir)
+		p.scan(containersDir)
+	case !ok:
+	case c.ignored:
+		delete(p.watched, c.wd)
+	case dir == "":
+		if c.added && (c.name == podsDir || c.name == containersDir) {
+			// A failure leaves what the scan found.
+			_ = p.watch(c.name)
+		}
+	case c.added:
+		p.add(dir, c.name)
+	default:
+		p.remove(dir, c.name)
+	}
+}
+
+func (p *Pods) add(dir, name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch dir {
+	case podsDir:
+		if uid, pod, ok := parsePodDir(name); ok {
+			put(p.pods, uid, pod, &p.refused)
+		}
+	case containersDir:
+		if id, c, ok := parseContainerLog(name); ok {
+			put(p.containers, id, c, &p.refused)
+		}
+	}
+}
+
+func (p *Pods) remove(dir, name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch dir {
+	case podsDir:
+		if uid, _, ok := parsePodDir(name); ok {
+			delete(p.pods, uid)
+		}
+	case containersDir:
+		if id, _, ok := parseContainerLog(name); ok {
+			delete(p.containers, id)
+		}
+	}
+}
+
+func put[V any](m map[string]V, key string, v V, refused *uint64) {
+	if _, known := m[key]; !known && len(m) >= podsLimit {
+		*refused++
+		return
+	}
+	m[key] = v
+}
+
+// Fill sets the names of a container and of a pod, either of which may be nil,
+// where they are absent and known.
+func (p *Pods) Fill(c *event.Container, pod *event.Pod) {
+	if p == nil {
+		return
+	}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	var known containerName
+	if c != nil {
+		known = p.containers[c.ID]
+		if c.Name == "" {
+			c.Name = known.container
+		}
+	}
+	if pod != nil && pod.Name == "" {
+		name, ok := p.pods[pod.UID]
+		if !ok {
+			name = known.podName
+		}
+		pod.Namespace, pod.Name = name.namespace, name.name
+	}
+}
+
+// Refused counts the names that did not fit the bounded index.
+func (p *Pods) Refused() uint64 {
+	if p == nil {
+		return 0
+	}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.refused
+}
+
+// parsePodDir reads <namespace>_<name>_<uid>.
+func parsePodDir(dir string) (uid string, pod podName, ok bool) {
+	namespace, rest, ok1 := strings.Cut(dir, "_")
+	name, uid, ok2 := strings.Cut(rest, "_")
+	if !ok1 || !ok2 || !isDNSName(namespace) || !isDNSName(name) || !isDNSName(uid) {
+		return "", podName{}, false
+	}
+	return uid, podName{namespace, name}, true
+}
+
+// parseContainerLog reads <pod>_<namespace>_<container>-<64 hex digits>.log.
+func parseContainerLog(file string) (id string, c containerName, ok bool) {
+	file, ok = strings.CutSuffix(file, ".log")
+	dash := strings.LastIndexByte(file, '-')
+	if !ok || dash < 0 || len(file)-dash-1 != 64 {
+		return "", containerName{}, false
+	}
+	id = file[dash+1:]
+	pod, rest, ok1 := strings.Cut(file[:dash], "_")
+	namespace, container, ok2 := strings.Cut(rest, "_")
+	if !ok1 || !ok2 || !isDNSName(pod) || !isDNSName(namespace) || !isDNSName(container) || !isDNSName(id) {
+		return "", containerName{}, false
+	}
+	return id, containerName{podName{namespace, pod}, container}, true
+}
+
+// isDNSName accepts the characters of Kubernetes' names, a subset of DNS's.
+func isDNSName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '.' {
+			return false
+		}
+	}
+	return s != ""
+}
