@@ -71,11 +71,12 @@ func (r *Result) Out(t testing.TB, name string) []byte {
 	return b
 }
 
-// JSON decodes a file the guest left.
+// JSON decodes the last line of a file the guest left.
 func (r *Result) JSON(t testing.TB, name string, v any) {
 	t.Helper()
-	if b := r.Out(t, name); json.Unmarshal(b, v) != nil {
-		t.Fatalf("%s is not what was expected: %q", name, b)
+	lines := bytes.Split(bytes.TrimSpace(r.Out(t, name)), []byte("\n"))
+	if last := lines[len(lines)-1]; json.Unmarshal(last, v) != nil {
+		t.Fatalf("%s does not end as expected: %q", name, last)
 	}
 }
 

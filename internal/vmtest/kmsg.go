@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -119,7 +120,7 @@ func unescape(s string) string {
 
 type kmsgParser struct {
 	log     Log
-	columns []string // of the task dump that is under way
+	columns []string // the numbers of the task dump that is under way
 	group   bool
 }
 
@@ -169,7 +170,8 @@ func (p *kmsgParser) record(text string) error {
 	case strings.HasPrefix(text, "Tasks in ") && strings.Contains(text, "are going to be killed due to memory.oom.group set"):
 		p.group = true
 	case strings.HasPrefix(text, "[  pid  ]"):
-		p.columns = strings.Fields(strings.NewReplacer("[", "", "]", "").Replace(text))
+		p.columns = slices.DeleteFunc(strings.Fields(strings.NewReplacer("[", "", "]", "").Replace(text)),
+			func(c string) bool { return c == "name" }) // the last, and it may be anything
 	case strings.HasPrefix(text, "[") && p.columns != nil:
 		return p.row(i, text)
 	}
@@ -219,10 +221,8 @@ func (p *kmsgParser) kill(m []string) error {
 	i := p.current()
 	switch {
 	case i != nil && p.group:
-		for _, done := range i.Kills {
-			if done.PID == k.PID { // the chosen one is logged again as a member of its group
-				return nil
-			}
+		if i.again(k) {
+			return nil
 		}
 		k.Group = true
 	case i == nil || len(i.Kills) > 0 || i.ChosenPID != 0 && i.ChosenPID != k.PID:
@@ -232,18 +232,29 @@ func (p *kmsgParser) kill(m []string) error {
 	return nil
 }
 
+// again says whether a kill of a group's member is of a process that is in the
+// log already: the chosen one is logged again with its group, and a process
+// whose leader is dead may be logged again under the pid of a thread. Such a
+// thread is not in the task dump, which has every process of the group.
+func (i *Invocation) again(k LoggedKill) bool {
+	_, dumped := i.Tasks[k.PID]
+	for _, done := range i.Kills {
+		if done.PID == k.PID || len(i.Tasks) > 0 && !dumped && done.TotalVMKB == k.TotalVMKB && done.UID == k.UID {
+			return true
+		}
+	}
+	return false
+}
+
 // row reads a row of the task dump; its columns differ between kernels.
 func (p *kmsgParser) row(i *Invocation, text string) error {
 	fields := strings.Fields(strings.NewReplacer("[", " ", "]", " ").Replace(text))
-	if len(fields) < len(p.columns)-1 { // the name may be anything
+	if len(fields) < len(p.columns) {
 		return nil
 	}
 	var row Row
 	pid := 0
 	for c, name := range p.columns {
-		if name == "name" {
-			break
-		}
 		n, err := strconv.ParseInt(fields[c], 10, 64)
 		if err != nil {
 			p.columns = nil // the dump is over

@@ -3,29 +3,235 @@
 package vmtest
 
 import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/decode/event/eventtest"
 	"github.com/oomtrace/oomtrace/internal/vmtest/scenario"
 )
 
-// TestSmoke shows that the lab works: each kernel boots, a memcg OOM kills a
-// hog, and the log that comes back says so.
-func TestSmoke(t *testing.T) {
+// watch starts a watcher under a name and waits until it is attached.
+func watch(name string, args ...string) scenario.Step {
+	return scenario.Start(name, `"session\.start"`, append([]string{"oomtrace", "watch", "-o", "json"}, args...)...)
+}
+
+// watched reads what a watcher wrote and checks the frame: it ended well, each
+// line is valid, the stream opens and closes as it should, nothing was lost.
+func watched(t *testing.T, r *Result, name string) []*event.Event {
+	t.Helper()
+	want(t, name+"'s exit", r.Report.Procs[name].Exit, 0)
+	all := events(t, r, name)
+	if len(all) < 2 || all[0].Type != event.TypeSessionStart || all[len(all)-1].Type != event.TypeSessionEnd {
+		t.Fatalf("%s wrote %d events, not session.start … session.end; stderr: %s", name, len(all), r.Out(t, name+".err"))
+	}
+	for line := range bytes.Lines(r.Out(t, name+".out")) {
+		if err := eventtest.Check(bytes.TrimSpace(line)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	return all
+}
+
+// complete checks that the session lost nothing.
+func complete(t *testing.T, name string, all []*event.Event) {
+	t.Helper()
+	lost := all[len(all)-1].SessionEnd.Lost
+	for what, n := range map[string]*uint64{"reserve": lost.Reserve, "queue": lost.Queue, "read": lost.Read} {
+		if n == nil || *n != 0 {
+			t.Errorf("%s lost at %s: %v, want 0", name, what, deref(n))
+		}
+	}
+}
+
+func report(t *testing.T, name string, differences []string) {
+	t.Helper()
+	if len(differences) > 0 {
+		t.Errorf("%s:\n\t%s", name, strings.Join(differences, "\n\t"))
+	}
+}
+
+// TestEvents holds what oomtrace writes against the kernel log and against
+// those who changed the clock, on every kernel with every rung allowed. A second
+// watcher runs in a pid namespace of its own and must see the same.
+func TestEvents(t *testing.T) {
 	lab := NewLab(t)
 	for _, k := range Kernels() {
 		t.Run(k.String(), func(t *testing.T) {
 			t.Parallel()
-			r := lab.Boot(t, k, Options{Scenario: scenario.Scenario{Steps: []scenario.Step{
-				scenario.Cgroup("c", "memory.max=24M"),
-				scenario.Run("hog", scenario.Guest, "hog", "java", "0").In("c"),
-			}}})
-			kills := r.Log.Kills()
-			if len(kills) != 1 || kills[0].Comm != "java" || kills[0].PID != r.Report.Procs["hog"].PID {
-				t.Errorf("kills in the log: %+v, want the hog, %+v", kills, r.Report.Procs["hog"])
+			r := everything().boot(t, lab, k, Options{MemMiB: 640, Programs: []string{"cmd/oomtrace"}},
+				[]scenario.Step{watch("watch"), watch("contained", "--events", "oom").Contained()},
+				[]scenario.Step{scenario.Stop("contained"), scenario.Stop("watch")})
+			x := Expect{Sharers: []int{sharerPID(t, r)}}
+			events := watched(t, r, "watch")
+			report(t, "watch", CompareKills(r.Log, events, x))
+			report(t, "watch", CompareClock(clockCalls(t, r), events))
+			stormed(t, r, events)
+
+			contained := watched(t, r, "contained")
+			complete(t, "contained", contained)
+			report(t, "contained", CompareKills(r.Log, contained, x))
+			foreign(t, contained)
+		})
+	}
+}
+
+// stormed checks that the calls of the storm are all accounted for: written, or
+// counted as lost.
+func stormed(t *testing.T, r *Result, events []*event.Event) {
+	t.Helper()
+	var seen uint64
+	for _, e := range events {
+		if e.Type == event.TypeClockAdjust && e.Clock.Process.PID == r.Report.Procs["storm"].PID {
+			seen++
+		}
+	}
+	lost := events[len(events)-1].SessionEnd.Lost
+	if lost.Reserve == nil || lost.Queue == nil {
+		t.Errorf("losses are not known: %+v", lost)
+		return
+	}
+	if got, issued := seen+*lost.Reserve+*lost.Queue, stormResult(t, r).Issued; got != issued {
+		t.Errorf("storm: %d seen, %d + %d lost, want %d in all", seen, *lost.Reserve, *lost.Queue, issued)
+	}
+}
+
+// foreign checks that a watcher outside the initial pid namespace says so and
+// looks nobody up: its /proc is about others of the same pid.
+func foreign(t *testing.T, events []*event.Event) {
+	t.Helper()
+	if own := events[0].SessionStart.InitPIDNamespace; own == nil || *own {
+		t.Errorf("init_pid_namespace %v, want false", deref(own))
+	}
+	for _, e := range events {
+		if e.Type != event.TypeOOMKill {
+			continue
+		}
+		if v := e.Kill.Victim; v.Exe != nil || v.Cmdline != nil {
+			t.Errorf("pid %d was looked up in another pid namespace's /proc: %+v", v.PID, v)
+		}
+	}
+}
+
+// rungs are the sets of rungs that are forbidden in turn, so that each rung of
+// each ladder is the best one left at least once on kernels that have it.
+var rungs = []struct {
+	name    string
+	forbid  string
+	derived bool
+}{
+	{"no-fentry", "fentry", false},
+	{"no-kprobe", "fentry,kprobe", true},
+	{"no-tp-btf", "tp_btf", false},
+	{"no-raw-tp", "tp_btf,raw_tp", false},
+	{"least", "fentry,kprobe,tp_btf,raw_tp", true},
+}
+
+// TestRungs holds each rung against the kernel log, several watchers at once.
+func TestRungs(t *testing.T) {
+	lab := NewLab(t)
+	all := pieces{limited(), limitAbove(), grouped("pod", 3), otherTrigger(), worker(), sysrq(), clocks(), shared()}
+	for _, k := range Kernels() {
+		t.Run(k.String(), func(t *testing.T) {
+			t.Parallel()
+			var start, stop []scenario.Step
+			for _, rung := range rungs {
+				start = append(start, watch(rung.name).With("OOMTRACE_FORBID="+rung.forbid))
+				stop = append(stop, scenario.Stop(rung.name))
 			}
-			if got := r.Report.Cgroups["/c"]["oom_kill"]; got != 1 {
-				t.Errorf("memory.events counts %d kills, want 1", got)
+			o := Options{MemMiB: 640, Programs: []string{"cmd/oomtrace"}, Scenario: scenario.Scenario{Tracefs: true}}
+			r := all.boot(t, lab, k, o, start, stop)
+			for _, rung := range rungs {
+				events := watched(t, r, rung.name)
+				complete(t, rung.name, events)
+				for _, h := range events[0].SessionStart.Hooks {
+					for word := range strings.SplitSeq(rung.forbid, ",") {
+						if strings.HasPrefix(h.Method, word+" ") {
+							t.Errorf("%s: %s is served by %q, which is forbidden", rung.name, h.Fact, h.Method)
+						}
+					}
+				}
+				report(t, rung.name, CompareKills(r.Log, events, Expect{
+					Sharers: []int{sharerPID(t, r)},
+					Derived: rung.derived,
+				}))
+				report(t, rung.name, CompareClock(clockCalls(t, r), events))
 			}
 		})
 	}
+}
+
+// TestPrivileges runs the watcher without any privilege, which it must refuse
+// with the code for that, and with no more than CAP_BPF and CAP_PERFMON.
+func TestPrivileges(t *testing.T) {
+	lab := NewLab(t)
+	for _, k := range Kernels() {
+		t.Run(k.String(), func(t *testing.T) {
+			t.Parallel()
+			r := pieces{limited()}.boot(t, lab, k, Options{Programs: []string{"cmd/oomtrace"}},
+				[]scenario.Step{
+					scenario.Run("nobody", "oomtrace", "watch", "-o", "json").As(65534),
+					watch("capable").As(65534, unix.CAP_BPF, unix.CAP_PERFMON),
+				},
+				[]scenario.Step{scenario.Stop("capable")})
+			want(t, "exit without privileges", r.Report.Procs["nobody"].Exit, 3)
+			if said := string(r.Out(t, "nobody.err")); !strings.Contains(said, "CAP_BPF") {
+				t.Errorf("without privileges it says %q, which names no CAP_BPF", said)
+			}
+			report(t, "capable", CompareKills(r.Log, watched(t, r, "capable"), Expect{}))
+		})
+	}
+}
+
+// TestCgroupV1 is a kill under the v1 controller, which newer Debian kernels
+// do not have any more.
+func TestCgroupV1(t *testing.T) {
+	lab := NewLab(t)
+	for _, k := range Kernels() {
+		if k.Series != "5.10" && k.Series != "6.1" {
+			continue
+		}
+		t.Run(k.String(), func(t *testing.T) {
+			t.Parallel()
+			o := Options{Programs: []string{"cmd/oomtrace"}, Scenario: scenario.Scenario{CgroupV1: true}}
+			r := pieces{limitedV1()}.boot(t, lab, k, o, []scenario.Step{watch("watch")}, []scenario.Step{scenario.Stop("watch")})
+			events := watched(t, r, "watch")
+			complete(t, "watch", events)
+			report(t, "watch", CompareKills(r.Log, events, Expect{}))
+			for _, e := range events {
+				if e.Type == event.TypeOOMKill && (e.Kill.Limit == nil || e.Kill.Limit.Cgroup == nil || e.Kill.Limit.Cgroup.Version != 1) {
+					t.Errorf("limit %+v, want one of a v1 cgroup", e.Kill.Limit)
+				}
+			}
+		})
+	}
+}
+
+// TestRecordBTF records a kernel's BTF into testdata/btf: set
+// OOMTRACE_RECORD_BTF to the kernel's name.
+func TestRecordBTF(t *testing.T) {
+	name := os.Getenv("OOMTRACE_RECORD_BTF")
+	if name == "" {
+		t.Skip("records test data: set OOMTRACE_RECORD_BTF to a kernel's name")
+	}
+	lab := NewLab(t)
+	for _, k := range Kernels() {
+		if k.String() != name {
+			continue
+		}
+		r := lab.Boot(t, k, Options{Scenario: scenario.Scenario{Steps: []scenario.Step{
+			scenario.Run("btf", scenario.Guest, "cat", "/sys/kernel/btf/vmlinux"),
+		}}})
+		path := filepath.Join("..", "..", "testdata", "btf", name+".btf")
+		if err := os.WriteFile(path, r.Out(t, "btf.out"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	t.Fatalf("no kernel %s in %v", name, Kernels())
 }

@@ -8,17 +8,18 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime"
-	"time"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/oomtrace/oomtrace/internal/vmtest/scenario"
 )
 
-// clock OP VALUE: one change of the clock; prints a scenario.ClockResult. OP
-// is settimeofday, clock_settime or setoffset (VALUE a duration to step by),
-// slew or pll (a duration), frequency (ppm), tick (µs) or read.
+// clock OP [flags]: one change of the clock; prints a scenario.ClockResult. OP
+// is settimeofday, clock_settime, setoffset, slew or pll (with -by), frequency
+// (-ppm), tick (-tick) or read.
 func clock(args []string) error {
 	f := flag.NewFlagSet("clock", flag.ContinueOnError)
 	step := f.Duration("by", 0, "step or slew by this much")
@@ -101,13 +102,13 @@ func offset() int64 {
 	return best
 }
 
-// storm [flags]: threads call clock_adjtime as fast as they can; prints a
-// scenario.StormResult. A call sets the frequency to the one it has, so nothing
+// storm [flags]: threads call clock_adjtime as fast as they can until SIGTERM;
+// prints a scenario.StormResult. A call sets the frequency to the one it has, so nothing
 // changes; with -read it sets nothing.
 func storm(args []string) error {
 	f := flag.NewFlagSet("storm", flag.ContinueOnError)
 	threads := f.Int("threads", 2, "threads that call")
-	length := f.Duration("for", time.Second, "how long")
+	most := f.Int("most", 1_000_000, "calls a thread makes at most")
 	read := f.Bool("read", false, "only read the clock's state")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -123,14 +124,19 @@ func storm(args []string) error {
 	if *read {
 		call.Modes = 0
 	}
-	fmt.Println("ready")
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, unix.SIGTERM)
+	var over atomic.Bool
+	go func() {
+		<-term
+		over.Store(true)
+	}()
 	results := make(chan scenario.StormResult)
-	end := boottime() + length.Nanoseconds()
 	for range *threads {
 		go func() {
 			runtime.LockOSThread()
 			var r scenario.StormResult
-			for boottime() < end {
+			for r.Issued < uint64(*most) && !over.Load() {
 				tx := call
 				if _, err := unix.ClockAdjtime(unix.CLOCK_REALTIME, &tx); err != nil {
 					r.Failed++
@@ -140,6 +146,7 @@ func storm(args []string) error {
 			results <- r
 		}()
 	}
+	fmt.Println("ready")
 	var sum scenario.StormResult
 	for range *threads {
 		r := <-results

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"flag"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -25,6 +27,7 @@ func hog(args []string) error {
 	gate := f.String("gate", "", "wait for a shared lock of this file")
 	threads := f.Int("threads", 0, "idle threads beside")
 	worker := f.Bool("worker", false, "allocate on a thread that is not the leader, named NAME-w")
+	uid := f.Int("uid", 0, "user id to take")
 	nameHex := f.Bool("hex", false, "NAME is hex: the bytes of the name")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -46,6 +49,11 @@ func hog(args []string) error {
 	if *adj != 0 {
 		if err := os.WriteFile("/proc/self/oom_score_adj", []byte(strconv.Itoa(*adj)), 0); err != nil {
 			return fmt.Errorf("hog: %w", err)
+		}
+	}
+	if *uid != 0 {
+		if err := syscall.Setuid(*uid); err != nil {
+			return fmt.Errorf("hog: become user %d: %w", *uid, err)
 		}
 	}
 	if err := setComm(name); err != nil {
@@ -71,7 +79,7 @@ func hog(args []string) error {
 		done := make(chan error)
 		go func() {
 			runtime.LockOSThread()
-			if err := setComm(append(name[:min(len(name), 13):13], "-w"...)); err != nil {
+			if err := setComm(append(bytes.Clone(name[:min(len(name), 13)]), "-w"...)); err != nil {
 				done <- err
 				return
 			}

@@ -34,6 +34,7 @@ func main() {
 
 func run(args []string) error {
 	commands := map[string]func([]string) error{
+		"cat":     cat,
 		"hog":     hog,
 		"sharer":  sharer,
 		"members": members,

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vmtest
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/internal/vmtest/scenario"
+)
+
+// ClockCall is a change of the clock that a guest made.
+type ClockCall struct {
+	Kind    event.ClockKind
+	Op      event.ClockOp
+	Comm    string
+	Result  scenario.ClockResult
+	StepNS  *int64 // the exact step, where the call's argument says it
+	SlewNS  *int64
+	FreqPPM *float64
+	TickUS  *int64
+}
+
+// clockSlackNS bounds how far the step that a guest saw, by readings around its
+// call, may be from the step of the event.
+const clockSlackNS = 2_000_000
+
+// CompareClock holds clock.adjust events against the calls that were made: each
+// has exactly one, of the right author, kind and size. Events of other
+// processes are not looked at. It returns the differences, one a line.
+func CompareClock(calls []ClockCall, events []*event.Event) []string {
+	by := map[int][]*event.Event{}
+	for _, e := range events {
+		if e.Type == event.TypeClockAdjust {
+			by[e.Clock.Process.PID] = append(by[e.Clock.Process.PID], e)
+		}
+	}
+	var all []string
+	for _, call := range calls {
+		found := by[call.Result.PID]
+		if len(found) != 1 {
+			all = append(all, fmt.Sprintf("%s (pid %d): %d events, want 1", call.Comm, call.Result.PID, len(found)))
+			continue
+		}
+		all = append(all, call.compare(found[0])...)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func (call ClockCall) compare(e *event.Event) (all []string) {
+	differ := func(field string, got, want any) {
+		if got != want {
+			all = append(all, fmt.Sprintf("%s (pid %d): %s %v, want %v", call.Comm, call.Result.PID, field, got, want))
+		}
+	}
+	c := e.Clock
+	differ("comm", text(c.Process.Comm, c.Process.CommHex), fmt.Sprintf("%q", call.Comm))
+	differ("uid", deref(c.Process.UID), any(uint32(call.Result.UID)))
+	differ("kind", c.Kind, call.Kind)
+	differ("op", c.Op, call.Op)
+	differ("errno", c.Errno, call.Result.Errno)
+	if e.BoottimeNS == nil || int64(*e.BoottimeNS) < call.Result.StartNS || int64(*e.BoottimeNS) > call.Result.EndNS {
+		differ("boottime", deref(e.BoottimeNS), fmt.Sprintf("in %d…%d", call.Result.StartNS, call.Result.EndNS))
+	}
+	if call.Result.Errno != "" {
+		return all
+	}
+	switch {
+	case call.StepNS != nil:
+		differ("step_ns", deref(c.StepNS), any(*call.StepNS))
+	case call.Kind == event.KindStep:
+		want := call.Result.AfterNS - call.Result.BeforeNS
+		if c.StepNS == nil || max(*c.StepNS, want)-min(*c.StepNS, want) > clockSlackNS {
+			differ("step_ns", deref(c.StepNS), fmt.Sprintf("%d ± %d", want, clockSlackNS))
+		}
+	}
+	if call.SlewNS != nil {
+		differ("slew_ns", deref(c.SlewNS), any(*call.SlewNS))
+	}
+	if call.FreqPPM != nil {
+		if c.After == nil || c.After.FreqPPM == nil || max(*c.After.FreqPPM, *call.FreqPPM)-min(*c.After.FreqPPM, *call.FreqPPM) > 0.001 {
+			differ("after.freq_ppm", fmt.Sprintf("%+v", c.After), *call.FreqPPM)
+		}
+	}
+	if call.TickUS != nil {
+		if c.After == nil || c.After.TickUS == nil || *c.After.TickUS != *call.TickUS {
+			differ("after.tick_us", fmt.Sprintf("%+v", c.After), *call.TickUS)
+		}
+	}
+	return all
+}

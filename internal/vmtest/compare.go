@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vmtest
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/oomtrace/oomtrace/decode/event"
+)
+
+// ReadEvents reads a JSON Lines file that ends with a whole line.
+func ReadEvents(r io.Reader) ([]*event.Event, error) {
+	var all []*event.Event
+	for s := event.NewScanner(r); ; {
+		e, err := s.Next()
+		if errors.Is(err, io.EOF) {
+			return all, nil
+		}
+		if err != nil {
+			return all, fmt.Errorf("read events: %w", err)
+		}
+		all = append(all, e)
+	}
+}
+
+// Expect says what a comparison cannot know from the kernel log.
+type Expect struct {
+	// Sharers are processes that shared the memory of a logged victim: the
+	// kernel kills them without a word.
+	Sharers []int
+	// Derived is set where neither fentry nor kprobes serve, so that trigger
+	// and limit are derived where the victim is marked and points computed: an
+	// absent limit and points off by 5 % are no difference then.
+	Derived bool
+	// PageSize in bytes; 0 means 4096.
+	PageSize int64
+}
+
+// CompareKills holds the oom.kill events against the kernel log and returns the
+// differences, one a line: each logged victim must have exactly one event that
+// agrees, and no other event may exist but those of Sharers.
+func CompareKills(log Log, events []*event.Event, x Expect) []string {
+	if x.PageSize == 0 {
+		x.PageSize = 4096
+	}
+	c := comparison{x: x, kills: map[int][]*event.Event{}}
+	for _, e := range events {
+		if e.Type == event.TypeOOMKill {
+			c.kills[e.Kill.Victim.PID] = append(c.kills[e.Kill.Victim.PID], e)
+		}
+	}
+	for _, i := range log.Invocations {
+		c.invocation(i)
+	}
+	for _, pid := range x.Sharers {
+		if e := c.take(pid, "mm sharer"); e != nil && e.Role != event.RoleSharedMM {
+			c.differ("pid %d: role %q, want %q", pid, e.Role, event.RoleSharedMM)
+		}
+	}
+	for pid, left := range c.kills {
+		c.differ("pid %d: %d events of a kill that did not happen, %s", pid, len(left), text(left[0].Kill.Victim.Comm, left[0].Kill.Victim.CommHex))
+	}
+	slices.Sort(c.differences)
+	return c.differences
+}
+
+type comparison struct {
+	x           Expect
+	kills       map[int][]*event.Event // those not yet accounted for, by pid
+	differences []string
+}
+
+func (c *comparison) differ(format string, args ...any) {
+	c.differences = append(c.differences, fmt.Sprintf(format, args...))
+}
+
+// take returns the one event of a victim.
+func (c *comparison) take(pid int, comm string) *event.Kill {
+	found := c.kills[pid]
+	delete(c.kills, pid)
+	if len(found) != 1 {
+		c.differ("pid %d (%q): %d events, want 1", pid, comm, len(found))
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	return found[0].Kill
+}
+
+func (c *comparison) invocation(i Invocation) {
+	episode := ""
+	for _, k := range i.Kills {
+		e := c.take(k.PID, k.Comm)
+		if e == nil {
+			continue
+		}
+		c.victim(k, e)
+		if i.Trigger == nil {
+			continue // the log does not say more
+		}
+		if episode == "" {
+			episode = e.Episode
+		}
+		c.same(k, "episode", e.Episode, episode)
+		role := event.RoleChosen
+		if k.Group {
+			role = event.RoleGroup
+		}
+		c.same(k, "role", e.Role, role)
+		c.same(k, "scope", e.Scope, scopeOf(i))
+		c.trigger(k, *i.Trigger, e.Trigger)
+		if e.Limit != nil || !c.x.Derived {
+			c.limit(k, i, e.Limit)
+		}
+		if row, ok := i.Tasks[k.PID]; ok && !k.Group {
+			c.points(k, row, e, i.Trigger.PID == k.PID && !c.x.Derived)
+		}
+	}
+}
+
+// same notes a difference of one field.
+func (c *comparison) same(k LoggedKill, field string, got, want any) {
+	if got != want {
+		c.differ("pid %d (%q): %s %v, want %v", k.PID, k.Comm, field, got, want)
+	}
+}
+
+// near notes a difference of more than 5 % or half a MiB: the log line is
+// printed a moment after the victim was marked, while it may still run, and the
+// kernel's own sums of per-CPU counters are approximate.
+func (c *comparison) near(k LoggedKill, field string, got *uint64, want uint64) {
+	switch {
+	case got == nil:
+		c.differ("pid %d (%q): no %s, want %d", k.PID, k.Comm, field, want)
+	case max(*got, want)-min(*got, want) > max(want/20, 512<<10):
+		c.differ("pid %d (%q): %s %d, want %d", k.PID, k.Comm, field, *got, want)
+	}
+}
+
+func (c *comparison) victim(k LoggedKill, e *event.Kill) {
+	v := e.Victim
+	c.same(k, "comm", text(v.Comm, v.CommHex), fmt.Sprintf("%q", k.Comm))
+	c.same(k, "uid", deref(v.UID), any(k.UID))
+	c.same(k, "oom_score_adj", deref(v.OOMScoreAdj), any(k.Adj))
+	c.near(k, "total_vm_bytes", v.TotalVMBytes, k.TotalVMKB<<10)
+	c.near(k, "anon_rss_bytes", v.AnonRSSBytes, k.AnonKB<<10)
+	c.near(k, "file_rss_bytes", v.FileRSSBytes, k.FileKB<<10)
+	c.near(k, "shmem_rss_bytes", v.ShmemRSSBytes, k.ShmemKB<<10)
+	c.near(k, "pgtables_bytes", v.PgtablesBytes, k.PgtablesKB<<10)
+	if e.Message != "" {
+		c.same(k, "message", e.Message, k.Message)
+	}
+}
+
+func (c *comparison) trigger(k LoggedKill, want Trigger, got *event.Task) {
+	if got == nil {
+		c.differ("pid %d (%q): no trigger, want %+v", k.PID, k.Comm, want)
+		return
+	}
+	tid := got.PID
+	if got.TID != nil {
+		tid = *got.TID
+	}
+	c.same(k, "trigger", tid, want.PID)
+	c.same(k, "trigger's comm", text(got.Comm, got.CommHex), fmt.Sprintf("%q", want.Comm))
+	// These are known only where oom_kill_process is hooked.
+	if got.GFPMask != "" {
+		c.same(k, "gfp_mask", got.GFPMask, want.GFPMask)
+	}
+	if got.Order != nil {
+		c.same(k, "order", *got.Order, want.Order)
+	}
+}
+
+func (c *comparison) limit(k LoggedKill, i Invocation, got *event.Limit) {
+	if i.OOMMemcg == "" {
+		if got != nil && got.Kind != event.LimitRAM && got.Kind != event.LimitNodes {
+			c.differ("pid %d (%q): limit %q of a global OOM", k.PID, k.Comm, got.Kind)
+		}
+		return
+	}
+	if got == nil || got.Cgroup == nil || got.Bytes == nil {
+		c.differ("pid %d (%q): no limit, want that of %s", k.PID, k.Comm, i.OOMMemcg)
+		return
+	}
+	c.same(k, "limit's cgroup", got.Cgroup.Path, i.OOMMemcg)
+	if i.LimitKB != nil {
+		c.same(k, "limit", *got.Bytes, *i.LimitKB<<10)
+	}
+}
+
+// points holds the points against the kernel's formula, applied to the row of
+// the task dump: exact where the victim is the trigger, so that it could not
+// run between the two.
+func (c *comparison) points(k LoggedKill, row Row, e *event.Kill, stopped bool) {
+	got, total := e.Victim.PointsPages, e.Victim.AllowedPages
+	if got == nil || total == nil {
+		c.differ("pid %d (%q): no points", k.PID, k.Comm)
+		return
+	}
+	want := row.RSSPages + row.SwapPages + row.PgtablesBytes/c.x.PageSize + row.Adj*(int64(*total)/1000)
+	slack := int64(0)
+	if !stopped {
+		slack = max(want/20, 128)
+	}
+	if *got < want-slack || *got > want+slack {
+		c.differ("pid %d (%q): points %d, want %d", k.PID, k.Comm, *got, want)
+	}
+}
+
+func scopeOf(i Invocation) event.Scope {
+	if i.Trigger.Order == -1 {
+		return event.ScopeSysrq
+	}
+	switch i.Constraint {
+	case "CONSTRAINT_NONE":
+		return event.ScopeGlobal
+	case "CONSTRAINT_MEMCG":
+		return event.ScopeMemcg
+	case "CONSTRAINT_CPUSET":
+		return event.ScopeCpuset
+	case "CONSTRAINT_MEMORY_POLICY":
+		return event.ScopeMempolicy
+	}
+	return event.Scope(strings.ToLower(i.Constraint))
+}
+
+// text returns the raw bytes of a string field, quoted.
+func text(s *string, raw string) string {
+	if raw != "" {
+		b, err := hex.DecodeString(raw)
+		if err != nil {
+			return "bad hex " + raw
+		}
+		return fmt.Sprintf("%q", b)
+	}
+	if s == nil {
+		return "absent"
+	}
+	return fmt.Sprintf("%q", *s)
+}
+
+// deref returns what p points to, or "absent".
+func deref[T any](p *T) any {
+	if p == nil {
+		return "absent"
+	}
+	return *p
+}

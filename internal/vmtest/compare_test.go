@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vmtest
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/internal/vmtest/scenario"
+)
+
+// agreeing returns events that say what a log says.
+func agreeing(log Log) []*event.Event {
+	var all []*event.Event
+	for _, i := range log.Invocations {
+		for _, k := range i.Kills {
+			e := &event.Kill{Episode: "e", Scope: scopeOf(i), Role: event.RoleChosen, Victim: event.Victim{
+				PID: k.PID, Comm: event.Ptr(k.Comm), UID: event.Ptr(k.UID), OOMScoreAdj: event.Ptr(k.Adj),
+				TotalVMBytes: event.Ptr(k.TotalVMKB << 10), AnonRSSBytes: event.Ptr(k.AnonKB << 10), FileRSSBytes: event.Ptr(k.FileKB << 10),
+				ShmemRSSBytes: event.Ptr(k.ShmemKB << 10), PgtablesBytes: event.Ptr(k.PgtablesKB << 10),
+			}}
+			if k.Group {
+				e.Role = event.RoleGroup
+			}
+			e.Trigger = &event.Task{PID: i.Trigger.PID, Comm: event.Ptr(i.Trigger.Comm), GFPMask: i.Trigger.GFPMask, Order: event.Ptr(i.Trigger.Order)}
+			row := i.Tasks[k.PID]
+			e.Victim.AllowedPages = event.Ptr[uint64](8192)
+			e.Victim.PointsPages = event.Ptr(row.RSSPages + row.PgtablesBytes/4096 + row.Adj*8)
+			if i.OOMMemcg != "" {
+				e.Limit = &event.Limit{Kind: event.LimitMemory, Cgroup: &event.Cgroup{Path: i.OOMMemcg}, Bytes: event.Ptr(*i.LimitKB << 10)}
+			}
+			all = append(all, &event.Event{Type: event.TypeOOMKill, Kill: e})
+		}
+	}
+	return all
+}
+
+func TestCompareKills(t *testing.T) {
+	// Each case changes what agrees, and says what must be noticed.
+	for name, c := range map[string]struct {
+		expect Expect
+		change func([]*event.Event) []*event.Event
+		want   string
+	}{
+		"agrees":  {change: func(e []*event.Event) []*event.Event { return e }},
+		"missing": {change: func(e []*event.Event) []*event.Event { return e[1:] }, want: `pid 123 ("java"): 0 events, want 1`},
+		"twice":   {change: func(e []*event.Event) []*event.Event { return append(e, e[1]) }, want: `pid 124 ("sidecar"): 2 events, want 1`},
+		"invented": {change: func(e []*event.Event) []*event.Event {
+			return append(e, &event.Event{Type: event.TypeOOMKill, Kill: &event.Kill{Victim: event.Victim{PID: 7, Comm: event.Ptr("x")}}})
+		}, want: `pid 7: 1 events of a kill that did not happen, "x"`},
+		"no sharer": {expect: Expect{Sharers: []int{9}}, change: func(e []*event.Event) []*event.Event { return e }, want: `pid 9 ("mm sharer"): 0 events, want 1`},
+		"sharer": {expect: Expect{Sharers: []int{9}}, change: func(e []*event.Event) []*event.Event {
+			return append(e, &event.Event{Type: event.TypeOOMKill, Kill: &event.Kill{Role: event.RoleSharedMM, Victim: event.Victim{PID: 9}}})
+		}},
+		"scope": {change: func(e []*event.Event) []*event.Event { e[0].Kill.Scope = event.ScopeGlobal; return e }, want: `pid 123 ("java"): scope global, want memcg`},
+		"role":  {change: func(e []*event.Event) []*event.Event { e[1].Kill.Role = event.RoleChosen; return e }, want: `pid 124 ("sidecar"): role chosen, want group`},
+		"episode": {change: func(e []*event.Event) []*event.Event { e[2].Kill.Episode = "f"; return e },
+			want: `pid 125 ("logger"): episode f, want e`},
+		"uid absent":     {change: func(e []*event.Event) []*event.Event { e[0].Kill.Victim.UID = nil; return e }, want: `pid 123 ("java"): uid absent, want 0`},
+		"adj":            {change: func(e []*event.Event) []*event.Event { *e[2].Kill.Victim.OOMScoreAdj = 5; return e }, want: `pid 125 ("logger"): oom_score_adj 5, want -500`},
+		"rss":            {change: func(e []*event.Event) []*event.Event { *e[0].Kill.Victim.AnonRSSBytes /= 2; return e }, want: `pid 123 ("java"): anon_rss_bytes 13391872, want 26783744`},
+		"rss within 5 %": {change: func(e []*event.Event) []*event.Event { *e[0].Kill.Victim.AnonRSSBytes += 1 << 20; return e }},
+		"comm":           {change: func(e []*event.Event) []*event.Event { *e[0].Kill.Victim.Comm = "jav"; return e }, want: `pid 123 ("java"): comm "jav", want "java"`},
+		"comm in hex": {change: func(e []*event.Event) []*event.Event {
+			*e[0].Kill.Victim.Comm, e[0].Kill.Victim.CommHex = "?", "6a617661"
+			return e
+		}},
+		"trigger":         {change: func(e []*event.Event) []*event.Event { e[0].Kill.Trigger.PID = 1; return e }, want: `pid 123 ("java"): trigger 1, want 123`},
+		"no trigger":      {change: func(e []*event.Event) []*event.Event { e[0].Kill.Trigger = nil; return e }, want: `pid 123 ("java"): no trigger, want {Comm:java PID:123 GFPMask:0xcc0 Order:0 Adj:0}`},
+		"trigger's tid":   {change: func(e []*event.Event) []*event.Event { e[0].Kill.Trigger.TID = event.Ptr(5); return e }, want: `pid 123 ("java"): trigger 5, want 123`},
+		"limit":           {change: func(e []*event.Event) []*event.Event { *e[0].Kill.Limit.Bytes = 1; return e }, want: `pid 123 ("java"): limit 1, want 33554432`},
+		"no limit":        {change: func(e []*event.Event) []*event.Event { e[0].Kill.Limit = nil; return e }, want: `pid 123 ("java"): no limit, want that of /app.slice/pod1`},
+		"no limit known":  {expect: Expect{Derived: true}, change: func(e []*event.Event) []*event.Event { e[0].Kill.Limit = nil; return e }},
+		"points":          {change: func(e []*event.Event) []*event.Event { *e[0].Kill.Victim.PointsPages++; return e }, want: `pid 123 ("java"): points 6737, want 6736`},
+		"points computed": {expect: Expect{Derived: true}, change: func(e []*event.Event) []*event.Event { *e[0].Kill.Victim.PointsPages++; return e }},
+		"no points":       {change: func(e []*event.Event) []*event.Event { e[0].Kill.Victim.PointsPages = nil; return e }, want: `pid 123 ("java"): no points`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log := readLog(t, "7.2-group")
+			got := strings.Join(CompareKills(log, c.change(agreeing(log)), c.expect), "\n")
+			if got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestCompareClock(t *testing.T) {
+	call := ClockCall{
+		Kind: event.KindStep, Op: event.OpSettimeofday, Comm: "clk",
+		Result: scenario.ClockResult{PID: 5, UID: 0, StartNS: 100, EndNS: 200, BeforeNS: 1000, AfterNS: 1_500_001_000},
+	}
+	good := func() *event.Event {
+		return &event.Event{Type: event.TypeClockAdjust, BoottimeNS: event.Ptr[uint64](150), Clock: &event.Clock{
+			Op: event.OpSettimeofday, Kind: event.KindStep, StepNS: event.Ptr[int64](1_500_400_000),
+			Process: event.Task{PID: 5, Comm: event.Ptr("clk"), UID: event.Ptr[uint32](0)},
+		}}
+	}
+	for name, c := range map[string]struct {
+		change func(*event.Event)
+		want   []string
+	}{
+		"agrees":   {change: func(*event.Event) {}},
+		"foreign":  {func(e *event.Event) { e.Clock.Process.PID = 6 }, []string{"clk (pid 5): 0 events, want 1"}},
+		"kind":     {func(e *event.Event) { e.Clock.Kind = event.KindSlew }, []string{"clk (pid 5): kind slew, want step"}},
+		"size":     {func(e *event.Event) { *e.Clock.StepNS = 1_400_000_000 }, []string{"clk (pid 5): step_ns 1400000000, want 1500000000 ± 2000000"}},
+		"no size":  {func(e *event.Event) { e.Clock.StepNS = nil }, []string{"clk (pid 5): step_ns absent, want 1500000000 ± 2000000"}},
+		"late":     {func(e *event.Event) { *e.BoottimeNS = 300 }, []string{"clk (pid 5): boottime 300, want in 100…200"}},
+		"refused":  {func(e *event.Event) { e.Clock.Errno = "EPERM" }, []string{"clk (pid 5): errno EPERM, want "}},
+		"who":      {func(e *event.Event) { e.Clock.Process.UID = nil }, []string{"clk (pid 5): uid absent, want 0"}},
+		"which op": {func(e *event.Event) { e.Clock.Op = event.OpClockSettime }, []string{"clk (pid 5): op clock_settime, want settimeofday"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := good()
+			c.change(e)
+			if diff := cmp.Diff(c.want, CompareClock([]ClockCall{call}, []*event.Event{e})); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

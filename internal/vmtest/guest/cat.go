@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// cat FILE: copies the file to standard output.
+func cat(args []string) error {
+	if len(args) != 1 {
+		return errors.New("cat: want a file")
+	}
+	f, err := os.Open(args[0])
+	if err != nil {
+		return fmt.Errorf("cat: %w", err)
+	}
+	defer f.Close()
+	if _, err := io.Copy(os.Stdout, f); err != nil {
+		return fmt.Errorf("cat: %w", err)
+	}
+	return nil
+}
