@@ -195,10 +195,10 @@ func TestLoadIsBounded(t *testing.T) {
 		"far apart":  {small, func(i uint64) string { return fmt.Sprintf("%x t f\n", (i+1)<<33) }},
 		"names":      {small, func(i uint64) string { return fmt.Sprintf("%x t %s\n", 1<<40+i, name) }},
 		"low names":  {small, func(i uint64) string { return fmt.Sprintf("%x t %s\n", 1<<40-i, name) }},
-		"data":       {small, func(i uint64) string { return fmt.Sprintf("%x t f\n%x d g\n", 1<<40, 1<<40+i) }},
-		"low data":   {small, func(i uint64) string { return fmt.Sprintf("%x t f\n%x d g\n", 1<<40, 1<<40-i-1) }},
-		"modules":    {small, func(i uint64) string { return fmt.Sprintf("%x t f\t[m%d]\n", 1<<40, i) }},
-		"padding":    {small, func(i uint64) string { return fmt.Sprintf("%x t f\n%x t __pfx_f\n", 1<<40, 1<<40-i-1) }},
+		"data":       {small, func(i uint64) string { return fmt.Sprintf("%x t f\n%x d g\n", uint64(1<<40), 1<<40+i) }},
+		"low data":   {small, func(i uint64) string { return fmt.Sprintf("%x t f\n%x d g\n", uint64(1<<40), 1<<40-i-1) }},
+		"modules":    {small, func(i uint64) string { return fmt.Sprintf("%x t f\t[m%d]\n", uint64(1<<40), i) }},
+		"padding":    {small, func(i uint64) string { return fmt.Sprintf("%x t f\n%x t __pfx_f\n", uint64(1<<40), 1<<40-i-1) }},
 	} {
 		r := &endless{line: c.line}
 		if _, err := load(r, Options{}, c.limits); !errors.Is(err, ErrTooLarge) {

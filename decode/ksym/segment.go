@@ -91,15 +91,13 @@ func (s *segment) put(addr uint64, name []byte, text bool) {
 	s.used, s.last, s.text = true, addr, text
 }
 
-// find returns the last entry at or below addr, and the address of the entry
+// find returns the last entry at or below addr, and whether there are more
 // behind it.
-func (s *segment) find(addr uint64) (at entry, ok bool, next uint64, hasNext bool) {
+func (s *segment) find(addr uint64) (at entry, ok, more bool) {
 	i := sort.Search(len(s.blocks), func(i int) bool { return s.blocks[i].addr > addr })
-	if i < len(s.blocks) {
-		next, hasNext = s.blocks[i].addr, true
-	}
+	more = i < len(s.blocks)
 	if i == 0 {
-		return entry{}, false, next, hasNext
+		return entry{}, false, more
 	}
 	cur := s.blocks[i-1].addr
 	for buf := s.bytes(i - 1); len(buf) > 0; {
@@ -107,7 +105,7 @@ func (s *segment) find(addr uint64) (at entry, ok bool, next uint64, hasNext boo
 		buf = buf[n:]
 		cur += head >> 1
 		if cur > addr {
-			return at, true, cur, true
+			return at, true, true
 		}
 		at = entry{addr: cur, text: head&1 != 0}
 		if at.text {
@@ -116,7 +114,7 @@ func (s *segment) find(addr uint64) (at entry, ok bool, next uint64, hasNext boo
 			buf = buf[n+int(size):]
 		}
 	}
-	return at, true, next, hasNext
+	return at, true, more
 }
 
 // bytes returns the entries of block i.

@@ -40,20 +40,17 @@ func (t *Table) Resolve(addr uint64) (sym string, off uint64, module string, ok 
 	if t == nil {
 		return "", 0, "", false
 	}
-	at, found, next, hasNext := t.main.find(addr)
+	at, found, more := t.main.find(addr)
 	seg := &t.main
-	other, otherFound, otherNext, otherHasNext := t.rest.find(addr)
+	other, otherFound, otherMore := t.rest.find(addr)
 	if otherFound && (!found || other.addr > at.addr || other.addr == at.addr && !at.text) {
 		at, found, seg = other, true, &t.rest
-	}
-	if otherHasNext && (!hasNext || otherNext < next) {
-		next, hasNext = otherNext, true
 	}
 	if !found || !at.text {
 		return "", 0, "", false
 	}
 	off = addr - at.addr
-	if off > maxFunction || off > 0 && !hasNext {
+	if off > maxFunction || off > 0 && !more && !otherMore {
 		return "", 0, "", false
 	}
 	return string(at.name), off, t.modules[seg.module(at.addr)], true

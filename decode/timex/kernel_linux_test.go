@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build amd64 || arm64
+
 package timex
 
 import (
@@ -28,11 +30,11 @@ func TestStateOfThisMachine(t *testing.T) {
 	if unsync := tx.Status&StaUnsync != 0; unsync && ret != TimeError {
 		t.Errorf("unsynchronized, and the state is %s", Result(int64(ret)))
 	}
-	freq := FreqPPM(int64(tx.Freq))
-	if max := FreqPPM(int64(tx.Tolerance)); max != 500 || math.Abs(freq) > max {
+	freq := FreqPPM(tx.Freq)
+	if max := FreqPPM(tx.Tolerance); max != 500 || math.Abs(freq) > max {
 		t.Errorf("frequency %v ppm, tolerance %v", freq, max)
 	}
-	if rate := RatePPM(int64(tx.Tick), freq, 100); math.Abs(rate) > 100_500 {
+	if rate := RatePPM(tx.Tick, freq, 100); math.Abs(rate) > 100_500 {
 		t.Errorf("tick %d, frequency %v: rate %v ppm", tx.Tick, freq, rate)
 	}
 }
