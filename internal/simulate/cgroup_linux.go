@@ -125,7 +125,7 @@ func makeCgroup(h hierarchy, limit uint64) (*cgroup, error) {
 		}
 		first = or(first, err)
 	}
-	remedy := ""
+	var remedy string
 	switch {
 	case errors.Is(first, fs.ErrPermission):
 		remedy = "run this as root"
@@ -208,7 +208,10 @@ func (c *cgroup) limit(parent string, limit uint64) error {
 	}
 	for _, s := range settings {
 		err := os.WriteFile(c.file(s.file), []byte(s.value), 0)
-		if err != nil && !(s.optional && errors.Is(err, fs.ErrNotExist)) {
+		if s.optional && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
 			return fmt.Errorf("set %s: %w", s.file, err)
 		}
 	}

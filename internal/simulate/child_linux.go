@@ -101,18 +101,16 @@ func hog(size uint64, stdin io.Reader, stdout io.Writer) error {
 	if word, err := in.ReadString('\n'); err != nil || word != wordGo+"\n" {
 		return errors.New("the parent is gone")
 	}
-	go func() { // the pipe ends when the parent does
-		_, _ = io.Copy(io.Discard, in)
-		os.Exit(1)
+	go func() {
+		touched := counter(page)
+		for off := 0; off < len(mem); off += os.Getpagesize() {
+			mem[off] = 1
+			touched.Store(uint64(off + os.Getpagesize()))
+		}
+		fmt.Fprintln(stdout, wordFull)
 	}()
-
-	touched := counter(page)
-	for off := 0; off < len(mem); off += os.Getpagesize() {
-		mem[off] = 1
-		touched.Store(uint64(off + os.Getpagesize()))
-	}
-	fmt.Fprintln(stdout, wordFull)
-	select {}
+	_, _ = io.Copy(io.Discard, in) // the pipe ends when the parent does
+	return errors.New("the parent is gone")
 }
 
 // counter views the start of a shared page as a number.

@@ -98,10 +98,10 @@ func (p *MemcgPlan) Run(ctx context.Context) (_ *MemcgResult, err error) {
 	r.TouchedBytes, err = hog.wait()
 	r.OOMKillsAfter = cg.oomKills()
 	switch {
-	case beginErr != nil:
-		return nil, beginErr
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("wait for the kill: %w", ctx.Err())
+	case beginErr != nil:
+		return nil, beginErr
 	case full:
 		return nil, fmt.Errorf("the limit of %d bytes did not stop %s at %d bytes", p.limit, ChildName, r.TouchedBytes)
 	case err != nil:

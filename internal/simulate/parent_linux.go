@@ -70,7 +70,13 @@ func startHog(ctx context.Context, size uint64) (*hogProcess, error) {
 	}
 	if word := h.word(); word != wordReady {
 		_, err := h.wait()
-		return nil, fmt.Errorf("%s did not start: %w", ChildName, err)
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		if err == nil {
+			err = errors.New("it was killed")
+		}
+		return nil, fmt.Errorf("start %s: %w", ChildName, err)
 	}
 	return h, nil
 }

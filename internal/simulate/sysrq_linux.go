@@ -98,10 +98,10 @@ func (p *SysrqPlan) Run(ctx context.Context) (*SysrqResult, error) {
 	}
 	held, err := hog.wait()
 	switch {
-	case triggerErr != nil:
-		return nil, triggerErr
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("wait for the kill: %w", ctx.Err())
+	case triggerErr != nil:
+		return nil, triggerErr
 	case err != nil:
 		return nil, fmt.Errorf("%s was not killed: %w", ChildName, err)
 	}
