@@ -23,7 +23,8 @@ func (t *Tracer) attach(kind string, p hookPoint) (link.Link, error) {
 	prog, err := t.load(p.program)
 	if err != nil {
 		if errors.Is(err, unix.EPERM) {
-			t.broken[kind] = fmt.Errorf("loading is not permitted here: %w", unix.EPERM)
+			t.broken[kind] = fmt.Errorf("this kernel refuses to load such programs: %w", unix.EPERM)
+			return nil, t.broken[kind]
 		}
 		return nil, err
 	}

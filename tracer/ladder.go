@@ -184,6 +184,9 @@ func (t *Tracer) try(r rung) (err error) {
 	}()
 	for _, p := range r.points {
 		l, err := t.attach(r.kind, p)
+		if err != nil && t.broken[r.kind] != nil {
+			return err
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.target, err)
 		}

@@ -41,6 +41,7 @@ can serve the request, 4 the time ended first or nothing was found.`,
 		&cobra.Group{ID: groupOffline, Title: "From records, on any OS:"},
 		&cobra.Group{ID: groupOther, Title: "Other:"},
 	)
+	root.AddCommand(liveCommands(env)...)
 	root.AddCommand(
 		newSimulate(env),
 		newReplay(env),

@@ -102,7 +102,7 @@ type SessionStart struct {
 	OOMScoreAdj *int     `json:"oom_score_adj,omitempty"`
 	Filters     []string `json:"filters,omitempty"` // what the reader asked to see, "pid=12"
 	Warnings    []string `json:"warnings,omitempty"`
-	// PIDNamespace is false when the tracer runs in another than the initial
+	// InitPIDNamespace is false when the tracer runs in another than the initial
 	// pid namespace: then no /proc look-up is made.
 	InitPIDNamespace *bool `json:"init_pid_namespace,omitempty"`
 }

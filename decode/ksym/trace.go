@@ -5,7 +5,7 @@ package ksym
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
+	"strconv"
 
 	"github.com/oomtrace/oomtrace/decode/event"
 )
@@ -34,7 +34,7 @@ func Trace(addrs []uint64, t *Table) event.Stack {
 		}
 		sym, off, module, ok := t.Resolve(addr - back)
 		if !ok {
-			frames = append(frames, event.Frame{Addr: fmt.Sprintf("%#x", addr)})
+			frames = append(frames, event.Frame{Addr: strconv.FormatUint(addr, 16)})
 			continue
 		}
 		frames = append(frames, event.Frame{Symbol: sym, Offset: off + back, Module: module})

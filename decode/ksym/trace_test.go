@@ -133,7 +133,7 @@ func TestTraceAtTheEdgeOfAFunction(t *testing.T) {
 func TestTraceWithoutATable(t *testing.T) {
 	got := Trace([]uint64{0xffffffff81000010, 0xffffffff82000010}, nil)
 	want := event.Stack{
-		Frames:     []event.Frame{{Addr: "0xffffffff81000010"}, {Addr: "0xffffffff82000010"}},
+		Frames:     []event.Frame{{Addr: "0xffffffff81000010"}, {Addr: "ffffffff82000010"}},
 		Unresolved: 2,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -53,10 +53,12 @@ func parseStat(line []byte) (stat, bool) {
 			s.flags, err = strconv.ParseUint(string(f), 10, 64)
 		case 22:
 			s.startTicks, err = strconv.ParseUint(string(f), 10, 64)
-			return s, err == nil
 		}
 		if err != nil {
 			return stat{}, false
+		}
+		if field == 22 {
+			return s, true
 		}
 		field++
 	}

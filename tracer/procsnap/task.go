@@ -174,10 +174,10 @@ func parseCgroups(file []byte) cgroupPaths {
 		line, ok := bytes.CutSuffix(line, []byte{'\n'})
 		hierarchy, rest, ok1 := bytes.Cut(line, []byte{':'})
 		controllers, path, ok2 := bytes.Cut(rest, []byte{':'})
-		if !ok || !ok1 || !ok2 || len(path) == 0 {
+		path = bytes.TrimSuffix(path, []byte(" (deleted)"))
+		if !ok || !ok1 || !ok2 || !bytes.HasPrefix(path, []byte{'/'}) {
 			continue
 		}
-		path = bytes.TrimSuffix(path, []byte(" (deleted)"))
 		if string(hierarchy) == "0" && len(controllers) == 0 {
 			paths.unified = path
 			continue

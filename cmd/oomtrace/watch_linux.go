@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/oomtrace/oomtrace/decode/cmdline"
+	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/internal/cli"
+	"github.com/oomtrace/oomtrace/internal/live"
+	"github.com/oomtrace/oomtrace/internal/record"
+	"github.com/oomtrace/oomtrace/internal/render"
+	"github.com/oomtrace/oomtrace/internal/version"
+	"github.com/oomtrace/oomtrace/tracer"
+	"github.com/oomtrace/oomtrace/tracer/procsnap"
+)
+
+// Groups of events that watch can be asked for.
+const (
+	eventsOOM   = "oom"
+	eventsClock = "clock"
+)
+
+// maxLabels bounds what --label adds to every line.
+const maxLabelBytes = 1024
+
+// watchFlags are watch's own flags.
+type watchFlags struct {
+	eventFlags
+	events      []string
+	clockDaemon cli.Enum
+	duration    cli.Duration
+	count       uint64
+	record      string
+	cmdline     cli.Enum
+	maxLine     cli.Bytes
+	procfs      string
+	sysfs       string
+	rootfs      string
+	hostName    string
+	labels      []string
+}
+
+func newWatch(env *cli.Env) *cobra.Command {
+	flags := watchFlags{
+		clockDaemon: cli.Enum{Value: string(live.DaemonSummary), Choices: []string{string(live.DaemonAll), string(live.DaemonSummary), string(live.DaemonNone)}},
+		cmdline:     cli.Enum{Value: string(cmdline.Redacted), Choices: []string{string(cmdline.Redacted), string(cmdline.Full), string(cmdline.Exe), string(cmdline.None)}},
+		maxLine:     event.DefaultMaxLine,
+	}
+	cmd := &cobra.Command{
+		Use:   "watch",
+		Short: "Show OOM kills and clock changes as they happen",
+		Long: `Show each kill of the kernel's OOM killer and each change of the clock as it
+happens: who was killed, whose limit was hit, how the victim's points compare, who
+asked for the memory; and who moved the clock, how and by how much.
+
+It needs root, or CAP_BPF and CAP_PERFMON (see docs/security.md for what further
+capabilities add), and a kernel with BTF, 5.10 or later. What serves each fact
+here is shown by 'oomtrace doctor hooks'.
+
+` + filterHelp,
+		Example: `  sudo oomtrace watch
+  sudo oomtrace watch -o json | jq 'select(.type == "oom.kill") | .victim'
+  sudo oomtrace watch --events oom --stack --namespace shop
+  sudo oomtrace watch --record /var/lib/oomtrace --duration 24h`,
+		GroupID: groupLive,
+		Args:    cli.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return watch(cmd, env, &flags)
+		},
+	}
+	flags.register(cmd)
+	f := cmd.Flags()
+	f.StringSliceVar(&flags.events, "events", []string{eventsOOM, eventsClock}, "what to trace")
+	_ = cmd.RegisterFlagCompletionFunc("events", cobra.FixedCompletions([]string{eventsOOM, eventsClock}, cobra.ShellCompDirectiveNoFileComp))
+	f.Var(&flags.clockDaemon, "clock-daemon", "a time daemon's own discipline: each call, a summary a minute, or none")
+	flags.clockDaemon.Complete(cmd, "clock-daemon")
+	f.Var(&flags.duration, "duration", "end after this time")
+	f.Uint64Var(&flags.count, "count", 0, "end after so many kills and clock changes; 4 is the exit code if --duration ends first")
+	f.StringVar(&flags.record, "record", "", "also append every event to events.jsonl in this `directory`")
+	f.Var(&flags.cmdline, "cmdline", "how much of command lines to show")
+	flags.cmdline.Complete(cmd, "cmdline")
+	f.Var(&flags.maxLine, "max-line", "longest JSON line")
+	f.StringVar(&flags.procfs, "procfs", "/proc", "where the host's procfs is mounted")
+	f.StringVar(&flags.sysfs, "sysfs", "/sys", "where the host's sysfs is mounted")
+	f.StringVar(&flags.rootfs, "rootfs", "/", "where the host's root is mounted")
+	f.StringVar(&flags.hostName, "host-name", "", "the host's `name`, for a container that has another")
+	f.StringArrayVar(&flags.labels, "label", nil, "add `key=value` to every event's host")
+	return cmd
+}
+
+// check turns the flags into a session's options. Its errors are usage errors.
+func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
+	o := live.Options{
+		Version: version.Read().String(),
+		Daemon:  live.DaemonMode(f.clockDaemon.Value),
+		Count:   f.count,
+		Filters: f.filter.Describe(),
+		Match:   f.filter.Match,
+		Proc: procsnap.Options{
+			Proc: f.procfs, Sys: f.sysfs, Root: f.rootfs, HostName: f.hostName,
+			Cmdline: cmdline.Mode(f.cmdline.Value),
+		},
+		Warn: func(w string) { env.Warnf("%s", render.Sanitize(w)) },
+	}
+	if f.duration < 0 {
+		return o, cli.Usagef("--duration must not be negative")
+	}
+	if len(f.events) == 0 {
+		return o, cli.Usagef("--events is empty; give oom, clock or both")
+	}
+	for _, e := range f.events {
+		if e != eventsOOM && e != eventsClock {
+			return o, cli.Usagef("unknown event %q in --events; give oom, clock or both", e)
+		}
+	}
+	o.Tracer.NoOOM = !slices.Contains(f.events, eventsOOM)
+	o.Tracer.NoClock = !slices.Contains(f.events, eventsClock)
+	if forbid := env.Getenv("OOMTRACE_FORBID"); forbid != "" {
+		o.Tracer.Forbid = strings.Split(forbid, ",")
+		for _, kind := range o.Tracer.Forbid {
+			if !slices.Contains(tracer.Kinds(), kind) {
+				return o, cli.Usagef("unknown kind of hook %q in OOMTRACE_FORBID; known are %s", kind, strings.Join(tracer.Kinds(), ", "))
+			}
+		}
+	}
+	size := 0
+	for _, l := range f.labels {
+		key, value, ok := strings.Cut(l, "=")
+		if !ok || key == "" {
+			return o, cli.Usagef("--label %q is not key=value", l)
+		}
+		if o.Labels == nil {
+			o.Labels = map[string]string{}
+		}
+		o.Labels[key] = value
+		size += len(l)
+	}
+	if size > maxLabelBytes {
+		return o, cli.Usagef("the labels are %d bytes long; every line carries them, %d is the most", size, maxLabelBytes)
+	}
+	if f.maxLine < minMaxLine {
+		return o, cli.Usagef("--max-line %s is too short for an event; %d B is the least", &f.maxLine, minMaxLine)
+	}
+	return o, nil
+}
+
+// minMaxLine fits every event when its frames and long strings are cut.
+const minMaxLine = 4096
+
+func watch(cmd *cobra.Command, env *cli.Env, flags *watchFlags) (err error) {
+	style, err := flags.renderOptions(env)
+	if err != nil {
+		return err
+	}
+	style.MaxLine = int(flags.maxLine)
+	o, err := flags.check(env)
+	if err != nil {
+		return err
+	}
+	if cmd.Flags().Changed("events") {
+		o.Require = flags.events
+	}
+	out, err := render.New(env.Stdout, style)
+	if err != nil {
+		return err
+	}
+	sink := watchSink{env: env, out: out}
+	if flags.record != "" {
+		if sink.record, err = record.Open(flags.record, style.MaxLine); err != nil {
+			return fmt.Errorf("%w; give --record a directory that can be written to", err)
+		}
+		defer func() { err = errors.Join(err, sink.record.Close()) }()
+	}
+	o.Sink = sink.event
+
+	ctx := cmd.Context()
+	if flags.duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, time.Duration(flags.duration), live.ErrDuration)
+		defer cancel()
+	}
+	res, err := live.Run(ctx, o)
+	err = errors.Join(err, out.Close())
+	switch {
+	case errors.Is(err, tracer.ErrNotPermitted), errors.Is(err, tracer.ErrNotSupported):
+		return cli.Unsupported(err)
+	case err != nil:
+		return err
+	case flags.count > 0 && res.Reason == "duration":
+		return cli.Nothing(fmt.Errorf("--duration %s ended after %d of --count %d events", &flags.duration, res.Shown, flags.count))
+	}
+	return nil
+}
+
+// watchSink shows and records events, and says on stderr what belongs there.
+type watchSink struct {
+	env    *cli.Env
+	out    render.Sink
+	record *record.Recorder
+}
+
+func (s *watchSink) event(e *event.Event) error {
+	if e.SessionStart != nil {
+		for _, note := range render.Notes(e) {
+			s.env.Warnf("%s", note)
+		}
+		if _, terminal := s.env.Terminal(); terminal {
+			s.env.Warnf("watching; Ctrl-C ends")
+		}
+	}
+	if s.record != nil {
+		if err := s.record.Event(e); err != nil {
+			return err
+		}
+	}
+	err := s.out.Event(e)
+	if e.SessionEnd != nil {
+		s.env.Warnf("%s", render.Summary(e))
+		if s.record != nil && s.record.Dropped() > 0 {
+			s.env.Warnf("%d events could not be recorded: the disk is full or failed", s.record.Dropped())
+		}
+	}
+	return err
+}

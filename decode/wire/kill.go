@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package wire
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"github.com/oomtrace/oomtrace/bpf"
+	"github.com/oomtrace/oomtrace/decode/cgroup"
+	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/decode/ksym"
+	"github.com/oomtrace/oomtrace/decode/printfmt"
+)
+
+// Values of oc->constraint (enum oom_constraint, include/linux/oom.h).
+const (
+	constraintNone = iota
+	constraintCpuset
+	constraintMempolicy
+	constraintMemcg
+)
+
+// orderSysrq is oc->order of a sysrq-f (is_sysrq_oom, mm/oom_kill.c).
+const orderSysrq = -1
+
+// chargeSlack is how far below its maximum a counter may stand when a charge
+// failed on it: other CPUs drain stocks of MEMCG_CHARGE_BATCH pages meanwhile.
+const chargeSlack = 64
+
+// Machine is what decoding needs to know of the machine a record is from.
+type Machine struct {
+	PageSize uint64 // bytes
+	BootID   string // as /proc/sys/kernel/random/boot_id
+	UserHZ   int    // ticks a second, for timex.tick; 0 means 100
+	// RAMPages and SwapPages are totalram_pages and total_swap_pages, for the
+	// kernel's own arithmetic where no hook saw its result; nil: unknown.
+	RAMPages, SwapPages *uint64
+	Syscalls            Syscalls
+}
+
+// Decoder turns records into events' payloads. Its methods are for one
+// goroutine; Symbols and GFP may be set from any, at any time.
+type Decoder struct {
+	Machine Machine
+	Symbols atomic.Pointer[ksym.Table]
+	GFP     atomic.Pointer[printfmt.FlagNames]
+
+	clock clockState
+}
+
+// Kill decodes a kill. It needs r.Kind KILL or SIGNAL.
+func (d *Decoder) Kill(r *Record) *event.Kill {
+	w := &r.Kill
+	tail := w.Tail[:]
+	k := &event.Kill{
+		Episode: d.episode(w.EpisodeNs),
+		Role:    role(w.Role),
+		Victim:  d.victim(w, tail),
+		Sources: map[string]string{},
+	}
+	if !has(w.H.Valid, bpf.OomtraceWireKillValidWIRE_KILL_INVOCATION) {
+		k.Sources["episode"] = "computed"
+	}
+	trigger := task(&w.Trigger, tail)
+	if trigger.Cgroup != nil && trigger.Cgroup.Path == "" && k.Victim.Cgroup != nil && trigger.Cgroup.ID == k.Victim.Cgroup.ID {
+		*trigger.Cgroup = *k.Victim.Cgroup // the kernel writes a path once
+		id := cgroup.Parse(trigger.Cgroup.Path)
+		trigger.Container, trigger.Pod, trigger.Unit = id.Container, id.Pod, id.Unit
+	}
+	k.Trigger = &trigger
+	if n := int(w.StackLen); has(w.H.Valid, bpf.OomtraceWireKillValidWIRE_KILL_STACK) && n <= len(w.Stack) {
+		s := ksym.Trace(w.Stack[:n], d.Symbols.Load())
+		k.Stack = &s
+	}
+	if has(w.H.Valid, bpf.OomtraceWireKillValidWIRE_KILL_MESSAGE) {
+		k.Message, _ = cString(w.Message[:])
+	}
+	if has(w.H.Valid, bpf.OomtraceWireKillValidWIRE_KILL_OC) {
+		d.fromOC(k, w)
+	} else {
+		d.derive(k, w)
+	}
+	d.points(k, w)
+	if len(k.Sources) == 0 {
+		k.Sources = nil
+	}
+	return k
+}
+
+func (d *Decoder) episode(ns uint64) string {
+	boot := strings.ReplaceAll(d.Machine.BootID, "-", "")
+	if len(boot) > 8 {
+		boot = boot[:8]
+	}
+	return fmt.Sprintf("%s-%x", boot, ns)
+}
+
+func role(r uint32) event.Role {
+	switch bpf.OomtraceWireRole(r) {
+	case bpf.OomtraceWireRoleWIRE_ROLE_CHOSEN:
+		return event.RoleChosen
+	case bpf.OomtraceWireRoleWIRE_ROLE_GROUP:
+		return event.RoleGroup
+	case bpf.OomtraceWireRoleWIRE_ROLE_SHARED_MM:
+		return event.RoleSharedMM
+	}
+	return event.Role(fmt.Sprintf("unknown:%d", r))
+}
+
+func (d *Decoder) victim(w *bpf.OomtraceWireKill, tail []int8) event.Victim {
+	t := task(&w.Victim, tail)
+	v := event.Victim{
+		PID: t.PID, TID: t.TID, Comm: t.Comm, CommHex: t.CommHex, UID: t.UID,
+		StartBoottimeNS: t.StartBoottimeNS, Cgroup: t.Cgroup,
+		Container: t.Container, Pod: t.Pod, Unit: t.Unit,
+	}
+	if taskHas(&w.Victim, bpf.OomtraceWireTaskValidWIRE_TASK_NSPID) {
+		v.NSPID = event.Ptr(int(w.Victim.Nspid))
+	}
+	if taskHas(&w.Victim, bpf.OomtraceWireTaskValidWIRE_TASK_PPID) {
+		v.PPID = event.Ptr(int(w.Victim.Ppid))
+	}
+	if taskHas(&w.Victim, bpf.OomtraceWireTaskValidWIRE_TASK_THREADS) {
+		v.Threads = event.Ptr(int(w.Victim.Threads))
+	}
+	valid := w.H.Valid
+	if has(valid, bpf.OomtraceWireKillValidWIRE_KILL_ADJ) {
+		v.OOMScoreAdj = event.Ptr(int(w.OomScoreAdj))
+		v.Killable = event.Ptr(w.OomScoreAdj > -1000) // OOM_SCORE_ADJ_MIN
+	}
+	if has(valid, bpf.OomtraceWireKillValidWIRE_KILL_TOTAL_VM) {
+		v.TotalVMBytes = d.bytes(w.TotalVmPages)
+	}
+	if has(valid, bpf.OomtraceWireKillValidWIRE_KILL_RSS) {
+		v.FileRSSBytes, v.AnonRSSBytes, v.ShmemRSSBytes = d.bytes(w.FilePages), d.bytes(w.AnonPages), d.bytes(w.ShmemPages)
+		if !has(valid, bpf.OomtraceWireKillValidWIRE_KILL_RSS_NO_SWAP) {
+			v.SwapBytes = d.bytes(w.SwapPages)
+		}
+	}
+	if has(valid, bpf.OomtraceWireKillValidWIRE_KILL_RSS_ERROR) {
+		v.RSSErrorBytes = d.bytes(w.RssErrorPages)
+	}
+	if has(valid, bpf.OomtraceWireKillValidWIRE_KILL_PGTABLES) {
+		v.PgtablesBytes = event.Ptr(w.PgtablesBytes)
+	}
+	return v
+}
+
+func (d *Decoder) bytes(pages uint64) *uint64 { return event.Ptr(pages * d.Machine.PageSize) }
+
+// fromOC takes scope, limit and trigger from the kernel's oom_control.
+func (d *Decoder) fromOC(k *event.Kill, w *bpf.OomtraceWireKill) {
+	k.Trigger.GFPMask = hex(uint64(w.GfpMask))
+	if names := d.GFP.Load(); names != nil {
+		k.Trigger.GFPFlags = names.Names(uint64(w.GfpMask))
+	}
+	if w.Order != orderSysrq {
+		k.Trigger.Order = event.Ptr(int(w.Order))
+	}
+	k.Victim.AllowedPages = event.Ptr(w.Totalpages)
+	switch {
+	case w.Order == orderSysrq:
+		k.Scope = event.ScopeSysrq
+	case w.Constraint == constraintMemcg:
+		k.Scope = event.ScopeMemcg
+	case w.Constraint == constraintCpuset:
+		k.Scope, k.Limit = event.ScopeCpuset, &event.Limit{Kind: event.LimitNodes}
+	case w.Constraint == constraintMempolicy:
+		k.Scope, k.Limit = event.ScopeMempolicy, &event.Limit{Kind: event.LimitNodes}
+	case w.Constraint == constraintNone:
+		k.Scope, k.Limit = event.ScopeGlobal, &event.Limit{Kind: event.LimitRAM}
+	}
+	if k.Scope == event.ScopeMemcg && has(w.H.Valid, bpf.OomtraceWireKillValidWIRE_KILL_OC_MEMCG) {
+		k.Limit = &event.Limit{Cgroup: &event.Cgroup{ID: hex(w.OcMemcgId)}}
+		for i, m := range memcgs(w) {
+			if m.Id == w.OcMemcgId {
+				k.Limit = d.limit(k, w, i)
+			}
+		}
+	}
+	k.Choice = choice(k, w)
+}
+
+// choice tells how the victim came to be chosen. The message is the kernel's
+// own (out_of_memory, mm/oom_kill.c).
+func choice(k *event.Kill, w *bpf.OomtraceWireKill) event.Choice {
+	switch {
+	case k.Role != event.RoleChosen:
+		return ""
+	case strings.HasSuffix(k.Message, "(oom_kill_allocating_task)"):
+		return event.ChoiceAllocatingTask
+	case has(w.H.Valid, bpf.OomtraceWireKillValidWIRE_KILL_ORIGIN) && w.Origin != 0:
+		return event.ChoiceTaskOrigin
+	case k.Message != "":
+		return event.ChoiceBadness
+	}
+	return "" // without the message the sysctl's choice cannot be told apart
+}
+
+// derive finds scope and limit where no hook saw the oom_control: the stack
+// tells a memcg's shortage from the machine's, and the limit is the one ancestor
+// that stands at its maximum.
+func (d *Decoder) derive(k *event.Kill, w *bpf.OomtraceWireKill) {
+	if k.Stack != nil {
+		if scope, sure := ksym.Context(k.Stack.Frames); sure {
+			k.Scope = scope
+			k.Sources["scope"] = "computed"
+		}
+	}
+	if k.Scope == event.ScopeGlobal {
+		k.Limit = &event.Limit{Kind: event.LimitRAM}
+		k.Sources["limit"] = "computed"
+	}
+	full := -1
+	for i, m := range memcgs(w) {
+		if !atMax(m.Usage, m.Max) && !(isV1(w) && atMax(m.SwapUsage, m.SwapMax)) {
+			continue
+		}
+		if full >= 0 {
+			full = -1 // more than one: not known
+			break
+		}
+		full = i
+	}
+	// Without a stack a full memcg is a sign, not a proof: say nothing.
+	if full < 0 || k.Scope != event.ScopeMemcg {
+		return
+	}
+	k.Limit = d.limit(k, w, full)
+	k.Sources["limit"] = "computed"
+	if allowed, ok := d.memcgAllowed(w, full); ok {
+		k.Victim.AllowedPages = &allowed
+		k.Sources["victim.allowed_pages"] = "computed"
+	}
+}
+
+func memcgs(w *bpf.OomtraceWireKill) []bpf.OomtraceWireMemcg {
+	if n := int(w.MemcgsLen); has(w.H.Valid, bpf.OomtraceWireKillValidWIRE_KILL_MEMCGS) && n <= len(w.Memcgs) {
+		return w.Memcgs[:n]
+	}
+	return nil
+}
+
+func isV1(w *bpf.OomtraceWireKill) bool {
+	return taskHas(&w.Victim, bpf.OomtraceWireTaskValidWIRE_TASK_CGROUP_V1)
+}
+
+// unlimited says whether max is PAGE_COUNTER_MAX: LONG_MAX / PAGE_SIZE, or
+// LONG_MAX / 1024 before memcg limits were rounded to pages.
+func (d *Decoder) unlimited(max uint64) bool { return max >= 1<<63/d.Machine.PageSize-1 }
+
+func atMax(usage, max uint64) bool { return max < 1<<46 && usage+chargeSlack >= max }
+
+// limit describes the i-th memory cgroup of the victim's chain.
+func (d *Decoder) limit(k *event.Kill, w *bpf.OomtraceWireKill, i int) *event.Limit {
+	m := memcgs(w)[i]
+	l := &event.Limit{Kind: event.LimitMemory, Cgroup: &event.Cgroup{ID: hex(m.Id)}}
+	max, usage := m.Max, m.Usage
+	if isV1(w) && atMax(m.SwapUsage, m.SwapMax) && !atMax(m.Usage, m.Max) {
+		l.Kind, max, usage = event.LimitMemsw, m.SwapMax, m.SwapUsage
+	}
+	if d.unlimited(max) {
+		l.Unlimited = event.Ptr(true)
+	} else {
+		l.Bytes = d.bytes(max)
+	}
+	l.UsageBytes = d.bytes(usage)
+	if !isV1(w) {
+		l.SwapBytes = d.bytes(m.SwapUsage)
+	} else if m.SwapUsage >= m.Usage && !d.unlimited(m.SwapMax) {
+		// memsw counts both; the difference is the swap part
+		l.SwapBytes = d.bytes(m.SwapUsage - m.Usage)
+	}
+	// mem_cgroup_get_oom_group: any cgroup from the victim's up to the limit's
+	group := false
+	for _, a := range memcgs(w)[:i+1] {
+		group = group || a.OomGroup != 0
+	}
+	l.OOMGroup = &group
+	if v := k.Victim.Cgroup; v != nil {
+		l.Cgroup.Version, l.Cgroup.Controller = v.Version, v.Controller
+		if v.Path != "" && !v.Truncated {
+			l.Cgroup.Path = ancestor(v.Path, int(m.Level))
+		}
+	}
+	return l
+}
+
+// ancestor is the first n components of path.
+func ancestor(path string, n int) string {
+	if n <= 0 {
+		return "/"
+	}
+	for i := 1; i < len(path); i++ {
+		if path[i] == '/' {
+			if n--; n == 0 {
+				return path[:i]
+			}
+		}
+	}
+	return path
+}
+
+// memcgAllowed is mem_cgroup_get_max (mm/memcontrol.c): the limit and the swap
+// it may use. Unknown when swap exists and v1's swappiness would decide.
+func (d *Decoder) memcgAllowed(w *bpf.OomtraceWireKill, i int) (uint64, bool) {
+	swap := d.Machine.SwapPages
+	m := memcgs(w)[i]
+	switch {
+	case swap == nil:
+		return 0, false
+	case *swap == 0:
+		return max(m.Max, 1), true
+	case !isV1(w):
+		return m.Max + min(m.SwapMax, *swap), true
+	}
+	return 0, false
+}
+
+// points fills in points and permille, computed where the kernel did not say.
+func (d *Decoder) points(k *event.Kill, w *bpf.OomtraceWireKill) {
+	v := &k.Victim
+	if v.AllowedPages == nil && k.Scope == event.ScopeGlobal && d.Machine.RAMPages != nil && d.Machine.SwapPages != nil {
+		allowed := *d.Machine.RAMPages + *d.Machine.SwapPages
+		v.AllowedPages = &allowed
+		k.Sources["victim.allowed_pages"] = "computed"
+	}
+	switch {
+	case has(w.H.Valid, bpf.OomtraceWireKillValidWIRE_KILL_POINTS) && k.Choice == event.ChoiceBadness:
+		v.PointsPages = event.Ptr(w.Points)
+	case v.AllowedPages != nil:
+		p, ok := d.badness(w, *v.AllowedPages)
+		if !ok {
+			return
+		}
+		v.PointsPages = &p
+		k.Sources["victim.points_pages"] = "computed"
+	}
+	if v.PointsPages != nil && v.AllowedPages != nil && *v.AllowedPages > 0 {
+		v.BadnessPermille = event.Ptr(*v.PointsPages * 1000 / int64(*v.AllowedPages))
+	}
+}
+
+// badness is the kernel's formula (oom_badness, mm/oom_kill.c), integer division
+// first.
+func (d *Decoder) badness(w *bpf.OomtraceWireKill, totalpages uint64) (int64, bool) {
+	need := uint64(1<<bpf.OomtraceWireKillValidWIRE_KILL_RSS | 1<<bpf.OomtraceWireKillValidWIRE_KILL_PGTABLES | 1<<bpf.OomtraceWireKillValidWIRE_KILL_ADJ)
+	if w.H.Valid&need != need || has(w.H.Valid, bpf.OomtraceWireKillValidWIRE_KILL_RSS_NO_SWAP) {
+		return 0, false
+	}
+	pages := w.FilePages + w.AnonPages + w.ShmemPages + w.SwapPages + w.PgtablesBytes/d.Machine.PageSize
+	return int64(pages) + int64(w.OomScoreAdj)*int64(totalpages/1000), true
+}

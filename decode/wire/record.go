@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unsafe"
+
+	"github.com/oomtrace/oomtrace/bpf"
+	"github.com/oomtrace/oomtrace/decode/event"
+)
+
+// Version is the wire version this package reads.
+const Version = 1
+
+// Errors of Parse.
+var (
+	ErrLength  = errors.New("wrong length")
+	ErrVersion = errors.New("another wire version")
+	ErrKind    = errors.New("unknown kind")
+)
+
+// The fixed parts: what stands before the strings.
+const (
+	killFixed  = int(unsafe.Offsetof(bpf.OomtraceWireKill{}.Tail))
+	clockFixed = int(unsafe.Offsetof(bpf.OomtraceWireClock{}.Tail))
+	headerSize = int(unsafe.Sizeof(bpf.OomtraceWireHeader{}))
+)
+
+// The longest record of the OOM ring and of the clock ring, in bytes.
+const (
+	MaxLen      = int(unsafe.Sizeof(bpf.OomtraceWireKill{}))
+	MaxClockLen = int(unsafe.Sizeof(bpf.OomtraceWireClock{}))
+)
+
+// Record is one parsed record: Kind says whether Kill or Clock holds it.
+type Record struct {
+	Kind  bpf.OomtraceWireKind
+	Kill  bpf.OomtraceWireKill
+	Clock bpf.OomtraceWireClock
+}
+
+// Parse reads raw into r, whose memory is used again. Errors wrap ErrLength,
+// ErrVersion or ErrKind.
+func (r *Record) Parse(raw []byte) error {
+	if len(raw) < headerSize {
+		return fmt.Errorf("parse record of %d bytes: %w", len(raw), ErrLength)
+	}
+	var h bpf.OomtraceWireHeader
+	copyTo(&h, raw)
+	if int(h.Len) != len(raw) {
+		return fmt.Errorf("parse record of %d bytes that says %d: %w", len(raw), h.Len, ErrLength)
+	}
+	if h.Version != Version {
+		return fmt.Errorf("parse record of version %d: %w", h.Version, ErrVersion)
+	}
+	kind := bpf.OomtraceWireKind(h.Kind)
+	switch kind {
+	case bpf.OomtraceWireKindWIRE_KIND_KILL, bpf.OomtraceWireKindWIRE_KIND_SIGNAL:
+		if len(raw) < killFixed || len(raw) > int(unsafe.Sizeof(r.Kill)) {
+			return fmt.Errorf("parse kill of %d bytes: %w", len(raw), ErrLength)
+		}
+		r.Kill = bpf.OomtraceWireKill{}
+		copyTo(&r.Kill, raw)
+	case bpf.OomtraceWireKindWIRE_KIND_CLOCK:
+		if len(raw) < clockFixed || len(raw) > int(unsafe.Sizeof(r.Clock)) {
+			return fmt.Errorf("parse clock record of %d bytes: %w", len(raw), ErrLength)
+		}
+		r.Clock = bpf.OomtraceWireClock{}
+		copyTo(&r.Clock, raw)
+	default:
+		return fmt.Errorf("parse record of kind %d: %w", h.Kind, ErrKind)
+	}
+	r.Kind = kind
+	return nil
+}
+
+// copyTo copies raw over *v, a struct without pointers. Both are little endian:
+// the programs run on the CPU that reads them, and only such are built.
+func copyTo[T any](v *T, raw []byte) {
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v)), raw)
+}
+
+// bytesOf is a C char array as bytes.
+func bytesOf(c []int8) []byte {
+	if len(c) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(&c[0])), len(c))
+}
+
+func has[B ~uint32](valid uint64, bit B) bool { return valid&(1<<bit) != 0 }
+
+// cString is a NUL-terminated C string, mended where it is not UTF-8.
+func cString(c []int8) (s, hexRaw string) {
+	return event.CleanString(event.CutNUL(bytesOf(c)))
+}
+
+// path turns components leaf first, each with its NUL, into a path.
+func path(c []int8) []byte {
+	parts := strings.Split(strings.TrimSuffix(string(bytesOf(c)), "\x00"), "\x00")
+	out := make([]byte, 0, len(c)+1)
+	for i := len(parts) - 1; i >= 0; i-- {
+		if parts[i] != "" {
+			out = append(append(out, '/'), parts[i]...)
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, '/')
+	}
+	return out
+}

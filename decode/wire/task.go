@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package wire
+
+import (
+	"strconv"
+
+	"github.com/oomtrace/oomtrace/bpf"
+	"github.com/oomtrace/oomtrace/decode/cgroup"
+	"github.com/oomtrace/oomtrace/decode/event"
+)
+
+// pfKthread is PF_KTHREAD of include/linux/sched.h.
+const pfKthread = 0x00200000
+
+func taskHas(t *bpf.OomtraceWireTask, bit bpf.OomtraceWireTaskValid) bool {
+	return has(uint64(t.Valid), bit)
+}
+
+// pid is the leader's pid, or the thread's when that is all the record has.
+func pid(t *bpf.OomtraceWireTask) int { return int(t.Pid) }
+
+// cgroupOf is the task's cgroup; nil when it was not read.
+func cgroupOf(t *bpf.OomtraceWireTask, tail []int8) *event.Cgroup {
+	if !taskHas(t, bpf.OomtraceWireTaskValidWIRE_TASK_CGROUP) {
+		return nil
+	}
+	c := &event.Cgroup{Version: 2, ID: hex(t.CgroupId)}
+	if taskHas(t, bpf.OomtraceWireTaskValidWIRE_TASK_CGROUP_V1) {
+		c.Version, c.Controller = 1, "memory"
+	}
+	if off, n := int(t.PathOff), int(t.PathLen); taskHas(t, bpf.OomtraceWireTaskValidWIRE_TASK_PATH) && off+n <= len(tail) {
+		c.Truncated = taskHas(t, bpf.OomtraceWireTaskValidWIRE_TASK_PATH_CUT)
+		c.Path, c.PathHex = event.CleanString(path(tail[off : off+n]))
+	}
+	return c
+}
+
+func hex(v uint64) string { return strconv.FormatUint(v, 16) }
+
+// task decodes a trigger or a caller.
+func task(t *bpf.OomtraceWireTask, tail []int8) event.Task {
+	out := event.Task{PID: pid(t), Cgroup: cgroupOf(t, tail)}
+	if taskHas(t, bpf.OomtraceWireTaskValidWIRE_TASK_PID) {
+		out.TID = event.Ptr(int(t.Tid))
+	}
+	if taskHas(t, bpf.OomtraceWireTaskValidWIRE_TASK_COMM) {
+		comm, raw := cString(t.Comm[:])
+		out.Comm, out.CommHex = &comm, raw
+	}
+	if taskHas(t, bpf.OomtraceWireTaskValidWIRE_TASK_UID) {
+		out.UID = event.Ptr(t.Uid)
+	}
+	if taskHas(t, bpf.OomtraceWireTaskValidWIRE_TASK_START) {
+		out.StartBoottimeNS = event.Ptr(t.StartBoottimeNs)
+	}
+	if taskHas(t, bpf.OomtraceWireTaskValidWIRE_TASK_FLAGS) {
+		out.KThread = event.Ptr(t.Flags&pfKthread != 0)
+	}
+	if out.Cgroup != nil {
+		id := cgroup.Parse(out.Cgroup.Path)
+		out.Container, out.Pod, out.Unit = id.Container, id.Pod, id.Unit
+	}
+	return out
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package live
+
+import (
+	"encoding/binary"
+	"sync/atomic"
+
+	"github.com/oomtrace/oomtrace/bpf"
+	"github.com/oomtrace/oomtrace/decode/boottime"
+	"github.com/oomtrace/oomtrace/decode/wire"
+)
+
+// Slots of the two queues. When one is full its ring fills up, and what does
+// not fit there the kernel counts.
+const (
+	oomSlots   = 64
+	clockSlots = 512
+)
+
+// slot holds one record on its way to the pump.
+type slot struct {
+	seq  uint64
+	n    int
+	step *wire.Step // nil: not a step
+	raw  []byte
+	held wire.Step
+}
+
+// intake takes records from the rings' readers, one goroutine each.
+type intake struct {
+	seq        *atomic.Uint64
+	offsets    *boottime.Offsets
+	errorNS    *atomic.Int64
+	oom, clock queue
+	done       <-chan struct{}
+
+	clockRec wire.Record // the clock reader's own
+	received [2]atomic.Uint64
+}
+
+// queue is slots going round: free to the reader, full to the pump.
+type queue struct {
+	free, full chan *slot
+}
+
+func newQueue(n, size int) queue {
+	q := queue{free: make(chan *slot, n), full: make(chan *slot, n)}
+	backing := make([]byte, n*size)
+	slots := make([]slot, n)
+	for i := range slots {
+		slots[i].raw = backing[i*size : (i+1)*size : (i+1)*size]
+		q.free <- &slots[i]
+	}
+	return q
+}
+
+func newIntake(seq *atomic.Uint64, offsets *boottime.Offsets, errorNS *atomic.Int64, done <-chan struct{}) *intake {
+	return &intake{
+		seq: seq, offsets: offsets, errorNS: errorNS, done: done,
+		oom:   newQueue(oomSlots, wire.MaxLen),
+		clock: newQueue(clockSlots, wire.MaxClockLen),
+	}
+}
+
+// put copies raw into a free slot; false when the session is over.
+func (q *queue) put(raw []byte, done <-chan struct{}) (*slot, bool) {
+	var s *slot
+	select {
+	case s = <-q.free:
+	case <-done:
+		return nil, false
+	}
+	s.n = copy(s.raw, raw)
+	s.step = nil
+	return s, true
+}
+
+// OOM implements tracer.Sink.
+func (in *intake) OOM(raw []byte) {
+	s, ok := in.oom.put(raw, in.done)
+	if !ok {
+		return
+	}
+	// The announcement of a kill gets no number of its own: the kill does.
+	if len(raw) > 24 && bpf.OomtraceWireKind(binary.LittleEndian.Uint16(raw[22:])) != bpf.OomtraceWireKindWIRE_KIND_SIGNAL {
+		s.seq = in.seq.Add(1)
+		in.received[0].Add(1)
+	}
+	in.oom.full <- s
+}
+
+// Clock implements tracer.Sink. Steps are noted here already, so that the times
+// of OOM events, which come another way, are right from then on.
+func (in *intake) Clock(raw []byte) {
+	s, ok := in.clock.put(raw, in.done)
+	if !ok {
+		return
+	}
+	s.seq = in.seq.Add(1)
+	in.received[1].Add(1)
+	if in.clockRec.Parse(raw) == nil {
+		w := &in.clockRec.Clock
+		if step, ok := wire.StepOf(w, in.offsets.At(w.H.BoottimeNs), in.errorNS.Load()); ok {
+			s.held = step
+			s.step = &s.held
+			in.offsets.Set(step.BootNS, in.offsets.At(w.H.BoottimeNs)+step.NS)
+		}
+	}
+	in.clock.full <- s
+}

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package live
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/oomtrace/oomtrace/bpf"
+	"github.com/oomtrace/oomtrace/decode/boottime"
+	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/decode/ksym"
+	"github.com/oomtrace/oomtrace/decode/printfmt"
+	"github.com/oomtrace/oomtrace/decode/wire"
+	"github.com/oomtrace/oomtrace/internal/survive"
+	"github.com/oomtrace/oomtrace/tracer"
+	"github.com/oomtrace/oomtrace/tracer/procsnap"
+)
+
+// DaemonMode says how a time daemon's own discipline is shown.
+type DaemonMode string
+
+// Daemon modes. Steps and refused calls are shown always.
+const (
+	DaemonAll     DaemonMode = "all"
+	DaemonSummary DaemonMode = "summary" // once a minute
+	DaemonNone    DaemonMode = "none"
+)
+
+// Options of a session. Sink is needed, the rest has a useful zero value.
+type Options struct {
+	// Sink takes every event, from one goroutine. An error that is EPIPE ends the
+	// session quietly, another one ends it with that error.
+	Sink func(*event.Event) error
+	// Match filters; nil takes all. Session events and losses always pass.
+	Match func(*event.Event) bool
+	// Filters are what Match wants, in words, for session.start.
+	Filters []string
+
+	// Require names groups of facts, oom and clock, without which there is no
+	// point in running: Run then fails with tracer.ErrNotSupported.
+	Require []string
+
+	Version string
+	Labels  map[string]string
+	Tracer  tracer.Options
+	Proc    procsnap.Options
+	Daemon  DaemonMode // default summary
+	Count   uint64     // end after so many events of kill or clock; 0: never
+	// Warn takes what is not as good as it could be, before the stream opens.
+	Warn func(string)
+}
+
+// Result says how a session ended.
+type Result struct {
+	Reason string // signal, duration, count, closed-pipe, error
+	Shown  uint64 // kill and clock events that passed the filter
+}
+
+// errCounted ends a session that has shown enough.
+var errCounted = errors.New("count reached")
+
+// Run traces until ctx ends, Count is reached or Sink fails. The cause of ctx
+// (context.Cause) may be ErrDuration to be told apart from a signal.
+func Run(ctx context.Context, o Options) (res Result, err error) {
+	s, err := open(o)
+	if err != nil {
+		return Result{}, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	return s.run(ctx)
+}
+
+// ErrDuration is the cause of a context that ended because time is up.
+var ErrDuration = errors.New("time is up")
+
+// session is all that one Run needs.
+type session struct {
+	opts    Options
+	id      string
+	seq     atomic.Uint64
+	host    *event.Host
+	tracer  *tracer.Tracer
+	decoder wire.Decoder
+	offsets *boottime.Offsets
+	errorNS atomic.Int64 // bound of the offset's error
+
+	reader  *procsnap.Reader
+	worker  *procsnap.Worker // nil: /proc is not looked at
+	pods    *procsnap.Pods
+	initNS  *bool
+	survive survive.State
+	warns   []string
+
+	symbols chan struct{} // closed once the symbol table is there, or cannot be
+}
+
+func open(o Options) (*session, error) {
+	if o.Daemon == "" {
+		o.Daemon = DaemonSummary
+	}
+	if o.Match == nil {
+		o.Match = func(*event.Event) bool { return true }
+	}
+	s := &session{opts: o, symbols: make(chan struct{})}
+	var id [8]byte
+	if _, err := rand.Read(id[:]); err != nil {
+		return nil, fmt.Errorf("make a session id: %w", err)
+	}
+	s.id = hex.EncodeToString(id[:])
+	var err error
+	if s.tracer, err = tracer.Open(o.Tracer); err != nil {
+		return nil, err
+	}
+	if err := s.require(); err != nil {
+		return nil, errors.Join(err, s.tracer.Close())
+	}
+	// What is below can fail only where /proc is missing.
+	if s.reader, err = procsnap.New(o.Proc); err != nil {
+		return nil, errors.Join(err, s.tracer.Close())
+	}
+	s.warns = append(s.warns, s.tracer.Warnings()...)
+	s.survive = survive.Prepare()
+	s.warns = append(s.warns, s.survive.Warnings...)
+	s.host = s.reader.Host()
+	s.host.Labels = o.Labels
+	offset, bound := sampleOffset()
+	s.offsets = boottime.New(offset)
+	s.errorNS.Store(bound)
+	s.lookups()
+	s.machine()
+	return s, nil
+}
+
+// require fails when a group of facts that was asked for has no hook.
+func (s *session) require() error {
+	groups := map[string][]string{
+		"oom":   {tracer.FactKill},
+		"clock": {tracer.FactAdjtimex, tracer.FactSettime},
+	}
+	for _, group := range s.opts.Require {
+		for _, h := range s.tracer.Hooks() {
+			if slices.Contains(groups[group], h.Fact) && !h.OK {
+				return fmt.Errorf("trace %s: %w: no hook for %s works: %s", group, tracer.ErrNotSupported, h.Fact, h.Reason)
+			}
+		}
+	}
+	return nil
+}
+
+// lookups opens /proc's worker, unless pids there are not the kernel's.
+func (s *session) lookups() {
+	initial, err := s.reader.InitPIDNamespace()
+	switch {
+	case err != nil:
+		s.warns = append(s.warns, fmt.Sprintf("no /proc look-ups: it is not known whose pids /proc has: %v", err))
+		return
+	case !initial:
+		s.initNS = &initial
+		s.warns = append(s.warns, "no /proc look-ups: this is another pid namespace than the kernel's; run in the host's (docker --pid=host, hostPID: true) or give --procfs the host's /proc")
+		return
+	}
+	s.initNS = &initial
+	s.worker = procsnap.NewWorker(s.reader, oomSlots)
+	if s.pods, err = procsnap.OpenPods(s.opts.Proc); err != nil {
+		s.warns = append(s.warns, fmt.Sprintf("names of new pods stay unknown: %v", err))
+	}
+}
+
+// machine fills in what the decoder needs.
+func (s *session) machine() {
+	m := &s.decoder.Machine
+	m.PageSize = uint64(os.Getpagesize())
+	m.BootID = s.host.BootID
+	m.Syscalls = wire.SyscallsOf(s.host.Arch)
+	var si unix.Sysinfo_t
+	if unix.Sysinfo(&si) == nil {
+		unit := uint64(si.Unit)
+		m.RAMPages = event.Ptr(uint64(si.Totalram) * unit / m.PageSize)
+		m.SwapPages = event.Ptr(uint64(si.Totalswap) * unit / m.PageSize)
+	}
+	if format := s.tracer.GFPFormat(); format != nil {
+		names, err := printfmt.Flags(format, "gfp_flags")
+		if err != nil || names.Skipped() > 0 {
+			s.warns = append(s.warns, fmt.Sprintf("allocation flags have no names: %v, %d not understood", err, names.Skipped()))
+		} else {
+			s.decoder.GFP.Store(&names)
+		}
+	}
+	s.seedClock()
+}
+
+// seedClock reads the discipline in force, the first "before".
+func (s *session) seedClock() {
+	var t unix.Timex
+	if _, err := unix.ClockAdjtime(unix.CLOCK_REALTIME, &t); err != nil {
+		return
+	}
+	s.decoder.SeedClock(bpf.OomtraceWireTimex{
+		Offset: int64(t.Offset), Freq: int64(t.Freq), Maxerror: int64(t.Maxerror), Esterror: int64(t.Esterror),
+		Constant: int64(t.Constant), Tick: int64(t.Tick), Status: t.Status, Tai: t.Tai,
+	}, boottimeNS())
+}
+
+// loadSymbols reads the symbol table, after attaching: a kill waits for it.
+func (s *session) loadSymbols() {
+	defer close(s.symbols)
+	f, err := os.Open("/proc/kallsyms")
+	if err != nil {
+		s.warn("call traces have no names: " + err.Error())
+		return
+	}
+	defer f.Close()
+	const perCPU = "__per_cpu_offset"
+	table, err := ksym.Load(f, ksym.Options{Want: []string{perCPU}})
+	if err != nil {
+		s.warn("call traces have no names: " + err.Error())
+		return
+	}
+	s.decoder.Symbols.Store(table)
+	if addr, ok := table.Address(perCPU); ok {
+		if err := s.tracer.SetPerCPUOffset(addr); err != nil {
+			s.warn(err.Error())
+		}
+	}
+}
+
+func (s *session) warn(what string) {
+	if s.opts.Warn != nil {
+		s.opts.Warn(what)
+	}
+}
+
+func (s *session) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	// A worker that the kernel holds is left behind: the process ends anyway.
+	_ = s.worker.Close(ctx)
+	var pods error
+	if s.pods != nil {
+		pods = s.pods.Close()
+	}
+	return errors.Join(s.tracer.Close(), pods)
+}
+
+func (s *session) run(ctx context.Context) (Result, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+
+	stopped := make(chan struct{}) // the readers of the rings have ended
+	abandon := make(chan struct{}) // nobody takes records any more
+	in := newIntake(&s.seq, s.offsets, &s.errorNS, abandon)
+	out := newOutbox()
+	p := newPump(s, in, out, cancel)
+
+	if err := watchClockSet(ctx, p.clockWasSet); err != nil {
+		s.warns = append(s.warns, "clock steps that no call explains are not seen: "+err.Error())
+	}
+	p.start()
+	go s.loadSymbols()
+
+	var readErr error
+	go func() {
+		defer close(stopped)
+		if readErr = s.tracer.Run(ctx, in); readErr != nil {
+			cancel(readErr)
+		}
+	}()
+	written := make(chan error, 1)
+	go func() {
+		err := write(out.events, s.opts.Sink)
+		if err != nil {
+			cancel(err)
+		}
+		written <- err
+	}()
+
+	p.run(stopped)
+	close(abandon)
+	<-stopped
+	res := Result{Reason: reason(ctx), Shown: p.shown}
+	p.end(res.Reason)
+	close(out.events)
+	select {
+	case err := <-written:
+		if err != nil && !errors.Is(err, syscall.EPIPE) {
+			return res, fmt.Errorf("write events: %w", err)
+		}
+	case <-time.After(2 * time.Second):
+		return res, errors.New("write events: the output does not take them; they are lost")
+	}
+	return res, readErr
+}
+
+func reason(ctx context.Context) string {
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errCounted):
+		return "count"
+	case errors.Is(cause, ErrDuration):
+		return "duration"
+	case errors.Is(cause, syscall.EPIPE):
+		return "closed-pipe"
+	case cause == nil, errors.Is(cause, context.Canceled):
+		return "signal"
+	}
+	return "error"
+}
+
+// write hands events to sink until the channel is closed. After an error the
+// rest is taken and thrown away, so that nobody waits.
+func write(events <-chan *event.Event, sink func(*event.Event) error) error {
+	var err error
+	for e := range events {
+		if err == nil {
+			err = sink(e)
+		}
+	}
+	return err
+}

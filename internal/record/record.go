@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package record keeps a stream of events in a file, as JSON Lines.
+package record
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/oomtrace/oomtrace/decode/event"
+)
+
+// FileName is the file in the directory that events are appended to.
+const FileName = "events.jsonl"
+
+// Recorder appends events to a file. Its methods are for one goroutine.
+type Recorder struct {
+	path    string
+	file    *os.File
+	enc     event.Encoder
+	line    []byte
+	dropped uint64
+	partial bool // the last write did not end its line
+}
+
+// Open makes dir if need be and opens its file for appending, readable by its
+// owner alone. maxLine is as for event.Encoder.
+func Open(dir string, maxLine int) (*Recorder, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("record to %s: %w", dir, unwrapPath(err))
+	}
+	path := filepath.Join(dir, FileName)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("record to %s: %w", dir, unwrapPath(err))
+	}
+	return &Recorder{path: path, file: f, enc: event.Encoder{MaxLine: maxLine}}, nil
+}
+
+// unwrapPath leaves out the path, which the message has already.
+func unwrapPath(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+// Event appends e. A file that cannot be written to, as on a full disk, drops
+// the event and counts it; tracing goes on.
+func (r *Recorder) Event(e *event.Event) error {
+	var err error
+	if r.line, err = r.enc.Append(r.line[:0], e); err != nil {
+		return fmt.Errorf("encode event: %w", err)
+	}
+	if r.partial {
+		// End the line that a full disk cut, so that only that one is bad.
+		if _, err := r.file.Write([]byte("\n")); err != nil {
+			r.dropped++
+			return nil
+		}
+		r.partial = false
+	}
+	if n, err := r.file.Write(r.line); err != nil {
+		r.partial = n > 0
+		r.dropped++
+	}
+	return nil
+}
+
+// Dropped counts the events that could not be written.
+func (r *Recorder) Dropped() uint64 { return r.dropped }
+
+// Close closes the file.
+func (r *Recorder) Close() error {
+	if err := r.file.Close(); err != nil {
+		return fmt.Errorf("close %s: %w", r.path, err)
+	}
+	return nil
+}
