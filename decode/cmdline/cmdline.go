@@ -29,7 +29,7 @@ func ParseMode(s string) (Mode, error) {
 
 // Line returns raw, the contents of /proc/PID/cmdline, as one line: secrets
 // taken out as m says, spaces between the arguments, no trailing NULs. It is nil
-// when m shows no command line. raw is not changed.
+// when raw is empty and when m shows no command line. raw is not changed.
 func (m Mode) Line(raw []byte) []byte {
 	raw = bytes.TrimRight(raw, "\x00")
 	switch m {
