@@ -47,11 +47,13 @@ func PlanSysrq(o SysrqOptions) (*SysrqPlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(ranking) == 0 {
-		return nil, fmt.Errorf("no process under %s has an oom_score", p.procRoot)
+	for _, c := range ranking {
+		if c.PID != os.Getpid() { // which ends before anybody could be killed
+			p.candidate = c
+			return p, nil
+		}
 	}
-	p.candidate = ranking[0]
-	return p, nil
+	return nil, fmt.Errorf("no process under %s has an oom_score", p.procRoot)
 }
 
 func (p *SysrqPlan) trigger() string { return filepath.Join(p.procRoot, "sysrq-trigger") }
