@@ -2,7 +2,14 @@
 
 package vmtest
 
-import "testing"
+import (
+	"bytes"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/oomtrace/oomtrace/internal/vmtest/scenario"
+)
 
 // TestWorkloads shows, without oomtrace, that each kernel boots and that every
 // workload does what the other tests take for granted.
@@ -11,10 +18,34 @@ func TestWorkloads(t *testing.T) {
 	for _, k := range Kernels() {
 		t.Run(k.String(), func(t *testing.T) {
 			t.Parallel()
-			r := everything().boot(t, lab, k, Options{}, nil, nil)
+			r := append(everything(), identities()).boot(t, lab, k, Options{}, nil, nil)
 			if got := r.Report.Cgroups["/app.slice/web.service"]["oom_kill"]; got != 1 {
 				t.Errorf("memory.events counts %d kills, want 1", got)
 			}
 		})
+	}
+}
+
+// identities runs a process in a pid namespace of its own, and one with nothing
+// but two capabilities.
+func identities() piece {
+	status := []string{scenario.Guest, "cat", "/proc/self/status"}
+	return piece{
+		steps: []scenario.Step{
+			scenario.Run("contained", status...).Contained(),
+			scenario.Run("dropped", status...).As(1000, unix.CAP_BPF, unix.CAP_PERFMON),
+		},
+		check: func(t *testing.T, r *Result) {
+			for file, lines := range map[string][]string{
+				"contained.out": {"\nPid:\t1\n"},
+				"dropped.out":   {"\nUid:\t1000\t1000\t1000\t1000\n", "\nCapEff:\t000000c000000000\n", "\nCapPrm:\t000000c000000000\n"},
+			} {
+				for _, line := range lines {
+					if out := r.Out(t, file); !bytes.Contains(out, []byte(line)) {
+						t.Errorf("%s has no %q: %s", file, line, out)
+					}
+				}
+			}
+		},
 	}
 }

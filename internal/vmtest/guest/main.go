@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build linux
+
 // Command guest is init in a VM test's guest, and every workload that a test
 // runs there. As pid 1 it carries out the scenario; with a subcommand it is
 // one of the workloads.
