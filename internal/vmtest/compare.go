@@ -170,7 +170,7 @@ func (c *comparison) trigger(k LoggedKill, want Trigger, got *event.Task) {
 	c.same(k, "trigger's comm", text(got.Comm, got.CommHex), fmt.Sprintf("%q", want.Comm))
 	// These are known only where oom_kill_process is hooked.
 	if got.GFPMask != "" {
-		c.same(k, "gfp_mask", got.GFPMask, want.GFPMask)
+		c.same(k, "gfp_mask", "0x"+got.GFPMask, want.GFPMask)
 	}
 	if got.Order != nil {
 		c.same(k, "order", *got.Order, want.Order)

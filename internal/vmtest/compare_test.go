@@ -25,7 +25,7 @@ func agreeing(log Log) []*event.Event {
 			if k.Group {
 				e.Role = event.RoleGroup
 			}
-			e.Trigger = &event.Task{PID: i.Trigger.PID, Comm: event.Ptr(i.Trigger.Comm), GFPMask: i.Trigger.GFPMask, Order: event.Ptr(i.Trigger.Order)}
+			e.Trigger = &event.Task{PID: i.Trigger.PID, Comm: event.Ptr(i.Trigger.Comm), GFPMask: strings.TrimPrefix(i.Trigger.GFPMask, "0x"), Order: event.Ptr(i.Trigger.Order)}
 			row := i.Tasks[k.PID]
 			e.Victim.AllowedPages = event.Ptr[uint64](8192)
 			e.Victim.PointsPages = event.Ptr(row.RSSPages + row.PgtablesBytes/4096 + row.Adj*8)

@@ -51,8 +51,8 @@ func complete(t *testing.T, name string, all []*event.Event) {
 
 func report(t *testing.T, name string, differences []string) {
 	t.Helper()
-	if len(differences) > 0 {
-		t.Errorf("%s:\n\t%s", name, strings.Join(differences, "\n\t"))
+	if n := len(differences); n > 0 {
+		t.Errorf("%s: %d differences:\n\t%s", name, n, strings.Join(differences[:min(n, 20)], "\n\t"))
 	}
 }
 

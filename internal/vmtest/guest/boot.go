@@ -45,7 +45,7 @@ func serve() error {
 	if err := errors.Join(mounts(s), os.MkdirAll(scenario.OutDir, 0o755), os.MkdirAll("/tmp", 0o777), os.Chmod("/tmp", 0o777)); err != nil {
 		return err
 	}
-	if err := loadModules(); err != nil {
+	if err := errors.Join(loadModules(), os.Setenv("PATH", "/bin")); err != nil {
 		return err
 	}
 	r := newRunner(cgroupRoot(s))

@@ -294,7 +294,7 @@ func command(cgroups string, s scenario.Step) (*exec.Cmd, error) {
 		attr.AmbientCaps = s.Caps
 	}
 	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Env = append([]string{"PATH=/bin", "HOME=/tmp"}, s.Env...)
+	cmd.Env = append(os.Environ(), s.Env...)
 	cmd.Dir = "/tmp"
 	cmd.SysProcAttr = attr
 	return cmd, nil
