@@ -32,22 +32,18 @@ func classify(op string, err error) error {
 	case errors.Is(err, unix.ENOSYS):
 		return fmt.Errorf("%s: %w: it has no bpf(2) (CONFIG_BPF_SYSCALL)", op, ErrNotSupported)
 	case errors.Is(err, unix.EPERM), errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s: %w: %s", op, ErrNotPermitted, permissionAdvice(err))
+		return fmt.Errorf("%s: %w: %s", op, ErrNotPermitted, permissionAdvice())
 	case errors.Is(err, ebpf.ErrNotSupported):
 		return fmt.Errorf("%s: %w: %w", op, ErrNotSupported, err)
 	}
 	return fmt.Errorf("%s: %w", op, err)
 }
 
-func permissionAdvice(err error) string {
-	advice := "run as root, or with CAP_BPF and CAP_PERFMON"
-	if locked := lockdown(); locked == "confidentiality" {
+func permissionAdvice() string {
+	if lockdown() == "confidentiality" {
 		return "kernel lockdown is \"confidentiality\", which forbids reading kernel memory; boot with lockdown=integrity or none"
 	}
-	if strings.Contains(err.Error(), "MEMLOCK") {
-		advice += "; this kernel charges maps to RLIMIT_MEMLOCK: raise it (ulimit -l unlimited)"
-	}
-	return advice
+	return "run as root, or with CAP_BPF and CAP_PERFMON"
 }
 
 // lockdown returns the mode in force: none, integrity, confidentiality, or "".

@@ -77,10 +77,9 @@ func Open(opts Options) (_ *Tracer, err error) {
 			err = errors.Join(err, t.Close())
 		}
 	}()
-	// Kernels before commit d5299b67dd59 ("bpf: Memcg-based memory accounting for
-	// bpf maps") charge maps to RLIMIT_MEMLOCK; others ignore it.
+	// Kernels before v5.11 charge maps to RLIMIT_MEMLOCK; on others nothing is done.
 	if err := rlimit.RemoveMemlock(); err != nil {
-		t.warnings = append(t.warnings, fmt.Sprintf("RLIMIT_MEMLOCK stays as it is: %v", err))
+		t.warnings = append(t.warnings, fmt.Sprintf("this kernel charges maps to RLIMIT_MEMLOCK, which could not be raised (ulimit -l unlimited): %v", err))
 	}
 	// The cheapest question first: may we at all?
 	if err := probe(); err != nil {

@@ -59,13 +59,8 @@ func (p *pump) identify(c *event.Clock) {
 	if !known {
 		r := ref(t.PID, t.StartBoottimeNS)
 		r.Daemon, r.Unit = true, t.Unit
-		wait := snapshotWait
-		if time.Now().Before(p.blockedUntil) {
-			wait = 0
-		}
-		a, ok := procsnap.Wait(p.worker.Ask(procsnap.Request{Tasks: []procsnap.Ref{r}}), wait)
+		a, ok := procsnap.Wait(p.clerk.Ask(procsnap.Request{Tasks: []procsnap.Ref{r}}), snapshotWait)
 		if !ok {
-			p.blockedUntil = time.Now().Add(time.Second)
 			return
 		}
 		if len(a.Tasks) != 1 || a.Tasks[0].Err != nil {

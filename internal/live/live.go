@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"slices"
 	"sync/atomic"
 	"syscall"
@@ -69,6 +70,12 @@ type Result struct {
 	Shown  uint64 // kill and clock events that passed the filter
 }
 
+// GC percentages while starting, when most of the heap is garbage, and after.
+const (
+	startGCPercent = 20
+	gcPercent      = 50
+)
+
 // errCounted ends a session that has shown enough.
 var errCounted = errors.New("count reached")
 
@@ -99,6 +106,7 @@ type session struct {
 
 	reader  *procsnap.Reader
 	worker  *procsnap.Worker // nil: /proc is not looked at
+	clerk   *procsnap.Worker // the clock's own: no storm fills the queue of kills
 	pods    *procsnap.Pods
 	initNS  *bool
 	survive survive.State
@@ -115,6 +123,9 @@ func open(o Options) (*session, error) {
 		o.Match = func(*event.Event) bool { return true }
 	}
 	s := &session{opts: o, symbols: make(chan struct{})}
+	// Memory is the one thing not to take here: collect early while the kernel's
+	// types and symbols pass through.
+	debug.SetGCPercent(startGCPercent)
 	var id [8]byte
 	if _, err := rand.Read(id[:]); err != nil {
 		return nil, fmt.Errorf("make a session id: %w", err)
@@ -174,6 +185,7 @@ func (s *session) lookups() {
 	}
 	s.initNS = &initial
 	s.worker = procsnap.NewWorker(s.reader, oomSlots)
+	s.clerk = procsnap.NewWorker(s.reader, 1)
 	if s.pods, err = procsnap.OpenPods(s.opts.Proc); err != nil {
 		s.warns = append(s.warns, fmt.Sprintf("names of new pods stay unknown: %v", err))
 	}
@@ -216,7 +228,11 @@ func (s *session) seedClock() {
 
 // loadSymbols reads the symbol table, after attaching: a kill waits for it.
 func (s *session) loadSymbols() {
-	defer close(s.symbols)
+	defer func() {
+		close(s.symbols)
+		debug.SetGCPercent(gcPercent)
+		debug.FreeOSMemory()
+	}()
 	f, err := os.Open("/proc/kallsyms")
 	if err != nil {
 		s.warn("call traces have no names: " + err.Error())
@@ -248,6 +264,7 @@ func (s *session) close() error {
 	defer cancel()
 	// A worker that the kernel holds is left behind: the process ends anyway.
 	_ = s.worker.Close(ctx)
+	_ = s.clerk.Close(ctx)
 	var pods error
 	if s.pods != nil {
 		pods = s.pods.Close()
