@@ -105,7 +105,7 @@ ffffffffc1011000 D end
 	}
 
 	got := Trace(stack(slices.Concat(kernel[:6], []string{"?"}, kernel[6:])...), table)
-	if got.ID != "" || got.Unresolved != 1 || got.Frames[6].Addr != "0xffffffffc2000010" {
+	if got.ID != "" || got.Unresolved != 1 || got.Frames[6].Addr != "ffffffffc2000010" {
 		t.Errorf("unknown caller: %+v", got)
 	}
 	got = Trace(stack(slices.Concat([]string{"?"}, kernel)...), table)
@@ -121,7 +121,7 @@ func TestTraceAtTheEdgeOfAFunction(t *testing.T) {
 	got := Trace([]uint64{0x2000, 0x2000, 0x1001, 0x1000, 0x3000}, table)
 	want := event.Stack{
 		Frames: []event.Frame{
-			{Symbol: "b"}, {Symbol: "a", Offset: 0x1000}, {Symbol: "a", Offset: 1}, {Addr: "0x1000"}, {Symbol: "b", Offset: 0x1000},
+			{Symbol: "b"}, {Symbol: "a", Offset: 0x1000}, {Symbol: "a", Offset: 1}, {Addr: "1000"}, {Symbol: "b", Offset: 0x1000},
 		},
 		Unresolved: 1,
 	}
@@ -133,7 +133,7 @@ func TestTraceAtTheEdgeOfAFunction(t *testing.T) {
 func TestTraceWithoutATable(t *testing.T) {
 	got := Trace([]uint64{0xffffffff81000010, 0xffffffff82000010}, nil)
 	want := event.Stack{
-		Frames:     []event.Frame{{Addr: "0xffffffff81000010"}, {Addr: "ffffffff82000010"}},
+		Frames:     []event.Frame{{Addr: "ffffffff81000010"}, {Addr: "ffffffff82000010"}},
 		Unresolved: 2,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
