@@ -217,8 +217,7 @@ static __always_inline void enter_sys_adjtimex(u32 func, struct __kernel_timex *
 			COUNT(clock_reads);
 			return;
 		}
-		GOT(call.valid, WIRE_CLOCK_IN,
-		    READ_TIMEX(&call.in, tx, BPF_CORE_READ_USER_INTO));
+		GOT(call.valid, WIRE_CLOCK_IN, READ_TIMEX(&call.in, tx, BPF_CORE_READ_USER_INTO));
 	} else {
 		COUNT(clock_read_events);
 	}

@@ -244,13 +244,15 @@ static __always_inline void read_victim_memory(struct wire_kill *k, struct task_
 
 	GOT(k->h.valid, WIRE_KILL_ADJ, BPF_CORE_READ_INTO(&adj, task, signal, oom_score_adj));
 	k->oom_score_adj = adj;
-	GOT(k->h.valid, WIRE_KILL_ORIGIN, BPF_CORE_READ_INTO(&origin, task, signal, oom_flag_origin));
+	GOT(k->h.valid, WIRE_KILL_ORIGIN,
+	    BPF_CORE_READ_INTO(&origin, task, signal, oom_flag_origin));
 	k->origin = origin;
 	if (!mm)
 		return;
 	GOT(k->h.valid, WIRE_KILL_TOTAL_VM, BPF_CORE_READ_INTO(&v, mm, total_vm));
 	k->total_vm_pages = v;
-	GOT(k->h.valid, WIRE_KILL_PGTABLES, BPF_CORE_READ_INTO(&k->pgtables_bytes, mm, pgtables_bytes.counter));
+	GOT(k->h.valid, WIRE_KILL_PGTABLES,
+	    BPF_CORE_READ_INTO(&k->pgtables_bytes, mm, pgtables_bytes.counter));
 	read_rss(k, mm);
 }
 
@@ -362,7 +364,8 @@ static __always_inline void on_mark(void *ctx, struct task_struct *task, u32 pid
 	u32 tid = bpf_get_current_pid_tgid();
 	struct killer *by = bpf_map_lookup_elem(&killers, &tid);
 
-	if (!by || !by->signalled || (task ? by->signalled != (u64)task : by->signalled_pid != pid)) {
+	if (!by || !by->signalled ||
+	    (task ? by->signalled != (u64)task : by->signalled_pid != pid)) {
 		COUNT(exiting);
 		return;
 	}
@@ -439,7 +442,8 @@ static __noinline int emit_record(void *ctx, struct trace_event_raw_mark_victim 
 		u16 comm = rec->__data_loc_comm;
 
 		GOT(k->victim.valid, WIRE_TASK_COMM,
-		    bpf_probe_read_kernel_str(k->victim.comm, WIRE_COMM_LEN, (char *)rec + comm) < 0);
+		    bpf_probe_read_kernel_str(k->victim.comm, WIRE_COMM_LEN, (char *)rec + comm) <
+			    0);
 		k->victim.uid = rec->uid;
 		k->victim.valid |= 1 << WIRE_TASK_UID;
 		k->total_vm_pages = rec->total_vm / kb;
@@ -473,7 +477,8 @@ static __always_inline void on_mark_record(void *ctx, struct trace_event_raw_mar
 	if (!by->marked_ns)
 		by->episode_ns = bpf_ktime_get_boot_ns();
 	if (pid == tid || pid == (u32)BPF_CORE_READ(current, tgid)) {
-		struct task_struct *task = pid == tid ? current : BPF_CORE_READ(current, group_leader);
+		struct task_struct *task =
+			pid == tid ? current : BPF_CORE_READ(current, group_leader);
 
 		by->mm = (u64)BPF_CORE_READ(task, mm);
 		emit_kill(ctx, task, by, by->marked_ns ? WIRE_ROLE_GROUP : WIRE_ROLE_CHOSEN);

@@ -100,11 +100,10 @@ static __always_inline void read_ids(struct wire_task *t, struct task_struct *ta
 		u64 level = BPF_CORE_READ(pid, level);
 
 		GOT(valid, WIRE_TASK_NSPID,
-		    bpf_probe_read_kernel(
-			    &t->nspid, sizeof(t->nspid),
-			    (char *)__builtin_preserve_access_index(&pid->numbers) +
-				    level * bpf_core_type_size(struct upid) +
-				    bpf_core_field_offset(struct upid, nr)));
+		    bpf_probe_read_kernel(&t->nspid, sizeof(t->nspid),
+					  (char *)__builtin_preserve_access_index(&pid->numbers) +
+						  level * bpf_core_type_size(struct upid) +
+						  bpf_core_field_offset(struct upid, nr)));
 	}
 	t->valid = valid;
 }

@@ -55,30 +55,30 @@ enum wire_task_valid {
 
 /* Bits of wire_header.valid in a wire_kill. */
 enum wire_kill_valid {
-	WIRE_KILL_OC = 0,	/* constraint, totalpages, gfp_mask, order */
+	WIRE_KILL_OC = 0, /* constraint, totalpages, gfp_mask, order */
 	WIRE_KILL_POINTS = 1,
 	WIRE_KILL_MESSAGE = 2,
 	WIRE_KILL_TOTAL_VM = 3,
-	WIRE_KILL_RSS = 4,	/* file, anon, swap, shmem */
+	WIRE_KILL_RSS = 4,	 /* file, anon, swap, shmem */
 	WIRE_KILL_RSS_ERROR = 5, /* the counters may be off by rss_error_pages each */
 	WIRE_KILL_PGTABLES = 6,
 	WIRE_KILL_ADJ = 7,
 	WIRE_KILL_ORIGIN = 8,
 	WIRE_KILL_STACK = 9,
 	WIRE_KILL_MEMCGS = 10,
-	WIRE_KILL_OC_MEMCG = 11, /* oc_memcg_id */
-	WIRE_KILL_INVOCATION = 12, /* episode_ns is out_of_memory's entry */
+	WIRE_KILL_OC_MEMCG = 11,    /* oc_memcg_id */
+	WIRE_KILL_INVOCATION = 12,  /* episode_ns is out_of_memory's entry */
 	WIRE_KILL_RSS_NO_SWAP = 13, /* the tracepoint's record has no swap */
 };
 
 /* Bits of wire_header.valid in a wire_clock. */
 enum wire_clock_valid {
-	WIRE_CLOCK_IN = 0,	/* in_*: the caller's timex */
-	WIRE_CLOCK_OUT = 1,	/* out_*: the timex given back */
-	WIRE_CLOCK_TIME = 2,	/* sec, nsec: the time to set */
+	WIRE_CLOCK_IN = 0,   /* in_*: the caller's timex */
+	WIRE_CLOCK_OUT = 1,  /* out_*: the timex given back */
+	WIRE_CLOCK_TIME = 2, /* sec, nsec: the time to set */
 	WIRE_CLOCK_RET = 3,
-	WIRE_CLOCK_NR = 4,	/* syscall_nr */
-	WIRE_CLOCK_COMPAT = 5,	/* syscall_nr is of the 32-bit table */
+	WIRE_CLOCK_NR = 4,     /* syscall_nr */
+	WIRE_CLOCK_COMPAT = 5, /* syscall_nr is of the 32-bit table */
 };
 
 enum wire_clock_func {
@@ -190,12 +190,12 @@ struct wire_clock {
 
 /* Counters, one set a CPU. */
 struct wire_stats {
-	u64 oom_reserve;   /* OOM records that did not fit the ring */
-	u64 clock_reserve; /* clock records that did not fit, or had no entry state */
-	u64 read;	   /* failed reads of kernel memory */
-	u64 clock_reads;   /* adjtimex calls that change nothing */
-	u64 invocations;   /* of out_of_memory */
-	u64 exiting;	   /* mark_victim of a task that was dying already: no kill */
+	u64 oom_reserve;       /* OOM records that did not fit the ring */
+	u64 clock_reserve;     /* clock records that did not fit, or had no entry state */
+	u64 read;	       /* failed reads of kernel memory */
+	u64 clock_reads;       /* adjtimex calls that change nothing */
+	u64 invocations;       /* of out_of_memory */
+	u64 exiting;	       /* mark_victim of a task that was dying already: no kill */
 	u64 clock_read_events; /* clock calls whose argument could not be read */
 };
 
