@@ -95,7 +95,7 @@ func TestCompareClock(t *testing.T) {
 	}
 	good := func() *event.Event {
 		return &event.Event{Type: event.TypeClockAdjust, BoottimeNS: event.Ptr[uint64](150), Clock: &event.Clock{
-			Op: event.OpSettimeofday, Kind: event.KindStep, StepNS: event.Ptr[int64](1_500_400_000),
+			Op: event.OpSettimeofday, Kind: event.KindStep, StepNS: event.Ptr[int64](1_500_400_000), StepErrorNS: event.Ptr[int64](100_000),
 			Process: event.Task{PID: 5, Comm: event.Ptr("clk"), UID: event.Ptr[uint32](0)},
 		}}
 	}
@@ -106,8 +106,9 @@ func TestCompareClock(t *testing.T) {
 		"agrees":   {change: func(*event.Event) {}},
 		"foreign":  {func(e *event.Event) { e.Clock.Process.PID = 6 }, []string{"clk (pid 5): 0 events, want 1"}},
 		"kind":     {func(e *event.Event) { e.Clock.Kind = event.KindSlew }, []string{"clk (pid 5): kind slew, want step"}},
-		"size":     {func(e *event.Event) { *e.Clock.StepNS = 1_400_000_000 }, []string{"clk (pid 5): step_ns 1400000000, want 1500000000 ± 2000000"}},
-		"no size":  {func(e *event.Event) { e.Clock.StepNS = nil }, []string{"clk (pid 5): step_ns absent, want 1500000000 ± 2000000"}},
+		"size":     {func(e *event.Event) { *e.Clock.StepNS = 1_400_000_000 }, []string{"clk (pid 5): step_ns 1400000000, want 1500000000 ± 600000"}},
+		"no size":  {func(e *event.Event) { e.Clock.StepNS = nil }, []string{"clk (pid 5): step_ns absent, want 1500000000 ± 600000"}},
+		"no bound": {func(e *event.Event) { e.Clock.StepErrorNS = nil }, []string{"clk (pid 5): step_error_ns absent, want in 0…100000000"}},
 		"late":     {func(e *event.Event) { *e.BoottimeNS = 300 }, []string{"clk (pid 5): boottime 300, want in 100…200"}},
 		"refused":  {func(e *event.Event) { e.Clock.Errno = "EPERM" }, []string{"clk (pid 5): errno EPERM, want "}},
 		"who":      {func(e *event.Event) { e.Clock.Process.UID = nil }, []string{"clk (pid 5): uid absent, want 0"}},
