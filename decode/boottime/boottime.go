@@ -54,7 +54,7 @@ func (o *Offsets) Set(boot uint64, offset int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	i := len(o.steps)
-	for i > 1 && o.steps[i-1].boot > boot {
+	for i > 0 && o.steps[i-1].boot > boot {
 		i--
 	}
 	o.steps = append(o.steps, step{})

@@ -76,7 +76,9 @@ func (d *Decoder) Clock(r *Record, step *Step) *event.Clock {
 	if step != nil {
 		c.StepNS, c.StepErrorNS, c.StepSource = &step.NS, &step.ErrorNS, step.Source
 	}
-	if d.clock.known {
+	// The seed can be younger than a call that came while the tracer started.
+	known := d.clock.known && d.clock.at <= w.ExitNs
+	if known {
 		c.Before = d.state(&d.clock.timex, 0)
 		c.Before.OffsetNS, c.Before.MaxErrorUS, c.Before.EstErrorUS = nil, nil, nil // they change by themselves
 		if w.H.BoottimeNs >= d.clock.at {
@@ -96,25 +98,28 @@ func (d *Decoder) Clock(r *Record, step *Step) *event.Clock {
 	}
 	ok = ok && has(w.H.Valid, bpf.OomtraceWireClockValidWIRE_CLOCK_OUT)
 	var before, after, given *int32
-	if d.clock.known {
+	if known {
 		before = &d.clock.timex.Status
 	}
 	if ok {
 		after, given = &w.Out.Status, &w.Out.Status
-	} else {
-		after = &w.In.Status
+	} else if w.In.Modes&timex.AdjStatus != 0 {
+		after = &w.In.Status // what it asked for
 	}
 	c.Kind = event.KindStatus
 	if has(w.H.Valid, bpf.OomtraceWireClockValidWIRE_CLOCK_IN) {
 		c.Modes = timex.Modes(w.In.Modes)
-		c.Kind = timex.Kind(w.In.Modes, before, after)
+		// A read is none of the kinds; the programs leave the usual ones out.
+		c.Kind = cmp.Or(timex.Kind(w.In.Modes, before, after), event.KindStatus)
 		if ns, ok := timex.SlewNS(w.In.Modes, given, w.In.Offset); ok {
 			c.SlewNS = &ns
 		}
 	}
 	if ok {
 		c.After = d.state(&w.Out, w.In.Modes)
-		d.clock = clockState{known: true, at: w.ExitNs, timex: w.Out}
+		if !d.clock.known || known {
+			d.clock = clockState{known: true, at: w.ExitNs, timex: w.Out}
+		}
 	}
 	return c
 }

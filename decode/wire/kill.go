@@ -25,6 +25,9 @@ const (
 // orderSysrq is oc->order of a sysrq-f (is_sysrq_oom, mm/oom_kill.c).
 const orderSysrq = -1
 
+// maxAdj is OOM_SCORE_ADJ_MAX, and -OOM_SCORE_ADJ_MIN (include/uapi/linux/oom.h).
+const maxAdj = 1000
+
 // chargeSlack is how far below its maximum a counter may stand when a charge
 // failed on it: other CPUs drain stocks of MEMCG_CHARGE_BATCH pages meanwhile.
 const chargeSlack = 64
@@ -40,7 +43,7 @@ type Machine struct {
 	Syscalls            Syscalls
 }
 
-// Decoder turns records into events' payloads. Its methods are for one
+// Decoder turns records into events' payloads; Machine.PageSize must be set. Its methods are for one
 // goroutine; Symbols and GFP may be set from any, at any time.
 type Decoder struct {
 	Machine Machine
@@ -106,7 +109,7 @@ func role(r uint32) event.Role {
 	case bpf.OomtraceWireRoleWIRE_ROLE_SHARED_MM:
 		return event.RoleSharedMM
 	}
-	return event.Role(fmt.Sprintf("unknown:%d", r))
+	return "" // Parse lets none through
 }
 
 func (d *Decoder) victim(w *bpf.OomtraceWireKill, tail []int8) event.Victim {
@@ -116,7 +119,7 @@ func (d *Decoder) victim(w *bpf.OomtraceWireKill, tail []int8) event.Victim {
 		StartBoottimeNS: t.StartBoottimeNS, Cgroup: t.Cgroup,
 		Container: t.Container, Pod: t.Pod, Unit: t.Unit,
 	}
-	if taskHas(&w.Victim, bpf.OomtraceWireTaskValidWIRE_TASK_NSPID) {
+	if taskHas(&w.Victim, bpf.OomtraceWireTaskValidWIRE_TASK_NSPID) && w.Victim.Nspid != 0 {
 		v.NSPID = event.Ptr(int(w.Victim.Nspid))
 	}
 	if taskHas(&w.Victim, bpf.OomtraceWireTaskValidWIRE_TASK_PPID) {
@@ -126,9 +129,9 @@ func (d *Decoder) victim(w *bpf.OomtraceWireKill, tail []int8) event.Victim {
 		v.Threads = event.Ptr(int(w.Victim.Threads))
 	}
 	valid := w.H.Valid
-	if has(valid, bpf.OomtraceWireKillValidWIRE_KILL_ADJ) {
+	if has(valid, bpf.OomtraceWireKillValidWIRE_KILL_ADJ) && w.OomScoreAdj >= -maxAdj && w.OomScoreAdj <= maxAdj {
 		v.OOMScoreAdj = event.Ptr(int(w.OomScoreAdj))
-		v.Killable = event.Ptr(w.OomScoreAdj > -1000) // OOM_SCORE_ADJ_MIN
+		v.Killable = event.Ptr(w.OomScoreAdj > -maxAdj)
 	}
 	if has(valid, bpf.OomtraceWireKillValidWIRE_KILL_TOTAL_VM) {
 		v.TotalVMBytes = d.bytes(w.TotalVmPages)
@@ -156,7 +159,7 @@ func (d *Decoder) fromOC(k *event.Kill, w *bpf.OomtraceWireKill) {
 	if names := d.GFP.Load(); names != nil {
 		k.Trigger.GFPFlags = names.Names(uint64(w.GfpMask))
 	}
-	if w.Order != orderSysrq {
+	if w.Order >= 0 {
 		k.Trigger.Order = event.Ptr(int(w.Order))
 	}
 	k.Victim.AllowedPages = event.Ptr(w.Totalpages)

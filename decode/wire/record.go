@@ -20,6 +20,7 @@ var (
 	ErrLength  = errors.New("wrong length")
 	ErrVersion = errors.New("another wire version")
 	ErrKind    = errors.New("unknown kind")
+	ErrValue   = errors.New("a value that no program writes")
 )
 
 // The fixed parts: what stands before the strings.
@@ -43,7 +44,7 @@ type Record struct {
 }
 
 // Parse reads raw into r, whose memory is used again. Errors wrap ErrLength,
-// ErrVersion or ErrKind.
+// ErrVersion, ErrKind or ErrValue.
 func (r *Record) Parse(raw []byte) error {
 	if len(raw) < headerSize {
 		return fmt.Errorf("parse record of %d bytes: %w", len(raw), ErrLength)
@@ -64,6 +65,9 @@ func (r *Record) Parse(raw []byte) error {
 		}
 		r.Kill = bpf.OomtraceWireKill{}
 		copyTo(&r.Kill, raw)
+		if r.Kill.Victim.Pid == 0 || r.Kill.Role > uint32(bpf.OomtraceWireRoleWIRE_ROLE_SHARED_MM) {
+			return fmt.Errorf("parse kill of pid %d, role %d: %w", r.Kill.Victim.Pid, r.Kill.Role, ErrValue)
+		}
 	case bpf.OomtraceWireKindWIRE_KIND_CLOCK:
 		if len(raw) < clockFixed || len(raw) > int(unsafe.Sizeof(r.Clock)) {
 			return fmt.Errorf("parse clock record of %d bytes: %w", len(raw), ErrLength)

@@ -17,9 +17,6 @@ func taskHas(t *bpf.OomtraceWireTask, bit bpf.OomtraceWireTaskValid) bool {
 	return has(uint64(t.Valid), bit)
 }
 
-// pid is the leader's pid, or the thread's when that is all the record has.
-func pid(t *bpf.OomtraceWireTask) int { return int(t.Pid) }
-
 // cgroupOf is the task's cgroup; nil when it was not read.
 func cgroupOf(t *bpf.OomtraceWireTask, tail []int8) *event.Cgroup {
 	if !taskHas(t, bpf.OomtraceWireTaskValidWIRE_TASK_CGROUP) {
@@ -40,8 +37,8 @@ func hex(v uint64) string { return strconv.FormatUint(v, 16) }
 
 // task decodes a trigger or a caller.
 func task(t *bpf.OomtraceWireTask, tail []int8) event.Task {
-	out := event.Task{PID: pid(t), Cgroup: cgroupOf(t, tail)}
-	if taskHas(t, bpf.OomtraceWireTaskValidWIRE_TASK_PID) {
+	out := event.Task{PID: int(t.Pid), Cgroup: cgroupOf(t, tail)}
+	if taskHas(t, bpf.OomtraceWireTaskValidWIRE_TASK_PID) && t.Tid != 0 {
 		out.TID = event.Ptr(int(t.Tid))
 	}
 	if taskHas(t, bpf.OomtraceWireTaskValidWIRE_TASK_COMM) {
