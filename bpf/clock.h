@@ -31,22 +31,28 @@ struct {
 	__type(value, struct wire_clock);
 } clock_scratch SEC(".maps");
 
-#define READ_TIMEX(t, src, READ)                                                                   \
-	({                                                                                         \
-		int e_ = 0;                                                                        \
-		e_ |= READ(&(t)->modes, src, modes);                                               \
-		e_ |= READ(&(t)->offset, src, offset);                                             \
-		e_ |= READ(&(t)->freq, src, freq);                                                 \
-		e_ |= READ(&(t)->maxerror, src, maxerror);                                         \
-		e_ |= READ(&(t)->esterror, src, esterror);                                         \
-		e_ |= READ(&(t)->status, src, status);                                             \
-		e_ |= READ(&(t)->constant, src, constant);                                         \
-		e_ |= READ(&(t)->sec, src, time.tv_sec);                                           \
-		e_ |= READ(&(t)->usec, src, time.tv_usec);                                         \
-		e_ |= READ(&(t)->tick, src, tick);                                                 \
-		e_ |= READ(&(t)->tai, src, tai);                                                   \
-		e_;                                                                                \
-	})
+/* Reads the timex at src, in user memory or the kernel's. 0 or an error. */
+static __always_inline long read_timex(struct wire_timex *t, const void *src, bool user)
+{
+	struct uapi_timex u;
+	long err = user ? bpf_probe_read_user(&u, sizeof(u), src)
+			: bpf_probe_read_kernel(&u, sizeof(u), src);
+
+	if (err)
+		return err;
+	t->offset = u.offset;
+	t->freq = u.freq;
+	t->maxerror = u.maxerror;
+	t->esterror = u.esterror;
+	t->constant = u.constant;
+	t->tick = u.tick;
+	t->sec = u.sec;
+	t->usec = u.usec;
+	t->modes = u.modes;
+	t->status = u.status;
+	t->tai = u.tai;
+	return 0;
+}
 
 /* The system call current is in, from the registers saved at its entry. */
 static __always_inline void read_syscall(struct wire_clock *c, struct task_struct *task)
@@ -71,7 +77,7 @@ static __always_inline void read_syscall(struct wire_clock *c, struct task_struc
 		struct pt_regs r;
 
 		if (bpf_probe_read_kernel(&r, sizeof(r), regs)) {
-			COUNT(read);
+			c->failed++;
 			return;
 		}
 		if ((r.cs & 3) != 3) /* not entered from user space */
@@ -89,7 +95,7 @@ static __always_inline void read_syscall(struct wire_clock *c, struct task_struc
 
 		if (bpf_core_read(&nr, sizeof(nr), &r->syscallno) ||
 		    bpf_core_read(&pstate, sizeof(pstate), &r->pstate)) {
-			COUNT(read);
+			c->failed++;
 			return;
 		}
 		if (nr < 0 || (pstate & 0xf)) /* EL0 only */
@@ -144,6 +150,8 @@ static __always_inline void submit_clock(struct wire_clock *c)
 		tail = sizeof(c->tail);
 	len = offsetof(struct wire_clock, tail) + tail;
 	c->h.len = len;
+	if (c->failed | c->task.failed)
+		COUNT_N(read, c->failed + c->task.failed);
 	if (bpf_ringbuf_output(&clock_ring, c, len, 0))
 		COUNT(clock_reserve);
 }
@@ -158,18 +166,10 @@ static __always_inline void finish_call(s32 ret)
 		return; /* a read of the clock, or entered before we came */
 	c = leave_call(call, ret);
 	if (c) {
-		if (call->func == WIRE_CLOCK_DO_ADJTIMEX) {
-			struct __kernel_timex *tx = (void *)call->arg;
-
-			GOT(c->h.valid, WIRE_CLOCK_OUT,
-			    READ_TIMEX(&c->out, tx, BPF_CORE_READ_INTO));
-		} else if (call->func == WIRE_CLOCK_SYS_ADJTIMEX ||
-			   call->func == WIRE_CLOCK_SYS_CLOCK_ADJTIME) {
-			struct __kernel_timex *tx = (void *)call->arg;
-
-			GOT(c->h.valid, WIRE_CLOCK_OUT,
-			    READ_TIMEX(&c->out, tx, BPF_CORE_READ_USER_INTO));
-		}
+		if (call->arg)
+			GOT(c->h.valid, c->failed, WIRE_CLOCK_OUT,
+			    read_timex(&c->out, (void *)call->arg,
+				       call->func != WIRE_CLOCK_DO_ADJTIMEX));
 		submit_clock(c);
 	}
 	bpf_map_delete_elem(&clock_calls, &id);
@@ -180,16 +180,21 @@ static __always_inline bool is_read(u32 modes)
 	return modes == 0 || modes == ADJ_OFFSET_SS_READ;
 }
 
-static __always_inline void enter_do_adjtimex(struct __kernel_timex *tx)
+/* A call with a timex at tx, in user memory in the syscall's own rung. */
+static __always_inline void enter_adjtimex(u32 func, const void *tx)
 {
-	struct clock_call call = {.func = WIRE_CLOCK_DO_ADJTIMEX, .arg = (u64)tx};
-	u32 modes = 0;
+	struct clock_call call = {.func = func, .arg = (u64)tx};
+	bool user = func != WIRE_CLOCK_DO_ADJTIMEX;
 
-	if (!BPF_CORE_READ_INTO(&modes, tx, modes) && is_read(modes)) {
+	if (read_timex(&call.in, tx, user)) {
+		/* The page may not be in: the kernel's own copy comes later. */
+		COUNT(clock_read_events);
+	} else if (is_read(call.in.modes)) {
 		COUNT(clock_reads);
 		return;
+	} else {
+		call.valid |= 1 << WIRE_CLOCK_IN;
 	}
-	GOT(call.valid, WIRE_CLOCK_IN, READ_TIMEX(&call.in, tx, BPF_CORE_READ_INTO));
 	enter_call(&call);
 }
 
@@ -202,25 +207,10 @@ static __always_inline void enter_do_settimeofday64(const struct timespec64 *ts)
 	err = BPF_CORE_READ_INTO(&call.sec, ts, tv_sec);
 	err |= BPF_CORE_READ_INTO(&nsec, ts, tv_nsec);
 	call.nsec = nsec;
-	GOT(call.valid, WIRE_CLOCK_TIME, err);
-	enter_call(&call);
-}
-
-/* Syscall rung: the argument is in user memory, in the syscall's own layout. */
-static __always_inline void enter_sys_adjtimex(u32 func, struct __kernel_timex *tx)
-{
-	struct clock_call call = {.func = func, .arg = (u64)tx};
-	u32 modes = 0;
-
-	if (!BPF_CORE_READ_USER_INTO(&modes, tx, modes)) {
-		if (is_read(modes)) {
-			COUNT(clock_reads);
-			return;
-		}
-		GOT(call.valid, WIRE_CLOCK_IN, READ_TIMEX(&call.in, tx, BPF_CORE_READ_USER_INTO));
-	} else {
+	if (!err)
+		call.valid |= 1 << WIRE_CLOCK_TIME;
+	else
 		COUNT(clock_read_events);
-	}
 	enter_call(&call);
 }
 

@@ -148,7 +148,7 @@ static __always_inline void read_rss_percpu(struct wire_kill *k, struct mm_struc
 		}
 		*out[i] = sum > 0 ? sum : 0;
 	}
-	GOT(k->h.valid, WIRE_KILL_RSS, err);
+	GOT(k->h.valid, k->failed, WIRE_KILL_RSS, err);
 	if (!exact) {
 		/* percpu_counter_batch: max(32, 2 * nr_cpus) on each CPU */
 		u32 batch = 2 * nr_cpus > 32 ? 2 * nr_cpus : 32;
@@ -165,7 +165,8 @@ static __always_inline void read_rss(struct wire_kill *k, struct mm_struct *mm)
 	s64 v[4] = {};
 
 	if (bpf_core_type_exists(struct mm_rss_stat)) {
-		GOT(k->h.valid, WIRE_KILL_RSS, bpf_core_read(&v, sizeof(v), &a->rss_stat.count));
+		GOT(k->h.valid, k->failed, WIRE_KILL_RSS,
+		    bpf_core_read(&v, sizeof(v), &a->rss_stat.count));
 		k->file_pages = v[RSS_FILE] > 0 ? v[RSS_FILE] : 0;
 		k->anon_pages = v[RSS_ANON] > 0 ? v[RSS_ANON] : 0;
 		k->swap_pages = v[RSS_SWAP] > 0 ? v[RSS_SWAP] : 0;
@@ -196,7 +197,7 @@ static __always_inline void read_memcgs(struct wire_kill *k, struct task_struct 
 		err |= BPF_CORE_READ_INTO(&m->swap_max, sw, swap.max);
 		err |= BPF_CORE_READ_INTO(&group, cg, oom_group);
 		if (err) {
-			COUNT(read);
+			k->failed++;
 			break;
 		}
 		m->oom_group = group;
@@ -224,15 +225,16 @@ static __always_inline void read_oc(struct wire_kill *k, struct invocation *inv)
 	err |= BPF_CORE_READ_INTO(&totalpages, oc, totalpages);
 	k->constraint = constraint;
 	k->totalpages = totalpages;
-	GOT(k->h.valid, WIRE_KILL_OC, err);
-	GOT(k->h.valid, WIRE_KILL_POINTS, BPF_CORE_READ_INTO(&k->points, oc, chosen_points));
+	GOT(k->h.valid, k->failed, WIRE_KILL_OC, err);
+	GOT(k->h.valid, k->failed, WIRE_KILL_POINTS,
+	    BPF_CORE_READ_INTO(&k->points, oc, chosen_points));
 	cg = BPF_CORE_READ(oc, memcg);
 	if (cg)
-		GOT(k->h.valid, WIRE_KILL_OC_MEMCG,
+		GOT(k->h.valid, k->failed, WIRE_KILL_OC_MEMCG,
 		    BPF_CORE_READ_INTO(&k->oc_memcg_id, cg, css.cgroup, kn, id));
 	if (inv->message)
-		GOT(k->h.valid, WIRE_KILL_MESSAGE,
-		    bpf_probe_read_kernel_str(&k->message, sizeof(k->message), inv->message) < 0);
+		GOT(k->h.valid, k->failed, WIRE_KILL_MESSAGE,
+		    bpf_probe_read_kernel_str(&k->message, sizeof(k->message), inv->message));
 }
 
 static __always_inline void read_victim_memory(struct wire_kill *k, struct task_struct *task,
@@ -242,16 +244,17 @@ static __always_inline void read_victim_memory(struct wire_kill *k, struct task_
 	bool origin = false;
 	u64 v = 0;
 
-	GOT(k->h.valid, WIRE_KILL_ADJ, BPF_CORE_READ_INTO(&adj, task, signal, oom_score_adj));
+	GOT(k->h.valid, k->failed, WIRE_KILL_ADJ,
+	    BPF_CORE_READ_INTO(&adj, task, signal, oom_score_adj));
 	k->oom_score_adj = adj;
-	GOT(k->h.valid, WIRE_KILL_ORIGIN,
+	GOT(k->h.valid, k->failed, WIRE_KILL_ORIGIN,
 	    BPF_CORE_READ_INTO(&origin, task, signal, oom_flag_origin));
 	k->origin = origin;
 	if (!mm)
 		return;
-	GOT(k->h.valid, WIRE_KILL_TOTAL_VM, BPF_CORE_READ_INTO(&v, mm, total_vm));
+	GOT(k->h.valid, k->failed, WIRE_KILL_TOTAL_VM, BPF_CORE_READ_INTO(&v, mm, total_vm));
 	k->total_vm_pages = v;
-	GOT(k->h.valid, WIRE_KILL_PGTABLES,
+	GOT(k->h.valid, k->failed, WIRE_KILL_PGTABLES,
 	    BPF_CORE_READ_INTO(&k->pgtables_bytes, mm, pgtables_bytes.counter));
 	read_rss(k, mm);
 }
@@ -280,6 +283,8 @@ static __always_inline void submit_kill(struct wire_kill *k, u32 tail)
 		tail = sizeof(k->tail);
 	len = offsetof(struct wire_kill, tail) + tail;
 	k->h.len = len;
+	if (k->failed | k->victim.failed | k->trigger.failed)
+		COUNT_N(read, k->failed + k->victim.failed + k->trigger.failed);
 	if (bpf_ringbuf_output(&oom_ring, k, len, 0))
 		COUNT(oom_reserve);
 }
@@ -441,9 +446,8 @@ static __noinline int emit_record(void *ctx, struct trace_event_raw_mark_victim 
 		u32 kb = page_size / 1024;
 		u16 comm = rec->__data_loc_comm;
 
-		GOT(k->victim.valid, WIRE_TASK_COMM,
-		    bpf_probe_read_kernel_str(k->victim.comm, WIRE_COMM_LEN, (char *)rec + comm) <
-			    0);
+		GOT(k->victim.valid, k->failed, WIRE_TASK_COMM,
+		    bpf_probe_read_kernel_str(k->victim.comm, WIRE_COMM_LEN, (char *)rec + comm));
 		k->victim.uid = rec->uid;
 		k->victim.valid |= 1 << WIRE_TASK_UID;
 		k->total_vm_pages = rec->total_vm / kb;

@@ -41,21 +41,25 @@ const volatile bool arch_has_syscall_nr = true;
 u64 per_cpu_offset = 0;
 u32 have_invocation = 0;
 
-#define COUNT(field)                                                                               \
+#define COUNT_N(field, n)                                                                          \
 	do {                                                                                       \
 		u32 zero_ = 0;                                                                     \
 		struct wire_stats *s_ = bpf_map_lookup_elem(&stats, &zero_);                       \
 		if (s_)                                                                            \
-			s_->field++;                                                               \
+			s_->field += (n);                                                          \
 	} while (0)
 
-/* Sets bit in valid when the read succeeded, counts the failure otherwise. */
-#define GOT(valid, bit, err)                                                                       \
+#define COUNT(field) COUNT_N(field, 1)
+
+/*
+ * Sets bit in valid if the read succeeded, counts it in failed otherwise. Without
+ * a branch: each would double what the verifier has to look at.
+ */
+#define GOT(rec_valid, rec_failed, bit, err)                                                       \
 	do {                                                                                       \
-		if (!(err))                                                                        \
-			(valid) |= 1ULL << (bit);                                                  \
-		else                                                                               \
-			COUNT(read);                                                               \
+		u32 bad_ = (u32)(err) >> 31;                                                       \
+		(rec_valid) |= (u64)(bad_ ^ 1) << (bit);                                           \
+		(rec_failed) += bad_;                                                              \
 	} while (0)
 
 #endif

@@ -145,14 +145,14 @@ int kill_process_kprobe(struct pt_regs *ctx)
 /* --- the clock ------------------------------------------------------------- */
 
 SEC("fentry/do_adjtimex")
-int BPF_PROG(adjtimex_fentry, struct __kernel_timex *tx)
+int BPF_PROG(adjtimex_fentry, void *tx)
 {
-	enter_do_adjtimex(tx);
+	enter_adjtimex(WIRE_CLOCK_DO_ADJTIMEX, tx);
 	return 0;
 }
 
 SEC("fexit/do_adjtimex")
-int BPF_PROG(adjtimex_fexit, struct __kernel_timex *tx, int ret)
+int BPF_PROG(adjtimex_fexit, void *tx, int ret)
 {
 	finish_call(ret);
 	return 0;
@@ -161,7 +161,7 @@ int BPF_PROG(adjtimex_fexit, struct __kernel_timex *tx, int ret)
 SEC("kprobe/do_adjtimex")
 int adjtimex_kprobe(struct pt_regs *ctx)
 {
-	enter_do_adjtimex((void *)PT_REGS_PARM1(ctx));
+	enter_adjtimex(WIRE_CLOCK_DO_ADJTIMEX, (void *)PT_REGS_PARM1(ctx));
 	return 0;
 }
 
@@ -242,7 +242,7 @@ int warp_kretprobe(struct pt_regs *ctx)
 SEC("tracepoint/syscalls/sys_enter_adjtimex")
 int sys_adjtimex(struct trace_event_raw_sys_enter *ctx)
 {
-	enter_sys_adjtimex(WIRE_CLOCK_SYS_ADJTIMEX, (void *)ctx->args[0]);
+	enter_adjtimex(WIRE_CLOCK_SYS_ADJTIMEX, (void *)ctx->args[0]);
 	return 0;
 }
 
@@ -250,7 +250,7 @@ SEC("tracepoint/syscalls/sys_enter_clock_adjtime")
 int sys_clock_adjtime(struct trace_event_raw_sys_enter *ctx)
 {
 	if ((s32)ctx->args[0] == 0) /* CLOCK_REALTIME; others are not our clock */
-		enter_sys_adjtimex(WIRE_CLOCK_SYS_CLOCK_ADJTIME, (void *)ctx->args[1]);
+		enter_adjtimex(WIRE_CLOCK_SYS_CLOCK_ADJTIME, (void *)ctx->args[1]);
 	return 0;
 }
 

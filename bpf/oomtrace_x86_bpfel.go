@@ -24,7 +24,7 @@ type OomtraceWireClock struct {
 	Ret       int32
 	Func      uint32
 	SyscallNr uint32
-	Pad       uint32
+	Failed    uint32
 	Task      OomtraceWireTask
 	Tail      [768]int8
 }
@@ -84,7 +84,7 @@ type OomtraceWireKill struct {
 	MemcgsLen     uint32
 	StackLen      uint32
 	Origin        uint32
-	Pad           uint32
+	Failed        uint32
 	Victim        OomtraceWireTask
 	Trigger       OomtraceWireTask
 	Memcgs        [8]OomtraceWireMemcg
@@ -165,7 +165,7 @@ type OomtraceWireTask struct {
 	Threads         uint32
 	PathOff         uint16
 	PathLen         uint16
-	Pad             uint32
+	Failed          uint32
 	Comm            [16]int8
 }
 

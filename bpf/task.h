@@ -8,7 +8,7 @@
  * WIRE_PATH_LEN + WIRE_NAME_LEN bytes). Returns its length. The root has an
  * empty name and ends the walk.
  */
-static __always_inline u32 read_path(struct kernfs_node *kn, char *buf, bool *cut)
+static __always_inline u32 read_path(struct kernfs_node *kn, char *buf, bool *cut, u32 *failed)
 {
 	u32 off = 0;
 
@@ -24,13 +24,10 @@ static __always_inline u32 read_path(struct kernfs_node *kn, char *buf, bool *cu
 		}
 		if (off > WIRE_PATH_LEN)
 			break;
-		if (bpf_core_read(&name, sizeof(name), &kn->name)) {
-			COUNT(read);
-			break;
-		}
+		name = BPF_CORE_READ(kn, name);
 		n = bpf_probe_read_kernel_str(buf + off, WIRE_NAME_LEN, name);
 		if (n <= 0 || n > WIRE_NAME_LEN) {
-			COUNT(read);
+			*failed += 1;
 			break;
 		}
 		off += n;
@@ -81,31 +78,33 @@ static __always_inline struct kernfs_node *task_kn(struct task_struct *task, boo
 static __always_inline void read_ids(struct wire_task *t, struct task_struct *task)
 {
 	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
-	u32 valid = 0;
+	u32 valid = 0, failed = 0;
 	struct pid *pid;
 
-	GOT(valid, WIRE_TASK_PID, BPF_CORE_READ_INTO(&t->tid, task, pid));
-	GOT(valid, WIRE_TASK_TGID, BPF_CORE_READ_INTO(&t->pid, task, tgid));
-	GOT(valid, WIRE_TASK_COMM, BPF_CORE_READ_INTO(&t->comm, task, comm));
-	GOT(valid, WIRE_TASK_UID, BPF_CORE_READ_INTO(&t->uid, task, real_cred, uid.val));
-	GOT(valid, WIRE_TASK_FLAGS, BPF_CORE_READ_INTO(&t->flags, task, flags));
-	GOT(valid, WIRE_TASK_START,
+	GOT(valid, failed, WIRE_TASK_PID, BPF_CORE_READ_INTO(&t->tid, task, pid));
+	GOT(valid, failed, WIRE_TASK_TGID, BPF_CORE_READ_INTO(&t->pid, task, tgid));
+	GOT(valid, failed, WIRE_TASK_COMM, BPF_CORE_READ_INTO(&t->comm, task, comm));
+	GOT(valid, failed, WIRE_TASK_UID, BPF_CORE_READ_INTO(&t->uid, task, real_cred, uid.val));
+	GOT(valid, failed, WIRE_TASK_FLAGS, BPF_CORE_READ_INTO(&t->flags, task, flags));
+	GOT(valid, failed, WIRE_TASK_START,
 	    BPF_CORE_READ_INTO(&t->start_boottime_ns, leader, start_boottime));
-	GOT(valid, WIRE_TASK_PPID, BPF_CORE_READ_INTO(&t->ppid, task, real_parent, tgid));
-	GOT(valid, WIRE_TASK_THREADS, BPF_CORE_READ_INTO(&t->threads, task, signal, nr_threads));
+	GOT(valid, failed, WIRE_TASK_PPID, BPF_CORE_READ_INTO(&t->ppid, task, real_parent, tgid));
+	GOT(valid, failed, WIRE_TASK_THREADS,
+	    BPF_CORE_READ_INTO(&t->threads, task, signal, nr_threads));
 
 	/* A leader that was reaped has no pid any more: absent, no failure. */
 	pid = BPF_CORE_READ(leader, thread_pid);
 	if (pid) {
 		u64 level = BPF_CORE_READ(pid, level);
 
-		GOT(valid, WIRE_TASK_NSPID,
+		GOT(valid, failed, WIRE_TASK_NSPID,
 		    bpf_probe_read_kernel(&t->nspid, sizeof(t->nspid),
 					  (char *)__builtin_preserve_access_index(&pid->numbers) +
 						  level * bpf_core_type_size(struct upid) +
 						  bpf_core_field_offset(struct upid, nr)));
 	}
 	t->valid = valid;
+	t->failed = failed;
 }
 
 /*
@@ -122,7 +121,7 @@ static __always_inline u32 read_task(struct wire_task *t, struct task_struct *ta
 	kn = task_kn(task, &v1);
 	if (!kn)
 		return off;
-	GOT(t->valid, WIRE_TASK_CGROUP, BPF_CORE_READ_INTO(&t->cgroup_id, kn, id));
+	GOT(t->valid, t->failed, WIRE_TASK_CGROUP, BPF_CORE_READ_INTO(&t->cgroup_id, kn, id));
 	if (v1)
 		t->valid |= 1 << WIRE_TASK_CGROUP_V1;
 	if (same_as && t->cgroup_id == same_as)
@@ -130,7 +129,7 @@ static __always_inline u32 read_task(struct wire_task *t, struct task_struct *ta
 	if (off > WIRE_PATH_LEN + WIRE_NAME_LEN)
 		return off;
 	t->path_off = off;
-	t->path_len = read_path(kn, tail + off, &cut);
+	t->path_len = read_path(kn, tail + off, &cut, &t->failed);
 	t->valid |= 1 << WIRE_TASK_PATH;
 	if (cut)
 		t->valid |= 1 << WIRE_TASK_PATH_CUT;

@@ -67,6 +67,26 @@ enum oom_constraint {
 	CONSTRAINT_NONE = 0,
 };
 
+/* struct __kernel_timex of uapi/linux/timex.h up to tai: the kernel's own
+ * functions and the syscalls share this layout. */
+struct uapi_timex {
+	u32 modes;
+	u32 pad1;
+	s64 offset, freq, maxerror, esterror;
+	s32 status;
+	u32 pad2;
+	s64 constant, precision, tolerance;
+	s64 sec, usec;
+	s64 tick, ppsfreq, jitter;
+	s32 shift;
+	u32 pad3;
+	s64 stabil, jitcnt, calcnt, errcnt, stbcnt;
+	s32 tai;
+	u32 pad4;
+};
+
+_Static_assert(__builtin_offsetof(struct uapi_timex, tai) == 160, "uapi_timex");
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 typedef struct {
@@ -168,24 +188,6 @@ struct oom_control {
 	unsigned long totalpages;
 	long chosen_points;
 	enum oom_constraint constraint;
-};
-
-struct __kernel_timex_timeval {
-	s64 tv_sec;
-	s64 tv_usec;
-};
-
-struct __kernel_timex {
-	unsigned int modes;
-	s64 offset;
-	s64 freq;
-	s64 maxerror;
-	s64 esterror;
-	int status;
-	s64 constant;
-	struct __kernel_timex_timeval time;
-	s64 tick;
-	int tai;
 };
 
 struct timespec64 {

@@ -112,7 +112,7 @@ struct wire_task {
 	u32 threads;
 	u16 path_off; /* into the tail */
 	u16 path_len;
-	u32 pad;
+	u32 failed; /* reads of kernel memory that failed */
 	char comm[WIRE_COMM_LEN];
 };
 
@@ -149,7 +149,7 @@ struct wire_kill {
 	u32 memcgs_len;
 	u32 stack_len; /* addresses */
 	u32 origin;
-	u32 pad;
+	u32 failed;
 	struct wire_task victim;
 	struct wire_task trigger;
 	struct wire_memcg memcgs[WIRE_MEMCG_DEPTH]; /* the victim's, leaf first */
@@ -183,7 +183,7 @@ struct wire_clock {
 	s32 ret;
 	u32 func; /* enum wire_clock_func */
 	u32 syscall_nr;
-	u32 pad;
+	u32 failed;
 	struct wire_task task;
 	char tail[WIRE_PATH_LEN + WIRE_NAME_LEN];
 };

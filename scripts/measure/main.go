@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+// Command measure takes the figures of docs/performance.md on this machine, side
+// by side with bpftrace where it is installed:
+//
+//	go build -o oomtrace ./cmd/oomtrace && sudo go run ./scripts/measure start idle latency storm
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const bpftraceProgram = `tracepoint:oom:mark_victim { printf("killed %d\n", args->pid); } BEGIN { printf("ready\n"); }`
+
+func main() {
+	m := measure{}
+	flag.StringVar(&m.binary, "oomtrace", "./oomtrace", "the `binary` to measure")
+	flag.IntVar(&m.runs, "n", 30, "how often to repeat")
+	flag.DurationVar(&m.storm, "storm", 10*time.Second, "how long the clock storm lasts")
+	flag.DurationVar(&m.idle, "idle", time.Minute, "how long to idle")
+	flag.BoolVar(&m.busy, "busy", false, "keep every CPU busy during latency")
+	flag.Parse()
+	what := map[string]func() error{"start": m.start, "idle": m.idling, "latency": m.latency, "storm": m.storming}
+	for _, name := range flag.Args() {
+		f := what[name]
+		if f == nil {
+			fmt.Fprintf(os.Stderr, "measure: unknown %q; give start, idle, latency or storm\n", name)
+			os.Exit(2)
+		}
+		fmt.Printf("## %s\n", name)
+		if err := f(); err != nil {
+			fmt.Fprintf(os.Stderr, "measure: %s: %v\n", name, err)
+			os.Exit(1)
+		}
+	}
+}
+
+type measure struct {
+	binary      string
+	runs        int
+	storm, idle time.Duration
+	busy        bool
+}
+
+// tracer is a running tracer whose lines are stamped as they can be read.
+type tracer struct {
+	cmd   *exec.Cmd
+	lines chan line
+}
+
+type line struct {
+	text string
+	at   int64 // boottime, ns
+}
+
+func boottime() int64 {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		return 0
+	}
+	return ts.Nano()
+}
+
+func run(name string, args ...string) (*tracer, error) {
+	t := &tracer{cmd: exec.Command(name, args...), lines: make(chan line, 1<<20)}
+	out, err := t.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := t.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go t.read(out)
+	return t, nil
+}
+
+func (t *tracer) read(r io.Reader) {
+	defer close(t.lines)
+	s := bufio.NewScanner(r)
+	s.Buffer(make([]byte, 1<<20), 1<<20)
+	for s.Scan() {
+		t.lines <- line{s.Text(), boottime()}
+	}
+}
+
+// wait returns the next line that holds text.
+func (t *tracer) wait(text string) (line, error) {
+	timeout := time.After(30 * time.Second)
+	for {
+		select {
+		case l, ok := <-t.lines:
+			if !ok {
+				return line{}, errors.New("the tracer ended")
+			}
+			if strings.Contains(l.text, text) {
+				return l, nil
+			}
+		case <-timeout:
+			return line{}, fmt.Errorf("no line with %q", text)
+		}
+	}
+}
+
+// stop ends the tracer.
+func (t *tracer) stop() error {
+	if err := t.cmd.Process.Signal(os.Interrupt); err != nil {
+		return err
+	}
+	for range t.lines {
+	}
+	_ = t.cmd.Wait() // bpftrace ends with an odd code
+	return nil
+}
+
+// peakRSS is VmHWM in MiB. (ru_maxrss would count the parent's memory too.)
+func peakRSS(pid int) (float64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	kib, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+	return kib / 1024, err
+}
+
+func (m *measure) oomtrace(args ...string) (*tracer, error) {
+	return run(m.binary, append([]string{"watch", "-o", "json"}, args...)...)
+}
+
+func percentiles(v []float64) string {
+	slices.Sort(v)
+	at := func(p float64) float64 { return v[min(len(v)-1, int(p*float64(len(v))))] }
+	return fmt.Sprintf("n %d, min %.2f, p50 %.2f, p90 %.2f, max %.2f", len(v), v[0], at(0.5), at(0.9), v[len(v)-1])
+}
+
+// start measures from exec to the line that says attached, and the peak RSS.
+func (m *measure) start() error {
+	type peer struct {
+		name, ready string
+		run         func() (*tracer, error)
+	}
+	peers := []peer{{"oomtrace watch", "session.start", func() (*tracer, error) { return m.oomtrace() }}}
+	if _, err := exec.LookPath("bpftrace"); err == nil {
+		peers = append(peers, peer{"bpftrace, one tracepoint", "ready", func() (*tracer, error) { return run("bpftrace", "-B", "line", "-e", bpftraceProgram) }})
+	}
+	ms, rss := make([][]float64, len(peers)), make([][]float64, len(peers))
+	for range m.runs {
+		for i, p := range peers {
+			began := boottime()
+			t, err := p.run()
+			if err != nil {
+				return err
+			}
+			ready, err := t.wait(p.ready)
+			if err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
+			ms[i] = append(ms[i], float64(ready.at-began)/1e6)
+			time.Sleep(500 * time.Millisecond) // the symbol table is read after attaching
+			peak, err := peakRSS(t.cmd.Process.Pid)
+			if err != nil {
+				return err
+			}
+			if err := t.stop(); err != nil {
+				return err
+			}
+			rss[i] = append(rss[i], peak)
+		}
+	}
+	for i, p := range peers {
+		fmt.Printf("%s: to attached, ms: %s\n", p.name, percentiles(ms[i]))
+		fmt.Printf("%s: peak RSS, MiB: %s\n", p.name, percentiles(rss[i]))
+	}
+	return nil
+}
+
+// idling measures what a quiet machine costs.
+func (m *measure) idling() error {
+	t, err := m.oomtrace()
+	if err != nil {
+		return err
+	}
+	if _, err := t.wait("session.start"); err != nil {
+		return err
+	}
+	time.Sleep(2 * time.Second)
+	before, err := usage(t.cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	time.Sleep(m.idle)
+	after, err := usage(t.cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("idle for %s: %d ms of CPU, %d context switches, RSS %s\n", m.idle, after.cpuMS-before.cpuMS, after.switches-before.switches, after.rss)
+	return t.stop()
+}
+
+type used struct {
+	cpuMS, switches int64
+	rss             string
+}
+
+var switchLine = regexp.MustCompile(`(?m)^(?:non)?voluntary_ctxt_switches:\s+(\d+)`)
+
+// usage reads what all threads of a process have used.
+func usage(pid int) (used, error) {
+	var u used
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return u, err
+	}
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	for _, f := range fields[11:13] {
+		ticks, err := strconv.ParseInt(f, 10, 64)
+		if err != nil {
+			return u, err
+		}
+		u.cpuMS += ticks * 10
+	}
+	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		return u, err
+	}
+	for _, task := range tasks {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/status", pid, task.Name()))
+		if err != nil {
+			continue
+		}
+		for _, match := range switchLine.FindAllSubmatch(status, -1) {
+			n, _ := strconv.ParseInt(string(match[1]), 10, 64)
+			u.switches += n
+		}
+		if _, rest, ok := strings.Cut(string(status), "VmRSS:"); ok {
+			u.rss = strings.TrimSpace(strings.SplitN(rest, "\n", 2)[0])
+		}
+	}
+	return u, nil
+}
+
+// latency measures from the kernel's stamp of a kill to the line that can be
+// read, and the same for bpftrace's line of the same kill.
+func (m *measure) latency() error {
+	t, err := m.oomtrace("--events", "oom")
+	if err != nil {
+		return err
+	}
+	var peer *tracer
+	if _, err := exec.LookPath("bpftrace"); err == nil {
+		if peer, err = run("bpftrace", "-B", "line", "-e", bpftraceProgram); err != nil {
+			return err
+		}
+		if _, err := peer.wait("ready"); err != nil {
+			return err
+		}
+	}
+	if _, err := t.wait("session.start"); err != nil {
+		return err
+	}
+	time.Sleep(time.Second)
+	if m.busy {
+		stop := make(chan struct{})
+		defer close(stop)
+		for range runtime.NumCPU() {
+			go spin(stop)
+		}
+	}
+	var own, other []float64
+	later := 0
+	for range m.runs {
+		if out, err := exec.Command(m.binary, "simulate", "memcg", "--limit", "16MiB").CombinedOutput(); err != nil {
+			return fmt.Errorf("simulate: %w: %s", err, out)
+		}
+		l, err := t.wait(`"oom.kill"`)
+		if err != nil {
+			return err
+		}
+		var e struct {
+			BoottimeNS int64 `json:"boottime_ns"`
+			Victim     struct{ PID int }
+		}
+		if err := json.Unmarshal([]byte(l.text), &e); err != nil {
+			return err
+		}
+		own = append(own, float64(l.at-e.BoottimeNS)/1e6)
+		if peer != nil {
+			pl, err := peer.wait(fmt.Sprintf("killed %d", e.Victim.PID))
+			if err != nil {
+				return err
+			}
+			other = append(other, float64(pl.at-e.BoottimeNS)/1e6)
+			if l.at > pl.at {
+				later++
+			}
+		}
+	}
+	fmt.Printf("oomtrace: kill to line, ms: %s\n", percentiles(own))
+	if peer != nil {
+		fmt.Printf("bpftrace: kill to line, ms: %s\n", percentiles(other))
+		fmt.Printf("oomtrace was the later one in %d of %d\n", later, m.runs)
+		if err := peer.stop(); err != nil {
+			return err
+		}
+	}
+	return t.stop()
+}
+
+func spin(stop <-chan struct{}) {
+	for n := 0; ; n++ {
+		if n&0xffff == 0 {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	}
+}
+
+// storming has two threads call clock_adjtime as fast as they can, first with
+// the frequency set to what it is, then only reading.
+func (m *measure) storming() error {
+	if err := os.WriteFile("/proc/sys/kernel/bpf_stats_enabled", []byte("1"), 0); err == nil {
+		defer os.WriteFile("/proc/sys/kernel/bpf_stats_enabled", []byte("0"), 0) //nolint:errcheck // best effort
+	}
+	var now unix.Timex
+	if _, err := unix.ClockAdjtime(unix.CLOCK_REALTIME, &now); err != nil {
+		return err
+	}
+	for _, modes := range []uint32{unix.ADJ_FREQUENCY, 0} {
+		bare := storm(m.storm/4, modes, now.Freq)
+		t, err := m.oomtrace("--clock-daemon", "all")
+		if err != nil {
+			return err
+		}
+		if _, err := t.wait("session.start"); err != nil {
+			return err
+		}
+		issued := storm(m.storm, modes, now.Freq)
+		var seen uint64
+		done := make(chan string)
+		go func() {
+			last := ""
+			for l := range t.lines {
+				last = l.text
+				if strings.Contains(last, `"clock.adjust"`) {
+					seen++
+				}
+			}
+			done <- last
+		}()
+		programs(t.cmd.Process.Pid)
+		if err := t.cmd.Process.Signal(os.Interrupt); err != nil {
+			return err
+		}
+		last := <-done
+		_ = t.cmd.Wait()
+		var end struct {
+			Received   map[string]uint64
+			ClockReads uint64 `json:"clock_reads"`
+			Lost       struct{ Reserve, Queue uint64 }
+		}
+		if err := json.Unmarshal([]byte(last), &end); err != nil {
+			return fmt.Errorf("last line: %w", err)
+		}
+		fmt.Printf("modes %#x: without tracer %.0f ns a call, with %.0f ns; issued %d, written %d, received %d, lost in the ring %d, lost in the queue %d, reads filtered %d\n",
+			modes, bare.ns(), issued.ns(), issued.calls, seen, end.Received["clock.adjust"], end.Lost.Reserve, end.Lost.Queue, end.ClockReads)
+	}
+	return nil
+}
+
+type stormResult struct {
+	calls uint64
+	took  time.Duration
+}
+
+func (s stormResult) ns() float64 { return 2 * float64(s.took.Nanoseconds()) / float64(s.calls) }
+
+func storm(d time.Duration, modes uint32, freq int64) stormResult {
+	var calls atomic.Uint64
+	var wg sync.WaitGroup
+	began := time.Now()
+	for range 2 {
+		wg.Go(func() {
+			runtime.LockOSThread()
+			var n uint64
+			for time.Since(began) < d {
+				for range 100 {
+					t := unix.Timex{Modes: modes, Freq: freq}
+					if _, err := unix.ClockAdjtime(unix.CLOCK_REALTIME, &t); err == nil {
+						n++
+					}
+				}
+			}
+			calls.Add(n)
+		})
+	}
+	wg.Wait()
+	return stormResult{calls.Load(), time.Since(began)}
+}
+
+// programs prints what each program of a process has cost, by bpf_stats.
+func programs(pid int) {
+	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fdinfo", pid))
+	if err != nil {
+		return
+	}
+	field := func(text, name string) int64 {
+		_, rest, _ := strings.Cut(text, "\n"+name+":\t")
+		n, _ := strconv.ParseInt(strings.SplitN(rest, "\n", 2)[0], 10, 64)
+		return n
+	}
+	for _, fd := range fds {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/fdinfo/%s", pid, fd.Name()))
+		if text := string(b); err == nil && strings.Contains(text, "prog_tag") && field(text, "run_cnt") > 0 {
+			n := field(text, "run_cnt")
+			fmt.Printf("program %d: %d runs, %d ns each\n", field(text, "prog_id"), n, field(text, "run_time_ns")/n)
+		}
+	}
+}
