@@ -37,6 +37,7 @@ test: check lint ## everything: checks, lint, unit and native tests, VM tests
 
 .PHONY: vmtest
 vmtest: deps ## real OOM kills and clock changes in virtual machines, every kernel
+	go run ./internal/vmtest/kernels
 	OOMTRACE_VM=1 go test -count=1 -timeout 40m ./internal/vmtest/...
 
 .PHONY: bench

@@ -5,6 +5,7 @@ package tracer
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/cilium/ebpf/link"
@@ -173,14 +174,21 @@ func (t *Tracer) try(r rung) (err error) {
 		}
 	}
 	var links []link.Link
+	before := maps.Clone(t.programs)
 	defer func() {
-		if err != nil {
-			for _, l := range links {
-				err = errors.Join(err, l.Close())
-			}
+		if err == nil {
+			t.links = append(t.links, links...)
 			return
 		}
-		t.links = append(t.links, links...)
+		for _, l := range links {
+			err = errors.Join(err, l.Close())
+		}
+		for name, p := range t.programs {
+			if before[name] == nil {
+				err = errors.Join(err, p.Close())
+				delete(t.programs, name)
+			}
+		}
 	}()
 	for _, p := range r.points {
 		l, err := t.attach(r.kind, p)

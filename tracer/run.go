@@ -20,7 +20,8 @@ type Sink interface {
 	Clock(record []byte)
 }
 
-// Run hands records to sink until ctx ends (nil) or reading fails.
+// Run hands records to sink until ctx ends (nil) or reading fails. What is in the
+// rings when ctx ends still comes.
 func (t *Tracer) Run(ctx context.Context, sink Sink) error {
 	g, ctx := errgroup.WithContext(ctx)
 	stop := context.AfterFunc(ctx, func() {
@@ -29,18 +30,27 @@ func (t *Tracer) Run(ctx context.Context, sink Sink) error {
 		_ = t.clockRing.Flush()
 	})
 	defer stop()
-	g.Go(func() error { return read(t.oomRing, sink.OOM, "OOM") })
-	g.Go(func() error { return read(t.clockRing, sink.Clock, "clock") })
+	g.Go(func() error { return read(ctx, t.oomRing, sink.OOM, "OOM") })
+	g.Go(func() error { return read(ctx, t.clockRing, sink.Clock, "clock") })
 	return g.Wait()
 }
 
-func read(r *ringbuf.Reader, take func([]byte), name string) error {
+func read(ctx context.Context, r *ringbuf.Reader, take func([]byte), name string) error {
 	var rec ringbuf.Record
+	// Bytes still taken once ctx has ended: a ring full. A storm that goes on would
+	// never let it be empty.
+	left := r.BufferSize()
 	for {
 		err := r.ReadInto(&rec)
 		switch {
 		case err == nil:
 			take(rec.RawSample)
+			if ctx.Err() == nil {
+				continue
+			}
+			if left -= len(rec.RawSample); left <= 0 {
+				return nil
+			}
 		case errors.Is(err, ringbuf.ErrFlushed), errors.Is(err, ringbuf.ErrClosed), errors.Is(err, os.ErrClosed):
 			return nil
 		default:

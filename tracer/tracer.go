@@ -16,6 +16,7 @@ import (
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
 
 	"github.com/oomtrace/oomtrace/bpf"
 )
@@ -49,6 +50,7 @@ type Tracer struct {
 	hooks     []Hook
 	warnings  []string
 	gfpFormat []byte
+	memlock   error // why RLIMIT_MEMLOCK could not be raised, where it counts
 
 	// Whether the kernel counts what its programs and probes missed.
 	knowsRecursion, knowsMissed bool
@@ -79,11 +81,12 @@ func Open(opts Options) (_ *Tracer, err error) {
 	}()
 	// Kernels before v5.11 charge maps to RLIMIT_MEMLOCK; on others nothing is done.
 	if err := rlimit.RemoveMemlock(); err != nil {
-		t.warnings = append(t.warnings, fmt.Sprintf("this kernel charges maps to RLIMIT_MEMLOCK, which could not be raised (ulimit -l unlimited): %v", err))
+		t.memlock = fmt.Errorf("this kernel charges maps to RLIMIT_MEMLOCK, which could not be raised (give CAP_SYS_RESOURCE, or ulimit -l unlimited): %w", err)
+		t.warnings = append(t.warnings, t.memlock.Error())
 	}
 	// The cheapest question first: may we at all?
 	if err := probe(); err != nil {
-		return nil, err
+		return nil, t.withMemlock(err)
 	}
 	if t.kernel.types, err = t.cache.Kernel(); err != nil {
 		if errors.Is(err, os.ErrPermission) {
@@ -94,7 +97,7 @@ func Open(opts Options) (_ *Tracer, err error) {
 	t.knowsRecursion = t.kernel.structHas("bpf_prog_info", "recursion_misses")
 	t.knowsMissed = t.kernel.structHas("bpf_link_info", "missed")
 	if err := t.prepare(opts); err != nil {
-		return nil, err
+		return nil, t.withMemlock(err)
 	}
 	var ladders []ladder
 	if !opts.NoOOM {
@@ -118,8 +121,10 @@ func Open(opts Options) (_ *Tracer, err error) {
 	}
 	if served == 0 {
 		base := ErrNotSupported
-		if len(t.broken) > 0 {
-			base = ErrNotPermitted
+		for _, err := range t.broken {
+			if errors.Is(err, unix.EPERM) {
+				base = ErrNotPermitted
+			}
 		}
 		var why []string
 		for _, h := range t.hooks {
@@ -159,6 +164,14 @@ func (t *Tracer) readGFPFormat() []byte {
 // GFPFormat is the format of a tracepoint that names allocation flags as this
 // kernel does; nil when it could not be read or no hook sees such flags.
 func (t *Tracer) GFPFormat() []byte { return t.gfpFormat }
+
+// withMemlock adds to a refusal that the limit on locked memory may be its cause.
+func (t *Tracer) withMemlock(err error) error {
+	if t.memlock != nil && errors.Is(err, ErrNotPermitted) {
+		return fmt.Errorf("%w; %w", err, t.memlock)
+	}
+	return err
+}
 
 // probe makes the smallest map: what every later step needs.
 func probe() error {
@@ -227,8 +240,12 @@ func (t *Tracer) hasHelper(name string) bool {
 	return slices.ContainsFunc(e.Values, func(v btf.EnumValue) bool { return v.Name == name })
 }
 
+// maxRing bounds a ring: the kernel maps it twice and counts in 32 bits.
+const maxRing = 1 << 30
+
 // ringSize is the next size the kernel takes: a power of two, whole pages.
 func ringSize(n int) uint32 {
+	n = min(n, maxRing)
 	size := os.Getpagesize()
 	for size < n {
 		size *= 2

@@ -129,9 +129,9 @@ func (d *Decoder) state(t *bpf.OomtraceWireTimex, modes uint32) *event.ClockStat
 	hz := cmp.Or(d.Machine.UserHZ, 100)
 	freq := timex.FreqPPM(t.Freq)
 	rate := timex.RatePPM(t.Tick, freq, hz)
-	out := &event.ClockState{
+	out := &event.ClockState{ // a status without a bit is known to be empty
 		FreqPPM: &freq, TickUS: event.Ptr(t.Tick), RatePPM: &rate,
-		Status: timex.Status(t.Status), TAIS: event.Ptr(int(t.Tai)),
+		Status: append([]string{}, timex.Status(t.Status)...), TAIS: event.Ptr(int(t.Tai)),
 		MaxErrorUS: event.Ptr(t.Maxerror), EstErrorUS: event.Ptr(t.Esterror),
 	}
 	if ns, ok := timex.OffsetNS(modes, t.Status, t.Offset); ok {

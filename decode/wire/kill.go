@@ -325,7 +325,9 @@ func (d *Decoder) memcgAllowed(w *bpf.OomtraceWireKill, i int) (uint64, bool) {
 // points fills in points and permille, computed where the kernel did not say.
 func (d *Decoder) points(k *event.Kill, w *bpf.OomtraceWireKill) {
 	v := &k.Victim
-	if v.AllowedPages == nil && k.Scope == event.ScopeGlobal && d.Machine.RAMPages != nil && d.Machine.SwapPages != nil {
+	// constrained_alloc: without nodes to keep to, and for sysrq, RAM and swap
+	whole := k.Scope == event.ScopeGlobal || k.Scope == event.ScopeSysrq
+	if v.AllowedPages == nil && whole && d.Machine.RAMPages != nil && d.Machine.SwapPages != nil {
 		allowed := *d.Machine.RAMPages + *d.Machine.SwapPages
 		v.AllowedPages = &allowed
 		k.Sources["victim.allowed_pages"] = "computed"
@@ -350,7 +352,12 @@ func (d *Decoder) points(k *event.Kill, w *bpf.OomtraceWireKill) {
 // first.
 func (d *Decoder) badness(w *bpf.OomtraceWireKill, totalpages uint64) (int64, bool) {
 	need := uint64(1<<bpf.OomtraceWireKillValidWIRE_KILL_RSS | 1<<bpf.OomtraceWireKillValidWIRE_KILL_PGTABLES | 1<<bpf.OomtraceWireKillValidWIRE_KILL_ADJ)
-	if w.H.Valid&need != need || has(w.H.Valid, bpf.OomtraceWireKillValidWIRE_KILL_RSS_NO_SWAP) {
+	if w.H.Valid&need != need {
+		return 0, false
+	}
+	// Unknown swap entries are none where there is no swap.
+	noSwap := d.Machine.SwapPages != nil && *d.Machine.SwapPages == 0
+	if has(w.H.Valid, bpf.OomtraceWireKillValidWIRE_KILL_RSS_NO_SWAP) && !noSwap {
 		return 0, false
 	}
 	pages := w.FilePages + w.AnonPages + w.ShmemPages + w.SwapPages + w.PgtablesBytes/d.Machine.PageSize

@@ -6,6 +6,7 @@ package live
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"time"
 
@@ -450,7 +451,10 @@ func (p *pump) warm() {
 func (p *pump) end(reason string) {
 	counts, _, _ := p.losses()
 	e := p.event(event.TypeSessionEnd, 0, boottimeNS(), event.SourceTracer)
-	e.SessionEnd = &event.SessionEnd{Reason: reason, Received: p.received, Written: p.written, Lost: counts}
+	// A copy, for the writer has it from here on; this line counts itself.
+	written := maps.Clone(p.written)
+	written[string(event.TypeSessionEnd)]++
+	e.SessionEnd = &event.SessionEnd{Reason: reason, Received: p.received, Written: written, Lost: counts}
 	if st, err := p.tracer.Stats(); err == nil {
 		e.SessionEnd.ClockReads = &st.ClockReads
 	}

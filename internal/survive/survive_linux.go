@@ -20,10 +20,11 @@ type State struct {
 	Warnings    []string
 }
 
-// Values that leave room: still killable should it be the one that leaks, and
-// not ahead of the kernel's own threads.
+// The tracer takes a bounded 20 MiB and must see the last kill too, so the kernel
+// should not choose it (OOM_SCORE_ADJ_MIN). Its priority is below that of the
+// kernel's own threads.
 const (
-	wantAdj  = -900
+	wantAdj  = -1000
 	wantNice = -15
 )
 

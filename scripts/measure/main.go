@@ -125,9 +125,12 @@ func (t *tracer) stop() error {
 	if err := t.cmd.Process.Signal(os.Interrupt); err != nil {
 		return err
 	}
+	// bpftrace sometimes misses the signal, and ends with an odd code.
+	kill := time.AfterFunc(5*time.Second, func() { _ = t.cmd.Process.Kill() })
+	defer kill.Stop()
 	for range t.lines {
 	}
-	_ = t.cmd.Wait() // bpftrace ends with an odd code
+	_ = t.cmd.Wait()
 	return nil
 }
 
