@@ -156,28 +156,43 @@ static __always_inline void submit_clock(struct wire_clock *c)
 		COUNT(clock_reserve);
 }
 
-static __always_inline void finish_call(s32 ret)
+static __always_inline bool is_read(u32 modes)
+{
+	return modes == 0 || modes == ADJ_OFFSET_SS_READ;
+}
+
+/*
+ * The end of a call. seen is what its end alone knows of it (func 0: nothing),
+ * for when its beginning was missed: fentry programs are skipped while the same
+ * one, preempted, is under way on the CPU.
+ */
+static __always_inline void finish_call(s32 ret, struct clock_call *seen)
 {
 	u64 id = bpf_get_current_pid_tgid();
 	struct clock_call *call = bpf_map_lookup_elem(&clock_calls, &id);
 	struct wire_clock *c;
 
-	if (!call)
-		return; /* a read of the clock, or entered before we came */
+	if (!call) {
+		if (!seen->func)
+			return; /* a read of the clock, or begun before we came */
+		call = seen;
+	}
 	c = leave_call(call, ret);
 	if (c) {
-		if (call->arg)
+		bool read = false;
+
+		if (call->arg) {
 			GOT(c->h.valid, c->failed, WIRE_CLOCK_OUT,
 			    read_timex(&c->out, (void *)call->arg,
 				       call->func != WIRE_CLOCK_DO_ADJTIMEX));
-		submit_clock(c);
+			/* Left behind by a call whose end was missed. */
+			read = (c->h.valid & (1 << WIRE_CLOCK_OUT)) && is_read(c->out.modes);
+		}
+		if (!read)
+			submit_clock(c);
 	}
-	bpf_map_delete_elem(&clock_calls, &id);
-}
-
-static __always_inline bool is_read(u32 modes)
-{
-	return modes == 0 || modes == ADJ_OFFSET_SS_READ;
+	if (call != seen)
+		bpf_map_delete_elem(&clock_calls, &id);
 }
 
 /* A call with a timex at tx, in user memory in the syscall's own rung. */
@@ -198,19 +213,25 @@ static __always_inline void enter_adjtimex(u32 func, const void *tx)
 	enter_call(&call);
 }
 
-static __always_inline void enter_do_settimeofday64(const struct timespec64 *ts)
+static __always_inline void read_time(struct clock_call *call, const struct timespec64 *ts)
 {
-	struct clock_call call = {.func = WIRE_CLOCK_DO_SETTIMEOFDAY64};
 	long nsec = 0;
 	int err;
 
-	err = BPF_CORE_READ_INTO(&call.sec, ts, tv_sec);
+	err = BPF_CORE_READ_INTO(&call->sec, ts, tv_sec);
 	err |= BPF_CORE_READ_INTO(&nsec, ts, tv_nsec);
-	call.nsec = nsec;
+	call->nsec = nsec;
 	if (!err)
-		call.valid |= 1 << WIRE_CLOCK_TIME;
+		call->valid |= 1 << WIRE_CLOCK_TIME;
 	else
 		COUNT(clock_read_events);
+}
+
+static __always_inline void enter_do_settimeofday64(const struct timespec64 *ts)
+{
+	struct clock_call call = {.func = WIRE_CLOCK_DO_SETTIMEOFDAY64};
+
+	read_time(&call, ts);
 	enter_call(&call);
 }
 

@@ -176,10 +176,9 @@ static __always_inline void read_rss(struct wire_kill *k, struct mm_struct *mm)
 	}
 }
 
-/* The victim's memory cgroup and its ancestors, leaf first. */
-static __always_inline void read_memcgs(struct wire_kill *k, struct task_struct *task)
+/* A memory cgroup and its ancestors, leaf first. */
+static __always_inline void read_memcgs(struct wire_kill *k, struct cgroup_subsys_state *css)
 {
-	struct cgroup_subsys_state *css = memory_css(task);
 	u32 n = 0;
 
 	for (int i = 0; i < WIRE_MEMCG_DEPTH && css; i++) {
@@ -299,7 +298,64 @@ static __always_inline void read_stack(void *ctx, struct wire_kill *k)
 	}
 }
 
-/* One kill of task, by current. ep is the killer's episode so far. */
+/* What the invocation knows, if it is current's. */
+static __always_inline void read_invocation(struct wire_kill *k, struct invocation *inv)
+{
+	if (inv->owner != bpf_get_current_task())
+		return;
+	if (inv->entry_ns) {
+		k->episode_ns = inv->entry_ns;
+		k->h.valid |= 1 << WIRE_KILL_INVOCATION;
+	}
+	read_oc(k, inv);
+}
+
+/* The path of the memcg that was short, unless it is the victim's own. */
+static __always_inline u32 read_limit_path(struct wire_kill *k, struct invocation *inv, u32 off)
+{
+	struct oom_control *oc = inv->oc;
+	struct kernfs_node *kn;
+	bool cut;
+
+	if (!(k->h.valid & (1 << WIRE_KILL_OC_MEMCG)) || k->oc_memcg_id == k->victim.cgroup_id ||
+	    off > 2 * (WIRE_PATH_LEN + WIRE_NAME_LEN))
+		return off;
+	kn = BPF_CORE_READ(oc, memcg, css.cgroup, kn);
+	k->limit_off = off;
+	k->limit_len = read_path(kn, k->tail + off, &cut, &k->failed);
+	if (cut)
+		k->limit_len = 0;
+	return off + k->limit_len;
+}
+
+/* Whether memory.oom.group holds for a task: mem_cgroup_get_oom_group(). */
+static __always_inline bool in_oom_group(struct task_struct *task)
+{
+	struct cgroup_subsys_state *css = memory_css(task);
+
+	for (int i = 0; i < WIRE_MEMCG_DEPTH && css; i++) {
+		if (BPF_CORE_READ((struct mem_cgroup *)css, oom_group))
+			return true;
+		css = BPF_CORE_READ(css, parent);
+	}
+	return false;
+}
+
+/*
+ * Where no hook tells where an invocation begins: a killer's further victim is of
+ * the same one only if it is a group that is killed.
+ */
+static __always_inline void begin_anew(struct killer *by, struct invocation *inv,
+				       struct task_struct *task)
+{
+	if (!by->marked_ns || have_invocation || inv->owner == bpf_get_current_task() ||
+	    in_oom_group(task))
+		return;
+	by->marked_ns = 0;
+	by->kills = 0;
+}
+
+/* One kill of task, by current. by is what current has done so far. */
 static __noinline int emit_kill(void *ctx, struct task_struct *task, struct killer *by, u32 role)
 {
 	struct task_struct *current = (void *)bpf_get_current_task();
@@ -314,17 +370,12 @@ static __noinline int emit_kill(void *ctx, struct task_struct *task, struct kill
 	k->role = role;
 	k->nth = by->kills;
 	k->episode_ns = by->episode_ns;
-	if (inv->owner == (u64)current) {
-		if (inv->entry_ns) {
-			k->episode_ns = inv->entry_ns;
-			k->h.valid |= 1 << WIRE_KILL_INVOCATION;
-		}
-		read_oc(k, inv);
-	}
+	read_invocation(k, inv);
 	read_victim_memory(k, task, mm);
-	read_memcgs(k, task);
+	read_memcgs(k, memory_css(task));
 	off = read_task(&k->victim, task, k->tail, 0, 0);
 	off = read_task(&k->trigger, current, k->tail, off, k->victim.cgroup_id);
+	off = read_limit_path(k, inv, off);
 	read_stack(ctx, k);
 	submit_kill(k, off);
 	return 0;
@@ -368,8 +419,9 @@ static __always_inline void on_mark(void *ctx, struct task_struct *task, u32 pid
 {
 	u32 tid = bpf_get_current_pid_tgid();
 	struct killer *by = bpf_map_lookup_elem(&killers, &tid);
+	struct invocation *inv = get_invocation();
 
-	if (!by || !by->signalled ||
+	if (!inv || !by || !by->signalled ||
 	    (task ? by->signalled != (u64)task : by->signalled_pid != pid)) {
 		COUNT(exiting);
 		return;
@@ -378,6 +430,7 @@ static __always_inline void on_mark(void *ctx, struct task_struct *task, u32 pid
 	by->signalled = 0;
 	by->mm = (u64)BPF_CORE_READ(task, mm);
 	by->victim_tgid = by->signalled_tgid;
+	begin_anew(by, inv, task);
 	if (!by->marked_ns)
 		by->episode_ns = bpf_ktime_get_boot_ns();
 	emit_kill(ctx, task, by, by->marked_ns ? WIRE_ROLE_GROUP : WIRE_ROLE_CHOSEN);
@@ -431,10 +484,11 @@ static __noinline int emit_record(void *ctx, struct trace_event_raw_mark_victim 
 				  struct killer *by)
 {
 	struct task_struct *current = (void *)bpf_get_current_task();
+	struct invocation *inv = get_invocation();
 	struct wire_kill *k = new_kill(WIRE_KIND_KILL);
 	u32 off;
 
-	if (!k || !by)
+	if (!k || !by || !inv)
 		return 0;
 	k->role = by->kills ? WIRE_ROLE_GROUP : WIRE_ROLE_CHOSEN;
 	k->nth = by->kills;
@@ -460,7 +514,17 @@ static __noinline int emit_record(void *ctx, struct trace_event_raw_mark_victim 
 			      1 << WIRE_KILL_RSS_NO_SWAP | 1 << WIRE_KILL_PGTABLES |
 			      1 << WIRE_KILL_ADJ;
 	}
+	read_invocation(k, inv);
 	off = read_task(&k->trigger, current, k->tail, 0, 0);
+	if (k->trigger.valid & (1 << WIRE_TASK_CGROUP_V1))
+		k->victim.valid |= 1 << WIRE_TASK_CGROUP_V1;
+	if (k->h.valid & (1 << WIRE_KILL_OC_MEMCG)) {
+		struct oom_control *oc = inv->oc;
+
+		/* The limit's chain in place of the victim's, which is not known. */
+		read_memcgs(k, (void *)BPF_CORE_READ(oc, memcg));
+		off = read_limit_path(k, inv, off);
+	}
 	read_stack(ctx, k);
 	submit_kill(k, off);
 	return 0;
@@ -471,13 +535,15 @@ static __always_inline void on_mark_record(void *ctx, struct trace_event_raw_mar
 	struct task_struct *current = (void *)bpf_get_current_task();
 	u32 tid = bpf_get_current_pid_tgid();
 	struct killer *by = bpf_map_lookup_elem(&killers, &tid);
+	struct invocation *inv = get_invocation();
 	u32 pid = rec->pid;
 
-	if (!by || !by->signalled || by->signalled_pid != pid) {
+	if (!inv || !by || !by->signalled || by->signalled_pid != pid) {
 		COUNT(exiting);
 		return;
 	}
 	by->signalled = 0;
+	begin_anew(by, inv, current);
 	if (!by->marked_ns)
 		by->episode_ns = bpf_ktime_get_boot_ns();
 	if (pid == tid || pid == (u32)BPF_CORE_READ(current, tgid)) {

@@ -154,7 +154,13 @@ int BPF_PROG(adjtimex_fentry, void *tx)
 SEC("fexit/do_adjtimex")
 int BPF_PROG(adjtimex_fexit, void *tx, int ret)
 {
-	finish_call(ret);
+	struct clock_call seen = {
+		.func = WIRE_CLOCK_DO_ADJTIMEX,
+		.arg = (u64)tx,
+		.entry_ns = bpf_ktime_get_boot_ns(),
+	};
+
+	finish_call(ret, &seen);
 	return 0;
 }
 
@@ -168,7 +174,9 @@ int adjtimex_kprobe(struct pt_regs *ctx)
 SEC("kretprobe/do_adjtimex")
 int adjtimex_kretprobe(struct pt_regs *ctx)
 {
-	finish_call(PT_REGS_RC(ctx));
+	struct clock_call unseen = {};
+
+	finish_call(PT_REGS_RC(ctx), &unseen);
 	return 0;
 }
 
@@ -182,7 +190,13 @@ int BPF_PROG(settime_fentry, const struct timespec64 *ts)
 SEC("fexit/do_settimeofday64")
 int BPF_PROG(settime_fexit, const struct timespec64 *ts, int ret)
 {
-	finish_call(ret);
+	struct clock_call seen = {
+		.func = WIRE_CLOCK_DO_SETTIMEOFDAY64,
+		.entry_ns = bpf_ktime_get_boot_ns(),
+	};
+
+	read_time(&seen, ts);
+	finish_call(ret, &seen);
 	return 0;
 }
 
@@ -196,7 +210,9 @@ int settime_kprobe(struct pt_regs *ctx)
 SEC("kretprobe/do_settimeofday64")
 int settime_kretprobe(struct pt_regs *ctx)
 {
-	finish_call(PT_REGS_RC(ctx));
+	struct clock_call unseen = {};
+
+	finish_call(PT_REGS_RC(ctx), &unseen);
 	return 0;
 }
 
@@ -218,7 +234,9 @@ int BPF_PROG(warp_fentry)
 SEC("fexit/timekeeping_warp_clock")
 int BPF_PROG(warp_fexit)
 {
-	finish_call(0);
+	struct clock_call unseen = {};
+
+	finish_call(0, &unseen);
 	return 0;
 }
 
@@ -232,7 +250,9 @@ int warp_kprobe(struct pt_regs *ctx)
 SEC("kretprobe/timekeeping_warp_clock")
 int warp_kretprobe(struct pt_regs *ctx)
 {
-	finish_call(0);
+	struct clock_call unseen = {};
+
+	finish_call(0, &unseen);
 	return 0;
 }
 
@@ -274,6 +294,8 @@ int sys_clock_settime(struct trace_event_raw_sys_enter *ctx)
 SEC("tracepoint/syscalls/sys_exit_adjtimex")
 int sys_exit_clock(struct trace_event_raw_sys_exit *ctx)
 {
-	finish_call(ctx->ret);
+	struct clock_call unseen = {};
+
+	finish_call(ctx->ret, &unseen);
 	return 0;
 }

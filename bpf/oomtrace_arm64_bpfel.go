@@ -85,12 +85,15 @@ type OomtraceWireKill struct {
 	StackLen      uint32
 	Origin        uint32
 	Failed        uint32
+	LimitOff      uint16
+	LimitLen      uint16
+	Pad           uint32
 	Victim        OomtraceWireTask
 	Trigger       OomtraceWireTask
 	Memcgs        [8]OomtraceWireMemcg
 	Message       [64]int8
 	Stack         [64]uint64
-	Tail          [1536]int8
+	Tail          [2304]int8
 }
 
 type OomtraceWireKillValid uint32

@@ -126,7 +126,7 @@ static __always_inline u32 read_task(struct wire_task *t, struct task_struct *ta
 		t->valid |= 1 << WIRE_TASK_CGROUP_V1;
 	if (same_as && t->cgroup_id == same_as)
 		return off;
-	if (off > WIRE_PATH_LEN + WIRE_NAME_LEN)
+	if (off > 2 * (WIRE_PATH_LEN + WIRE_NAME_LEN))
 		return off;
 	t->path_off = off;
 	t->path_len = read_path(kn, tail + off, &cut, &t->failed);

@@ -150,12 +150,15 @@ struct wire_kill {
 	u32 stack_len; /* addresses */
 	u32 origin;
 	u32 failed;
+	u16 limit_off; /* path of oc_memcg_id, when it is another than the victim's */
+	u16 limit_len;
+	u32 pad;
 	struct wire_task victim;
 	struct wire_task trigger;
 	struct wire_memcg memcgs[WIRE_MEMCG_DEPTH]; /* the victim's, leaf first */
 	char message[WIRE_MESSAGE_LEN];
 	u64 stack[WIRE_STACK_DEPTH];
-	char tail[2 * (WIRE_PATH_LEN + WIRE_NAME_LEN)];
+	char tail[3 * (WIRE_PATH_LEN + WIRE_NAME_LEN)];
 };
 
 struct wire_timex {

@@ -53,7 +53,11 @@ func (t *Tracer) recursionMisses() *uint64 {
 		return nil
 	}
 	var sum uint64
-	for _, p := range t.programs {
+	for name, p := range t.programs {
+		// The return's program makes up for a missed entry: nothing is lost.
+		if name == "adjtimex_fentry" || name == "settime_fentry" {
+			continue
+		}
 		st, err := p.Stats()
 		if err != nil {
 			return nil

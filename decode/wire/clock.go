@@ -18,6 +18,9 @@ type Step struct {
 	BootNS  uint64 // from then on
 }
 
+// maxCall bounds how long a call can take, in nanoseconds: no overflow follows.
+const maxCall = 1 << 61
+
 // StepOf tells whether a call stepped the clock, and by how much. offset is
 // (REALTIME - BOOTTIME) before it, known to within offsetError nanoseconds.
 func StepOf(w *bpf.OomtraceWireClock, offset, offsetError int64) (Step, bool) {
@@ -31,7 +34,7 @@ func StepOf(w *bpf.OomtraceWireClock, offset, offsetError int64) (Step, bool) {
 		}
 		ns, ok := timex.SetOffsetNS(w.In.Sec, w.In.Usec, w.In.Modes)
 		return Step{NS: ns, Source: "argument", BootNS: w.ExitNs}, ok
-	case has(w.H.Valid, bpf.OomtraceWireClockValidWIRE_CLOCK_TIME) && w.ExitNs >= w.H.BoottimeNs:
+	case has(w.H.Valid, bpf.OomtraceWireClockValidWIRE_CLOCK_TIME) && w.ExitNs >= w.H.BoottimeNs && w.ExitNs-w.H.BoottimeNs < maxCall:
 		// The clock was set somewhere between entry and return.
 		half := int64(w.ExitNs-w.H.BoottimeNs) / 2
 		now := int64(w.H.BoottimeNs) + half

@@ -182,6 +182,9 @@ func (d *Decoder) fromOC(k *event.Kill, w *bpf.OomtraceWireKill) {
 				k.Limit = d.limit(k, w, i)
 			}
 		}
+		if off, n := int(w.LimitOff), int(w.LimitLen); n > 0 && off+n <= len(w.Tail) {
+			k.Limit.Cgroup.Path, k.Limit.Cgroup.PathHex = event.CleanString(path(w.Tail[off : off+n]))
+		}
 	}
 	k.Choice = choice(k, w)
 }
@@ -281,10 +284,12 @@ func (d *Decoder) limit(k *event.Kill, w *bpf.OomtraceWireKill, i int) *event.Li
 	for _, a := range memcgs(w)[:i+1] {
 		group = group || a.OomGroup != 0
 	}
-	l.OOMGroup = &group
+	if group || k.Victim.Cgroup != nil {
+		l.OOMGroup = &group // of a victim without cgroup only the limit's part is known
+	}
 	if v := k.Victim.Cgroup; v != nil {
 		l.Cgroup.Version, l.Cgroup.Controller = v.Version, v.Controller
-		if v.Path != "" && !v.Truncated {
+		if v.Path != "" && v.PathHex == "" && !v.Truncated {
 			l.Cgroup.Path = ancestor(v.Path, int(m.Level))
 		}
 	}
