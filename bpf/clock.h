@@ -108,12 +108,13 @@ static __always_inline void read_syscall(struct wire_clock *c, struct task_struc
 #endif
 }
 
-static __always_inline void enter_call(struct clock_call *call)
+/* made_up says that the call's end knows it all the same. */
+static __always_inline void enter_call(struct clock_call *call, bool made_up)
 {
 	u64 id = bpf_get_current_pid_tgid();
 
 	call->entry_ns = bpf_ktime_get_boot_ns();
-	if (bpf_map_update_elem(&clock_calls, &id, call, BPF_ANY))
+	if (bpf_map_update_elem(&clock_calls, &id, call, BPF_ANY) && !made_up)
 		COUNT(clock_reserve);
 }
 
@@ -196,7 +197,7 @@ static __always_inline void finish_call(s32 ret, struct clock_call *seen)
 }
 
 /* A call with a timex at tx, in user memory in the syscall's own rung. */
-static __always_inline void enter_adjtimex(u32 func, const void *tx)
+static __always_inline void enter_adjtimex(u32 func, const void *tx, bool made_up)
 {
 	struct clock_call call = {.func = func, .arg = (u64)tx};
 	bool user = func != WIRE_CLOCK_DO_ADJTIMEX;
@@ -210,7 +211,7 @@ static __always_inline void enter_adjtimex(u32 func, const void *tx)
 	} else {
 		call.valid |= 1 << WIRE_CLOCK_IN;
 	}
-	enter_call(&call);
+	enter_call(&call, made_up);
 }
 
 static __always_inline void read_time(struct clock_call *call, const struct timespec64 *ts)
@@ -227,12 +228,12 @@ static __always_inline void read_time(struct clock_call *call, const struct time
 		COUNT(clock_read_events);
 }
 
-static __always_inline void enter_do_settimeofday64(const struct timespec64 *ts)
+static __always_inline void enter_do_settimeofday64(const struct timespec64 *ts, bool made_up)
 {
 	struct clock_call call = {.func = WIRE_CLOCK_DO_SETTIMEOFDAY64};
 
 	read_time(&call, ts);
-	enter_call(&call);
+	enter_call(&call, made_up);
 }
 
 /* struct __kernel_timespec and, with usec, struct __kernel_old_timeval */
@@ -248,7 +249,7 @@ static __always_inline void enter_sys_set(u32 func, const void *arg, u64 nsec_pe
 	} else {
 		COUNT(clock_read_events);
 	}
-	enter_call(&call);
+	enter_call(&call, false);
 }
 
 #endif

@@ -13,6 +13,8 @@
 #define SEND_SIG_PRIV 1
 #define SI_KERNEL 0x80
 #define TRACE_SIGNAL_DELIVERED 0
+/* Longer than this between two kills is not one invocation. */
+#define STALE_NS 1000000000ULL
 
 /* What a task inside the OOM killer has done so far. */
 struct killer {
@@ -397,7 +399,7 @@ static __always_inline void on_signal(void *ctx, struct task_struct *task)
 	pid = BPF_CORE_READ(task, pid);
 	mm = BPF_CORE_READ(task, mm);
 	by = bpf_map_lookup_elem(&killers, &tid);
-	if (by && by->marked_ns && now - by->marked_ns > 1000000000ULL && !have_invocation)
+	if (by && by->marked_ns && now - by->marked_ns > STALE_NS)
 		by = NULL; /* an earlier invocation of the same task */
 	if (!by) {
 		bpf_map_update_elem(&killers, &tid, &fresh, BPF_ANY);
@@ -454,7 +456,7 @@ static __always_inline void on_signal_record(struct trace_event_raw_signal_gener
 	if (!inv || (have_invocation && inv->owner != bpf_get_current_task()))
 		return;
 	by = bpf_map_lookup_elem(&killers, &tid);
-	if (by && by->marked_ns && now - by->marked_ns > 1000000000ULL && !have_invocation)
+	if (by && by->marked_ns && now - by->marked_ns > STALE_NS)
 		by = NULL;
 	if (!by) {
 		bpf_map_update_elem(&killers, &tid, &fresh, BPF_ANY);
@@ -524,6 +526,10 @@ static __noinline int emit_record(void *ctx, struct trace_event_raw_mark_victim 
 		/* The limit's chain in place of the victim's, which is not known. */
 		read_memcgs(k, (void *)BPF_CORE_READ(oc, memcg));
 		off = read_limit_path(k, inv, off);
+	} else {
+		/* What was short is an ancestor of whoever charged, too. */
+		read_memcgs(k, memory_css(current));
+		k->h.valid |= 1 << WIRE_KILL_MEMCGS_TRIGGER;
 	}
 	read_stack(ctx, k);
 	submit_kill(k, off);

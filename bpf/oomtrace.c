@@ -147,7 +147,7 @@ int kill_process_kprobe(struct pt_regs *ctx)
 SEC("fentry/do_adjtimex")
 int BPF_PROG(adjtimex_fentry, void *tx)
 {
-	enter_adjtimex(WIRE_CLOCK_DO_ADJTIMEX, tx);
+	enter_adjtimex(WIRE_CLOCK_DO_ADJTIMEX, tx, true);
 	return 0;
 }
 
@@ -167,7 +167,7 @@ int BPF_PROG(adjtimex_fexit, void *tx, int ret)
 SEC("kprobe/do_adjtimex")
 int adjtimex_kprobe(struct pt_regs *ctx)
 {
-	enter_adjtimex(WIRE_CLOCK_DO_ADJTIMEX, (void *)PT_REGS_PARM1(ctx));
+	enter_adjtimex(WIRE_CLOCK_DO_ADJTIMEX, (void *)PT_REGS_PARM1(ctx), false);
 	return 0;
 }
 
@@ -183,7 +183,7 @@ int adjtimex_kretprobe(struct pt_regs *ctx)
 SEC("fentry/do_settimeofday64")
 int BPF_PROG(settime_fentry, const struct timespec64 *ts)
 {
-	enter_do_settimeofday64(ts);
+	enter_do_settimeofday64(ts, true);
 	return 0;
 }
 
@@ -203,7 +203,7 @@ int BPF_PROG(settime_fexit, const struct timespec64 *ts, int ret)
 SEC("kprobe/do_settimeofday64")
 int settime_kprobe(struct pt_regs *ctx)
 {
-	enter_do_settimeofday64((void *)PT_REGS_PARM1(ctx));
+	enter_do_settimeofday64((void *)PT_REGS_PARM1(ctx), false);
 	return 0;
 }
 
@@ -221,7 +221,7 @@ static __always_inline void enter_warp(void)
 {
 	struct clock_call call = {.func = WIRE_CLOCK_WARP};
 
-	enter_call(&call);
+	enter_call(&call, false);
 }
 
 SEC("fentry/timekeeping_warp_clock")
@@ -262,7 +262,7 @@ int warp_kretprobe(struct pt_regs *ctx)
 SEC("tracepoint/syscalls/sys_enter_adjtimex")
 int sys_adjtimex(struct trace_event_raw_sys_enter *ctx)
 {
-	enter_adjtimex(WIRE_CLOCK_SYS_ADJTIMEX, (void *)ctx->args[0]);
+	enter_adjtimex(WIRE_CLOCK_SYS_ADJTIMEX, (void *)ctx->args[0], false);
 	return 0;
 }
 
@@ -270,7 +270,7 @@ SEC("tracepoint/syscalls/sys_enter_clock_adjtime")
 int sys_clock_adjtime(struct trace_event_raw_sys_enter *ctx)
 {
 	if ((s32)ctx->args[0] == 0) /* CLOCK_REALTIME; others are not our clock */
-		enter_adjtimex(WIRE_CLOCK_SYS_CLOCK_ADJTIME, (void *)ctx->args[1]);
+		enter_adjtimex(WIRE_CLOCK_SYS_CLOCK_ADJTIME, (void *)ctx->args[1], false);
 	return 0;
 }
 

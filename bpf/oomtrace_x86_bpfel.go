@@ -92,27 +92,28 @@ type OomtraceWireKill struct {
 	Trigger       OomtraceWireTask
 	Memcgs        [8]OomtraceWireMemcg
 	Message       [64]int8
-	Stack         [64]uint64
+	Stack         [100]uint64
 	Tail          [2304]int8
 }
 
 type OomtraceWireKillValid uint32
 
 const (
-	OomtraceWireKillValidWIRE_KILL_OC          OomtraceWireKillValid = 0
-	OomtraceWireKillValidWIRE_KILL_POINTS      OomtraceWireKillValid = 1
-	OomtraceWireKillValidWIRE_KILL_MESSAGE     OomtraceWireKillValid = 2
-	OomtraceWireKillValidWIRE_KILL_TOTAL_VM    OomtraceWireKillValid = 3
-	OomtraceWireKillValidWIRE_KILL_RSS         OomtraceWireKillValid = 4
-	OomtraceWireKillValidWIRE_KILL_RSS_ERROR   OomtraceWireKillValid = 5
-	OomtraceWireKillValidWIRE_KILL_PGTABLES    OomtraceWireKillValid = 6
-	OomtraceWireKillValidWIRE_KILL_ADJ         OomtraceWireKillValid = 7
-	OomtraceWireKillValidWIRE_KILL_ORIGIN      OomtraceWireKillValid = 8
-	OomtraceWireKillValidWIRE_KILL_STACK       OomtraceWireKillValid = 9
-	OomtraceWireKillValidWIRE_KILL_MEMCGS      OomtraceWireKillValid = 10
-	OomtraceWireKillValidWIRE_KILL_OC_MEMCG    OomtraceWireKillValid = 11
-	OomtraceWireKillValidWIRE_KILL_INVOCATION  OomtraceWireKillValid = 12
-	OomtraceWireKillValidWIRE_KILL_RSS_NO_SWAP OomtraceWireKillValid = 13
+	OomtraceWireKillValidWIRE_KILL_OC             OomtraceWireKillValid = 0
+	OomtraceWireKillValidWIRE_KILL_POINTS         OomtraceWireKillValid = 1
+	OomtraceWireKillValidWIRE_KILL_MESSAGE        OomtraceWireKillValid = 2
+	OomtraceWireKillValidWIRE_KILL_TOTAL_VM       OomtraceWireKillValid = 3
+	OomtraceWireKillValidWIRE_KILL_RSS            OomtraceWireKillValid = 4
+	OomtraceWireKillValidWIRE_KILL_RSS_ERROR      OomtraceWireKillValid = 5
+	OomtraceWireKillValidWIRE_KILL_PGTABLES       OomtraceWireKillValid = 6
+	OomtraceWireKillValidWIRE_KILL_ADJ            OomtraceWireKillValid = 7
+	OomtraceWireKillValidWIRE_KILL_ORIGIN         OomtraceWireKillValid = 8
+	OomtraceWireKillValidWIRE_KILL_STACK          OomtraceWireKillValid = 9
+	OomtraceWireKillValidWIRE_KILL_MEMCGS         OomtraceWireKillValid = 10
+	OomtraceWireKillValidWIRE_KILL_OC_MEMCG       OomtraceWireKillValid = 11
+	OomtraceWireKillValidWIRE_KILL_INVOCATION     OomtraceWireKillValid = 12
+	OomtraceWireKillValidWIRE_KILL_RSS_NO_SWAP    OomtraceWireKillValid = 13
+	OomtraceWireKillValidWIRE_KILL_MEMCGS_TRIGGER OomtraceWireKillValid = 14
 )
 
 type OomtraceWireKind uint32

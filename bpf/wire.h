@@ -16,7 +16,7 @@
 
 #define WIRE_COMM_LEN 16
 #define WIRE_MESSAGE_LEN 64
-#define WIRE_STACK_DEPTH 64
+#define WIRE_STACK_DEPTH 100
 #define WIRE_MEMCG_DEPTH 8
 /* A cgroup path: components leaf first, each with its NUL. */
 #define WIRE_PATH_LEN 512
@@ -66,9 +66,10 @@ enum wire_kill_valid {
 	WIRE_KILL_ORIGIN = 8,
 	WIRE_KILL_STACK = 9,
 	WIRE_KILL_MEMCGS = 10,
-	WIRE_KILL_OC_MEMCG = 11,    /* oc_memcg_id */
-	WIRE_KILL_INVOCATION = 12,  /* episode_ns is out_of_memory's entry */
-	WIRE_KILL_RSS_NO_SWAP = 13, /* the tracepoint's record has no swap */
+	WIRE_KILL_OC_MEMCG = 11,       /* oc_memcg_id */
+	WIRE_KILL_INVOCATION = 12,     /* episode_ns is out_of_memory's entry */
+	WIRE_KILL_RSS_NO_SWAP = 13,    /* the tracepoint's record has no swap */
+	WIRE_KILL_MEMCGS_TRIGGER = 14, /* memcgs are the trigger's: the victim's are not known */
 };
 
 /* Bits of wire_header.valid in a wire_clock. */

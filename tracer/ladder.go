@@ -108,12 +108,31 @@ func functionLadder(fact, fn string, params []string, fentry, fexit, kprobe, kre
 	return ladder{fact, []rung{{KindFentry, check, f}, {KindKprobe, check, k}}}
 }
 
+// invocationLadder leaves the return out where a kretprobe would spoil the call
+// traces of kills: unwinders see through one only since commit 03bac0df2886
+// ("kprobes: Add kretprobe_find_ret_addr() for searching return address"). The
+// entry alone does: what is left behind is known by its age (bpf/kill.h).
+func invocationLadder() ladder {
+	l := functionLadder(FactInvocation, "out_of_memory", []string{"oom_control"},
+		"oom_entry_fentry", "oom_return_fexit", "oom_entry_kprobe", "oom_return_kprobe")
+	both := &l.rungs[len(l.rungs)-1]
+	entry := rung{both.kind, both.check, both.points[1:]}
+	both.check = func(k kernel) error {
+		if k.function("kretprobe_find_ret_addr", "task_struct", "", "") != nil &&
+			k.function("rethook_find_ret_addr", "task_struct", "", "") != nil {
+			return errors.New("call traces would end at a kretprobe here: the entry alone is hooked")
+		}
+		return entry.check(k)
+	}
+	l.rungs = append(l.rungs, entry)
+	return l
+}
+
 // oomLadders are attached in this order: who is inside the OOM killer must be
 // known before its signals are looked at.
 func oomLadders() []ladder {
 	return []ladder{
-		functionLadder(FactInvocation, "out_of_memory", []string{"oom_control"},
-			"oom_entry_fentry", "oom_return_fexit", "oom_entry_kprobe", "oom_return_kprobe"),
+		invocationLadder(),
 		functionLadder(FactTrigger, "oom_kill_process", []string{"oom_control", ""},
 			"kill_process_fentry", "", "kill_process_kprobe", ""),
 		killLadder(),

@@ -70,11 +70,13 @@ func withoutObserver(frames []event.Frame) []event.Frame {
 // killer; entry frames and suffixes that the compiler gave are cut.
 //
 // It is empty when no frame of the OOM killer is there, when nothing is left to
-// hash, and when one of the names is not known: an id of what happens to be
+// hash, when the trace does not reach the entry of the kernel or thread, and when one of the names is not known: an id of what happens to be
 // known would differ from one run to the next.
 func ID(frames []event.Frame) string {
 	i := killer(frames)
-	if i < 0 {
+	// A trace that does not reach the way in was cut, or lost its way at a probe's
+	// trampoline and holds chance addresses.
+	if i < 0 || !isEntry(plain(frames[len(frames)-1].Symbol)) {
 		return ""
 	}
 	var names []byte

@@ -100,7 +100,7 @@ func TestIDOfRecordedTraces(t *testing.T) {
 			}
 		}
 		if stack, ok := all[k+"/sysrq_f"]; ok {
-			want := ID(frames("out_of_memory", "moom_callback", "process_one_work", "worker_thread"))
+			want := ID(frames("out_of_memory", "moom_callback", "process_one_work", "worker_thread", "ret_from_fork"))
 			if got := ID(stack); got != want {
 				t.Errorf("%s/sysrq_f: %s, want %s", k, got, want)
 			}

@@ -287,7 +287,11 @@ func (d *Decoder) limit(k *event.Kill, w *bpf.OomtraceWireKill, i int) *event.Li
 	if group || k.Victim.Cgroup != nil {
 		l.OOMGroup = &group // of a victim without cgroup only the limit's part is known
 	}
-	if v := k.Victim.Cgroup; v != nil {
+	v := k.Victim.Cgroup
+	if has(w.H.Valid, bpf.OomtraceWireKillValidWIRE_KILL_MEMCGS_TRIGGER) {
+		v = k.Trigger.Cgroup
+	}
+	if v != nil {
 		l.Cgroup.Version, l.Cgroup.Controller = v.Version, v.Controller
 		if v.Path != "" && v.PathHex == "" && !v.Truncated {
 			l.Cgroup.Path = ancestor(v.Path, int(m.Level))

@@ -20,8 +20,9 @@ import (
 const (
 	// snapshotWait is how long a kill's line waits for /proc.
 	snapshotWait = 5 * time.Millisecond
-	// markWait is how long an announced kill waits for its mark_victim.
-	markWait = 5 * time.Millisecond
+	// markWait is how long an announced kill waits for its mark_victim, which is
+	// written microseconds later unless the CPU is taken away in between.
+	markWait = 200 * time.Millisecond
 	// symbolWait is how long the first kill waits for the symbol table.
 	symbolWait = 2 * time.Second
 	// settleWait is how long a set of the clock waits for the event that
