@@ -189,6 +189,10 @@ func TestKill(t *testing.T) {
 			w.OcMemcgId, w.LimitOff = 0xabc, w.Trigger.PathOff+w.Trigger.PathLen
 			w.LimitLen = uint16(copy(bytesOf(w.Tail[w.LimitOff:]), "b\x00a\x00"))
 		}, map[string]string{"limit.cgroup.id": "abc", "limit.cgroup.path": "/a/b", "limit.bytes": ""}},
+		"chain of the trigger": {func(w *killRecord, _ *Machine) {
+			w.H.Valid |= bits(bpf.OomtraceWireKillValidWIRE_KILL_MEMCGS_TRIGGER)
+			w.Memcgs[0].Level = 1
+		}, map[string]string{"limit.cgroup.path": "/system.slice", "limit.bytes": "33554432"}},
 		"limit's path beyond the record": {func(w *killRecord, _ *Machine) { w.OcMemcgId, w.LimitOff, w.LimitLen = 0xabc, 65535, 1 },
 			map[string]string{"limit.cgroup.id": "abc", "limit.cgroup.path": ""}},
 		"limit's path not from a mended one": {func(w *killRecord, _ *Machine) { w.Tail[0] = -1 },
