@@ -25,9 +25,12 @@ type outbox struct {
 
 func newOutbox() *outbox { return &outbox{events: make(chan *event.Event, outboxSize)} }
 
+// hasRoom says whether an event that is no OOM event would be taken.
+func (o *outbox) hasRoom() bool { return len(o.events) < outboxSize-outboxReserved }
+
 // push never blocks; false when e was dropped. One goroutine pushes.
 func (o *outbox) push(e *event.Event) bool {
-	if !strings.HasPrefix(string(e.Type), "oom.") && len(o.events) >= outboxSize-outboxReserved {
+	if !strings.HasPrefix(string(e.Type), "oom.") && !o.hasRoom() {
 		o.dropped.Add(1)
 		return false
 	}

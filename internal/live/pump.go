@@ -372,10 +372,13 @@ func (p *pump) lateEvent(l lateSnapshot, a procsnap.Answer) *event.Event {
 
 // checkLoss reports new losses, once a second at the most and never when idle.
 func (p *pump) checkLoss() {
-	if now := time.Now(); now.Before(p.lossAt) {
+	now := time.Now()
+	if now.Before(p.lossAt) {
 		return
-	} else {
-		p.lossAt = now.Add(lossEvery)
+	}
+	p.lossAt = now.Add(lossEvery)
+	if !p.out.hasRoom() {
+		return // the report would be a loss itself
 	}
 	counts, delta, grown := p.losses()
 	if !grown {
