@@ -5,6 +5,7 @@ package tracer
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -34,20 +35,33 @@ func (t *Tracer) attach(kind string, p hookPoint) (link.Link, error) {
 	case KindRawTP:
 		return link.AttachRawTracepoint(link.RawTracepointOptions{Name: p.target, Program: prog})
 	case KindKprobe:
+		attach := link.Kprobe
 		if p.ret {
-			return link.Kretprobe(p.target, prog, nil)
+			attach = link.Kretprobe
 		}
-		return link.Kprobe(p.target, prog, nil)
+		l, err := attach(p.target, prog, nil)
+		return l, t.perfRefused(kind, err)
 	case KindTracepoint:
 		group, name, _ := strings.Cut(p.target, "/")
 		var l link.Link
 		err := t.tracefs.do(func() (err error) {
 			l, err = link.Tracepoint(group, name, prog, nil)
-			return err
+			return t.perfRefused(kind, err)
 		})
 		return l, err
 	}
 	return nil, fmt.Errorf("unknown kind %q", kind)
+}
+
+// perfRefused finds out that perf events may not be opened: Debian's kernels want
+// CAP_SYS_ADMIN for that where kernel.perf_event_paranoid is 3, its default.
+func (t *Tracer) perfRefused(kind string, err error) error {
+	var file *fs.PathError // of tracefs, which says enough
+	if errors.Is(err, unix.EACCES) && !errors.As(err, &file) {
+		t.broken[kind] = fmt.Errorf("opening it is not permitted (CAP_SYS_ADMIN, or a lower kernel.perf_event_paranoid): %w", unix.EACCES)
+		return t.broken[kind]
+	}
+	return err
 }
 
 // load loads one program with the maps all share. Programs that no rung uses
