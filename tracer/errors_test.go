@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tracer
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+func TestClassify(t *testing.T) {
+	for _, tt := range []struct {
+		err, is, not error
+		want         string
+	}{
+		{unix.EPERM, ErrNotPermitted, ErrNotSupported, "CAP_BPF"},
+		{fmt.Errorf("x: %w", fs.ErrPermission), ErrNotPermitted, ErrNotSupported, "root"},
+		{unix.ENOSYS, ErrNotSupported, ErrNotPermitted, "CONFIG_BPF_SYSCALL"},
+		{fmt.Errorf("map: %w", ebpf.ErrNotSupported), ErrNotSupported, ErrNotPermitted, "map"},
+		{fmt.Errorf("inner: %w", ErrNotPermitted), ErrNotPermitted, ErrNotSupported, "do it: inner"},
+		{unix.ENOMEM, unix.ENOMEM, ErrNotPermitted, "do it: cannot allocate memory"},
+	} {
+		got := classify("do it", tt.err)
+		if !errors.Is(got, tt.is) || errors.Is(got, tt.not) || !strings.HasPrefix(got.Error(), "do it: ") || !strings.Contains(got.Error(), tt.want) {
+			t.Errorf("%v: %v", tt.err, got)
+		}
+	}
+	if err := classify("do it", nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// A reason is one line of bounded length, without the verifier's log.
+func TestReason(t *testing.T) {
+	verifier := fmt.Errorf("load: %w", &ebpf.VerifierError{Cause: unix.EINVAL, Log: []string{"0: r1 = 0", "R1 invalid mem access"}})
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{errors.New("one\ntwo"), "one"},
+		{verifier, "load: invalid argument: R1 invalid mem access"},
+		{errors.New("x (MEMLOCK may be too low, consider rlimit.RemoveMemlock)"), "x"},
+		{errors.New(strings.Repeat("a", 300)), strings.Repeat("a", 240) + "…"},
+	} {
+		if got := reason(tt.err); got != tt.want {
+			t.Errorf("%q, want %q", got, tt.want)
+		}
+	}
+}
