@@ -15,12 +15,6 @@ import (
 
 // attach loads one program, alone, and attaches it.
 func (t *Tracer) attach(kind string, p hookPoint) (link.Link, error) {
-	// Asked first: link.Kprobe would go on to tracefs, and remember that it was
-	// not mounted.
-	if kind == KindKprobe && !havePMU("kprobe") {
-		t.broken[kind] = errors.New("this kernel has no kprobes (CONFIG_KPROBE_EVENTS)")
-		return nil, t.broken[kind]
-	}
 	prog, err := t.load(p.program)
 	if err != nil {
 		if errors.Is(err, unix.EPERM) {

@@ -172,7 +172,9 @@ func (t *Tracer) climb(l ladder) Hook {
 		if err == nil {
 			return Hook{Fact: l.fact, Method: method, OK: true, Reason: strings.Join(reasons, "; ")}
 		}
-		reasons = append(reasons, fmt.Sprintf("%s: %s", r.kind, reason(err)))
+		if why := fmt.Sprintf("%s: %s", r.kind, reason(err)); !slices.Contains(reasons, why) {
+			reasons = append(reasons, why)
+		}
 	}
 	return Hook{Fact: l.fact, Reason: strings.Join(reasons, "; ")}
 }
@@ -183,6 +185,11 @@ var errForbidden = errors.New("forbidden by option")
 func (t *Tracer) try(r rung) (err error) {
 	if t.forbidden[r.kind] {
 		return errForbidden
+	}
+	// Asked first: link.Kprobe would go on to tracefs, and remember that it was
+	// not mounted.
+	if r.kind == KindKprobe && !havePMU("kprobe") {
+		t.broken[r.kind] = errors.New("this kernel has no kprobes (CONFIG_KPROBE_EVENTS)")
 	}
 	if why, ok := t.broken[r.kind]; ok {
 		return why

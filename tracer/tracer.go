@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/oomtrace/oomtrace/bpf"
+	"github.com/oomtrace/oomtrace/internal/capability"
 )
 
 // Options for Open. The zero value traces everything with rings that hold some
@@ -167,7 +168,7 @@ func (t *Tracer) GFPFormat() []byte { return t.gfpFormat }
 
 // withMemlock adds to a refusal that the limit on locked memory may be its cause.
 func (t *Tracer) withMemlock(err error) error {
-	if t.memlock != nil && errors.Is(err, ErrNotPermitted) {
+	if t.memlock != nil && errors.Is(err, ErrNotPermitted) && (capability.Has(unix.CAP_BPF) || capability.Has(unix.CAP_SYS_ADMIN)) {
 		return fmt.Errorf("%w; %w", err, t.memlock)
 	}
 	return err

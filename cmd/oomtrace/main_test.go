@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"oomtrace":         main,
 		simulate.ChildName: main,
+		noBPFName:          noBPF,
 	})
 }
 
@@ -34,6 +35,7 @@ func TestMain(m *testing.M) {
 //	code N COMMAND [ARG...]	run the command, which must exit with code N
 //	record FILE		write the example events as watch would record them
 //	conforms FILE		check each line of FILE against the published schema
+//	nobpf N COMMAND [ARG...]	as code, where bpf(2) answers ENOSYS
 //
 // and the conditions [privileged] and [exists:PATH].
 func TestScripts(t *testing.T) {
@@ -45,6 +47,7 @@ func TestScripts(t *testing.T) {
 			"code":     scriptCode,
 			"record":   scriptRecord,
 			"conforms": scriptConforms,
+			"nobpf":    scriptNoBPF,
 		},
 		Condition: func(cond string) (bool, error) {
 			if path, ok := strings.CutPrefix(cond, "exists:"); ok {

@@ -11,6 +11,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/oomtrace/oomtrace/internal/capability"
 )
 
 // State is what came of Prepare.
@@ -65,7 +67,7 @@ func lock() error {
 	if err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &lim); err != nil {
 		return fmt.Errorf("read RLIMIT_MEMLOCK: %w", err)
 	}
-	if lim.Cur != unix.RLIM_INFINITY && !HasCapability(unix.CAP_IPC_LOCK) {
+	if lim.Cur != unix.RLIM_INFINITY && !capability.Has(unix.CAP_IPC_LOCK) {
 		return unix.EPERM
 	}
 	return unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE | unix.MCL_ONFAULT)
@@ -91,16 +93,6 @@ func raise() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// HasCapability says whether a capability is effective.
-func HasCapability(c int) bool {
-	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if unix.Capget(&hdr, &data[0]) != nil {
-		return false
-	}
-	return data[c/32].Effective&(1<<(c%32)) != 0
 }
 
 func readInt(file string) (int, error) {
