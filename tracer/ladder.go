@@ -5,8 +5,8 @@ package tracer
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf/link"

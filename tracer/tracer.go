@@ -122,10 +122,9 @@ func Open(opts Options) (_ *Tracer, err error) {
 	}
 	if served == 0 {
 		base := ErrNotSupported
-		for _, err := range t.broken {
-			if errors.Is(err, unix.EPERM) {
-				base = ErrNotPermitted
-			}
+		// Who has CAP_SYS_ADMIN and is refused has met a lack of the kernel's.
+		if len(t.broken) > 0 && !capability.Has(unix.CAP_SYS_ADMIN) {
+			base = ErrNotPermitted
 		}
 		var why []string
 		for _, h := range t.hooks {
