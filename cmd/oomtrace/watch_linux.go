@@ -6,11 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/oomtrace/oomtrace/decode/cmdline"
 	"github.com/oomtrace/oomtrace/decode/event"
@@ -182,7 +184,11 @@ func watch(cmd *cobra.Command, env *cli.Env, flags *watchFlags) (err error) {
 	}
 	o.Sink = sink.event
 
-	ctx := cmd.Context()
+	ctx, hangUp := context.WithCancelCause(cmd.Context())
+	defer hangUp(nil)
+	if f, ok := env.Stdout.(*os.File); ok {
+		go awaitHangUp(f, hangUp)
+	}
 	if flags.duration > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, time.Duration(flags.duration), live.ErrDuration)
@@ -199,6 +205,23 @@ func watch(cmd *cobra.Command, env *cli.Env, flags *watchFlags) (err error) {
 		return cli.Nothing(fmt.Errorf("--duration %s ended after %d of --count %d events", &flags.duration, res.Shown, flags.count))
 	}
 	return nil
+}
+
+// awaitHangUp calls hangUp once nobody reads the pipe f any more: else that would
+// show at the next event only, which may be days away. It stays behind, in
+// poll(2), until the process ends.
+func awaitHangUp(f *os.File, hangUp func(error)) {
+	fds := []unix.PollFd{{Fd: int32(f.Fd())}} // no event asked for: POLLERR always comes
+	for {
+		n, err := unix.Poll(fds, -1)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err == nil && n == 1 && fds[0].Revents&unix.POLLERR != 0:
+			hangUp(unix.EPIPE)
+		}
+		return
+	}
 }
 
 // watchSink shows and records events, and says on stderr what belongs there.
