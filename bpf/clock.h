@@ -24,9 +24,11 @@ struct {
 	__type(value, struct clock_call);
 } clock_calls SEC(".maps");
 
+/* One for each function: fexit programs can be preempted by one another, though
+ * not by themselves. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, WIRE_CLOCK_SYS_CLOCK_SETTIME + 1);
 	__type(key, u32);
 	__type(value, struct wire_clock);
 } clock_scratch SEC(".maps");
@@ -120,8 +122,8 @@ static __always_inline void enter_call(struct clock_call *call, bool made_up)
 
 static __always_inline struct wire_clock *leave_call(struct clock_call *call, s32 ret)
 {
-	u32 zero = 0;
-	struct wire_clock *c = bpf_map_lookup_elem(&clock_scratch, &zero);
+	u32 func = call->func;
+	struct wire_clock *c = bpf_map_lookup_elem(&clock_scratch, &func);
 
 	if (!c)
 		return NULL;

@@ -41,12 +41,13 @@ const volatile bool arch_has_syscall_nr = true;
 u64 per_cpu_offset = 0;
 u32 have_invocation = 0;
 
+/* Atomically: fentry programs are preempted, by one another too. */
 #define COUNT_N(field, n)                                                                          \
 	do {                                                                                       \
 		u32 zero_ = 0;                                                                     \
 		struct wire_stats *s_ = bpf_map_lookup_elem(&stats, &zero_);                       \
 		if (s_)                                                                            \
-			s_->field += (n);                                                          \
+			__sync_fetch_and_add(&s_->field, n);                                       \
 	} while (0)
 
 #define COUNT(field) COUNT_N(field, 1)

@@ -28,7 +28,7 @@ func qemu(k Kernel, image, initrd, disk string, o Options) ([]string, error) {
 		return nil, fmt.Errorf("no machine for architecture %q", k.Arch)
 	}
 	return append(argv,
-		"-accel", "tcg,thread=multi", "-smp", strconv.Itoa(o.CPUs), "-m", strconv.Itoa(o.MemMiB),
+		"-accel", "tcg,thread=single", "-smp", strconv.Itoa(o.CPUs), "-m", strconv.Itoa(o.MemMiB),
 		"-nographic", "-no-reboot", "-nodefaults", "-serial", "stdio",
 		"-kernel", image, "-initrd", initrd,
 		"-drive", "file="+disk+",format=raw,if=none,id=out,cache=unsafe", "-device", "virtio-blk-pci,drive=out",
