@@ -3,9 +3,13 @@
 //go:build linux
 
 // Command measure takes the figures of docs/performance.md on this machine, side
-// by side with bpftrace where it is installed:
+// by side with bpftrace and with oomkill of libbpf-tools, where they are
+// installed and run:
 //
 //	go build -o oomtrace ./cmd/oomtrace && sudo go run ./scripts/measure start idle latency storm
+//
+// In a virtual machine with kprobes: OOMTRACE_VM=1 OOMTRACE_MEASURE=$(which oomkill)
+// go test ./internal/vmtest -run TestMeasure -v
 package main
 
 import (
@@ -28,6 +32,63 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// peer is another tracer: how to start it, what it says once it is attached, and
+// what of a kill of a pid.
+type peer struct {
+	name, ready, killed string
+	argv                []string
+}
+
+// peers lists those that are installed.
+func peers() []peer {
+	all := []peer{
+		{"bpftrace, one tracepoint", "ready", "killed %d", []string{"bpftrace", "-B", "line", "-e", bpftraceProgram}},
+		{"oomkill of libbpf-tools", "Tracing OOM kills", "OOM kill of PID %d", []string{"oomkill"}},
+	}
+	return slices.DeleteFunc(all, func(p peer) bool {
+		_, err := exec.LookPath(p.argv[0])
+		return err != nil || exec.Command(p.argv[0], "--version").Run() != nil
+	})
+}
+
+// start runs the peer on a terminal, where its lines come at once, until it is
+// attached. A peer that does not work here is an error.
+func (p peer) start() (*tracer, line, error) {
+	t := &tracer{cmd: exec.Command(p.argv[0], p.argv[1:]...), lines: make(chan line, 1<<20)}
+	master, slave, err := openPTY()
+	if err != nil {
+		return nil, line{}, err
+	}
+	t.cmd.Stdout, t.cmd.Stderr = slave, slave
+	if err := t.cmd.Start(); err != nil {
+		return nil, line{}, err
+	}
+	if err := slave.Close(); err != nil {
+		return nil, line{}, err
+	}
+	go t.read(master)
+	ready, err := t.wait(p.ready)
+	if err != nil {
+		return nil, line{}, errors.Join(fmt.Errorf("%s: %w", p.name, err), t.stop())
+	}
+	return t, ready, nil
+}
+
+func openPTY() (master, slave *os.File, err error) {
+	if master, err = os.OpenFile("/dev/ptmx", os.O_RDWR, 0); err != nil {
+		return nil, nil, err
+	}
+	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		return nil, nil, fmt.Errorf("unlock pty: %w", err)
+	}
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		return nil, nil, fmt.Errorf("number of pty: %w", err)
+	}
+	slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	return master, slave, err
+}
 
 const bpftraceProgram = `tracepoint:oom:mark_victim { printf("killed %d\n", args->pid); } BEGIN { printf("ready\n"); }`
 
@@ -157,25 +218,29 @@ func percentiles(v []float64) string {
 
 // start measures from exec to the line that says attached, and the peak RSS.
 func (m *measure) start() error {
-	type peer struct {
-		name, ready string
-		run         func() (*tracer, error)
-	}
-	peers := []peer{{"oomtrace watch", "session.start", func() (*tracer, error) { return m.oomtrace() }}}
-	if _, err := exec.LookPath("bpftrace"); err == nil {
-		peers = append(peers, peer{"bpftrace, one tracepoint", "ready", func() (*tracer, error) { return run("bpftrace", "-B", "line", "-e", bpftraceProgram) }})
-	}
-	ms, rss := make([][]float64, len(peers)), make([][]float64, len(peers))
+	own := peer{name: "oomtrace watch"}
+	tracers := append([]peer{own}, peers()...)
+	ms, rss := make([][]float64, len(tracers)), make([][]float64, len(tracers))
 	for range m.runs {
-		for i, p := range peers {
+		for i, p := range tracers {
 			began := boottime()
-			t, err := p.run()
-			if err != nil {
-				return err
+			var t *tracer
+			var ready line
+			var err error
+			if i == 0 {
+				if t, err = m.oomtrace(); err == nil {
+					ready, err = t.wait("session.start")
+				}
+			} else {
+				t, ready, err = p.start()
 			}
-			ready, err := t.wait(p.ready)
 			if err != nil {
-				return fmt.Errorf("%s: %w", p.name, err)
+				if ms[i] == nil && i > 0 {
+					fmt.Printf("%s: %v\n", p.name, err)
+					tracers = slices.Delete(tracers, i, i+1)
+					break
+				}
+				return err
 			}
 			ms[i] = append(ms[i], float64(ready.at-began)/1e6)
 			time.Sleep(500 * time.Millisecond) // the symbol table is read after attaching
@@ -189,7 +254,7 @@ func (m *measure) start() error {
 			rss[i] = append(rss[i], peak)
 		}
 	}
-	for i, p := range peers {
+	for i, p := range tracers {
 		fmt.Printf("%s: to attached, ms: %s\n", p.name, percentiles(ms[i]))
 		fmt.Printf("%s: peak RSS, MiB: %s\n", p.name, percentiles(rss[i]))
 	}
@@ -262,20 +327,26 @@ func usage(pid int) (used, error) {
 }
 
 // latency measures from the kernel's stamp of a kill to the line that can be
-// read, and the same for bpftrace's line of the same kill.
+// read, and the same for the peers' lines of the same kill.
 func (m *measure) latency() error {
 	t, err := m.oomtrace("--events", "oom")
 	if err != nil {
 		return err
 	}
-	var peer *tracer
-	if _, err := exec.LookPath("bpftrace"); err == nil {
-		if peer, err = run("bpftrace", "-B", "line", "-e", bpftraceProgram); err != nil {
-			return err
+	type running struct {
+		peer
+		*tracer
+		ms    []float64
+		first int // how often its line came before oomtrace's
+	}
+	var others []*running
+	for _, p := range peers() {
+		other, _, err := p.start()
+		if err != nil {
+			fmt.Println(err)
+			continue
 		}
-		if _, err := peer.wait("ready"); err != nil {
-			return err
-		}
+		others = append(others, &running{peer: p, tracer: other})
 	}
 	if _, err := t.wait("session.start"); err != nil {
 		return err
@@ -288,8 +359,7 @@ func (m *measure) latency() error {
 			go spin(stop)
 		}
 	}
-	var own, other []float64
-	later := 0
+	var own []float64
 	for range m.runs {
 		if out, err := exec.Command(m.binary, "simulate", "memcg", "--limit", "16MiB").CombinedOutput(); err != nil {
 			return fmt.Errorf("simulate: %w: %s", err, out)
@@ -306,22 +376,21 @@ func (m *measure) latency() error {
 			return err
 		}
 		own = append(own, float64(l.at-e.BoottimeNS)/1e6)
-		if peer != nil {
-			pl, err := peer.wait(fmt.Sprintf("killed %d", e.Victim.PID))
+		for _, o := range others {
+			ol, err := o.wait(fmt.Sprintf(o.killed, e.Victim.PID))
 			if err != nil {
-				return err
+				return fmt.Errorf("%s: %w", o.name, err)
 			}
-			other = append(other, float64(pl.at-e.BoottimeNS)/1e6)
-			if l.at > pl.at {
-				later++
+			o.ms = append(o.ms, float64(ol.at-e.BoottimeNS)/1e6)
+			if ol.at < l.at {
+				o.first++
 			}
 		}
 	}
 	fmt.Printf("oomtrace: kill to line, ms: %s\n", percentiles(own))
-	if peer != nil {
-		fmt.Printf("bpftrace: kill to line, ms: %s\n", percentiles(other))
-		fmt.Printf("oomtrace was the later one in %d of %d\n", later, m.runs)
-		if err := peer.stop(); err != nil {
+	for _, o := range others {
+		fmt.Printf("%s: kill to line, ms: %s; before oomtrace's in %d\n", o.name, percentiles(o.ms), o.first)
+		if err := o.stop(); err != nil {
 			return err
 		}
 	}

@@ -64,7 +64,7 @@ func cgroupRoot(s scenario.Scenario) string {
 
 func mounts(s scenario.Scenario) error {
 	type mount struct{ kind, dir, options string }
-	all := []mount{{"proc", "/proc", ""}, {"sysfs", "/sys", ""}, {"devtmpfs", "/dev", ""}}
+	all := []mount{{"proc", "/proc", ""}, {"sysfs", "/sys", ""}, {"devtmpfs", "/dev", ""}, {"devpts", "/dev/pts", ""}}
 	if s.CgroupV1 {
 		all = append(all, mount{"tmpfs", scenario.CgroupV2, ""}, mount{"cgroup", scenario.CgroupV1, "memory"})
 	} else {
