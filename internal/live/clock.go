@@ -35,6 +35,9 @@ func (p *pump) clock(s *slot) {
 	if c.Daemon && c.StepNS == nil && c.Errno == "" && p.opts.Daemon != DaemonAll {
 		p.received[string(event.TypeClockAdjust)]++
 		if p.opts.Daemon == DaemonSummary {
+			if len(p.daemons.sums) >= daemonsLimit {
+				p.summarise()
+			}
 			p.daemons.add(c)
 		}
 		return
@@ -85,13 +88,13 @@ func (p *pump) unexplainedStep() {
 	boot := boottimeNS()
 	diff := offset - p.offsets.Last()
 	p.errorNS.Store(bound)
+	p.offsets.Set(boot, offset)
 	// Small differences are the errors of both readings.
 	if tolerance := bound + int64(100*time.Microsecond); diff > tolerance || diff < -tolerance {
 		e := p.event(event.TypeClockStep, 0, boot, event.SourceTimerFD)
 		e.ClockStep = &event.ClockStep{StepNS: diff, StepErrorNS: tolerance, StepSource: "timerfd"}
 		p.emit(e)
 	}
-	p.offsets.Set(boot, offset)
 }
 
 // daemons keeps who has moved the clock, and each time daemon's discipline until

@@ -38,7 +38,6 @@ type intake struct {
 	done       <-chan struct{}
 
 	clockRec wire.Record // the clock reader's own
-	received [2]atomic.Uint64
 }
 
 // queue is slots going round: free to the reader, full to the pump.
@@ -87,7 +86,6 @@ func (in *intake) OOM(raw []byte) {
 	// The announcement of a kill gets no number of its own: the kill does.
 	if len(raw) > 24 && bpf.OomtraceWireKind(binary.LittleEndian.Uint16(raw[22:])) != bpf.OomtraceWireKindWIRE_KIND_SIGNAL {
 		s.seq = in.seq.Add(1)
-		in.received[0].Add(1)
 	}
 	in.oom.full <- s
 }
@@ -100,7 +98,6 @@ func (in *intake) Clock(raw []byte) {
 		return
 	}
 	s.seq = in.seq.Add(1)
-	in.received[1].Add(1)
 	if in.clockRec.Parse(raw) == nil {
 		w := &in.clockRec.Clock
 		if step, ok := wire.StepOf(w, in.offsets.At(w.H.BoottimeNs), in.errorNS.Load()); ok {

@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -200,8 +201,8 @@ func (s *session) machine() {
 	var si unix.Sysinfo_t
 	if unix.Sysinfo(&si) == nil {
 		unit := uint64(si.Unit)
-		m.RAMPages = event.Ptr(uint64(si.Totalram) * unit / m.PageSize)
-		m.SwapPages = event.Ptr(uint64(si.Totalswap) * unit / m.PageSize)
+		m.RAMPages = event.Ptr(si.Totalram * unit / m.PageSize)
+		m.SwapPages = event.Ptr(si.Totalswap * unit / m.PageSize)
 	}
 	if format := s.tracer.GFPFormat(); format != nil {
 		names, err := printfmt.Flags(format, "gfp_flags")
@@ -221,13 +222,14 @@ func (s *session) seedClock() {
 		return
 	}
 	s.decoder.SeedClock(bpf.OomtraceWireTimex{
-		Offset: int64(t.Offset), Freq: int64(t.Freq), Maxerror: int64(t.Maxerror), Esterror: int64(t.Esterror),
-		Constant: int64(t.Constant), Tick: int64(t.Tick), Status: t.Status, Tai: t.Tai,
+		Offset: t.Offset, Freq: t.Freq, Maxerror: t.Maxerror, Esterror: t.Esterror,
+		Constant: t.Constant, Tick: t.Tick, Status: t.Status, Tai: t.Tai,
 	}, boottimeNS())
 }
 
-// loadSymbols reads the symbol table, after attaching: a kill waits for it.
-func (s *session) loadSymbols() {
+// loadSymbols reads the symbol table, after attaching: a kill waits for it. It gives
+// up when ctx ends.
+func (s *session) loadSymbols(ctx context.Context) {
 	defer func() {
 		close(s.symbols)
 		debug.SetGCPercent(gcPercent)
@@ -240,7 +242,10 @@ func (s *session) loadSymbols() {
 	}
 	defer f.Close()
 	const perCPU = "__per_cpu_offset"
-	table, err := ksym.Load(f, ksym.Options{Want: []string{perCPU}})
+	table, err := ksym.Load(readerUntil{ctx, f}, ksym.Options{Want: []string{perCPU}})
+	if ctx.Err() != nil {
+		return
+	}
 	if err != nil {
 		s.warn("call traces have no names: " + err.Error())
 		return
@@ -251,6 +256,20 @@ func (s *session) loadSymbols() {
 			s.warn(err.Error())
 		}
 	}
+}
+
+// readerUntil reads until ctx ends.
+type readerUntil struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+// Read implements io.Reader.
+func (r readerUntil) Read(b []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(b)
 }
 
 func (s *session) warn(what string) {
@@ -286,7 +305,7 @@ func (s *session) run(ctx context.Context) (Result, error) {
 		s.warns = append(s.warns, "clock steps that no call explains are not seen: "+err.Error())
 	}
 	p.start()
-	go s.loadSymbols()
+	go s.loadSymbols(ctx)
 
 	var readErr error
 	go func() {
@@ -297,16 +316,13 @@ func (s *session) run(ctx context.Context) (Result, error) {
 	}()
 	written := make(chan error, 1)
 	go func() {
-		err := write(out.events, s.opts.Sink)
-		if err != nil {
-			cancel(err)
-		}
-		written <- err
+		written <- write(out.events, s.opts.Sink, cancel)
 	}()
 
 	p.run(stopped)
 	close(abandon)
 	<-stopped
+	<-s.symbols // it uses the tracer
 	res := Result{Reason: reason(ctx), Shown: p.shown}
 	p.end(res.Reason)
 	close(out.events)
@@ -335,13 +351,16 @@ func reason(ctx context.Context) string {
 	return "error"
 }
 
-// write hands events to sink until the channel is closed. After an error the
-// rest is taken and thrown away, so that nobody waits.
-func write(events <-chan *event.Event, sink func(*event.Event) error) error {
+// write hands events to sink until the channel is closed. After an error, which
+// failed is told at once, the rest is taken and thrown away, so that nobody waits.
+func write(events <-chan *event.Event, sink func(*event.Event) error, failed func(error)) error {
 	var err error
 	for e := range events {
-		if err == nil {
-			err = sink(e)
+		if err != nil {
+			continue
+		}
+		if err = sink(e); err != nil {
+			failed(err)
 		}
 	}
 	return err

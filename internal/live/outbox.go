@@ -11,7 +11,8 @@ import (
 	"github.com/oomtrace/oomtrace/decode/event"
 )
 
-// Room of the outbox in events. The last quarter is for OOM events alone.
+// Room of the outbox in events. The last quarter is for OOM events, and for the
+// session's end, alone.
 const (
 	outboxSize     = 1024
 	outboxReserved = outboxSize / 4
@@ -25,12 +26,13 @@ type outbox struct {
 
 func newOutbox() *outbox { return &outbox{events: make(chan *event.Event, outboxSize)} }
 
-// hasRoom says whether an event that is no OOM event would be taken.
+// hasRoom says whether any event would be taken.
 func (o *outbox) hasRoom() bool { return len(o.events) < outboxSize-outboxReserved }
 
 // push never blocks; false when e was dropped. One goroutine pushes.
 func (o *outbox) push(e *event.Event) bool {
-	if !strings.HasPrefix(string(e.Type), "oom.") && !o.hasRoom() {
+	reserved := strings.HasPrefix(string(e.Type), "oom.") || e.Type == event.TypeSessionEnd
+	if !reserved && !o.hasRoom() {
 		o.dropped.Add(1)
 		return false
 	}

@@ -7,6 +7,7 @@ package live
 import (
 	"context"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -102,6 +103,8 @@ func (p *pump) run(stopped <-chan struct{}) {
 	mark.Stop()
 	lateTick := time.NewTimer(time.Hour)
 	lateTick.Stop()
+	// Armed once, not with each event: a storm would put them off for ever.
+	marking, ticking := false, false
 	for {
 		// Kills first: a clock storm must not hold them up.
 		select {
@@ -114,8 +117,10 @@ func (p *pump) run(stopped <-chan struct{}) {
 			case s := <-p.in.clock.full:
 				p.clock(s)
 			case <-mark.C:
-				p.flushSharers(0)
+				marking = false
+				p.letOutOld()
 			case <-lateTick.C:
+				ticking = false
 				p.takeLate()
 			case <-p.daemons.due():
 				p.summarise()
@@ -128,10 +133,12 @@ func (p *pump) run(stopped <-chan struct{}) {
 				return
 			}
 		}
-		if len(p.sharers) > 0 {
+		if len(p.sharers) > 0 && !marking {
+			marking = true
 			mark.Reset(markWait)
 		}
-		if len(p.late) > 0 {
+		if len(p.late) > 0 && !ticking {
+			ticking = true
 			lateTick.Reset(snapshotWait)
 		}
 	}
@@ -146,7 +153,7 @@ func (p *pump) drain() {
 		case s := <-p.in.clock.full:
 			p.clock(s)
 		default:
-			p.flushSharers(0)
+			p.letOut(func(sharer) bool { return true })
 			p.takeLate()
 			if p.daemons.pending() {
 				p.summarise()
@@ -177,9 +184,10 @@ func (p *pump) emit(e *event.Event) {
 			return
 		}
 	}
-	if p.out.push(e) {
-		p.written[string(e.Type)]++
+	if !p.out.push(e) {
+		return
 	}
+	p.written[string(e.Type)]++
 	switch e.Type {
 	case event.TypeOOMKill, event.TypeClockAdjust, event.TypeClockStep:
 		p.shown++
@@ -237,28 +245,39 @@ func (p *pump) waitSymbols() <-chan struct{} {
 }
 
 // claim forgets the announcement of a kill that mark_victim has confirmed, and
-// lets earlier ones of the same killer out: nothing will confirm them.
+// lets the killer's other ones out: nothing will confirm them.
 func (p *pump) claim(k *event.Kill, trigger int) {
-	kept := p.sharers[:0]
-	for _, s := range p.sharers {
-		if s.trigger == trigger && s.kill.Victim.PID == k.Victim.PID {
-			continue
-		}
-		kept = append(kept, s)
-	}
-	p.sharers = kept
-	p.flushSharers(trigger)
+	p.sharers = slices.DeleteFunc(p.sharers, func(s sharer) bool {
+		return s.trigger == trigger && thread(s.kill) == thread(k)
+	})
+	p.letOut(func(s sharer) bool { return s.trigger == trigger })
 }
 
-// flushSharers lets out the announced kills of a killer (0: of all).
-func (p *pump) flushSharers(trigger int) {
+// thread is the thread that was signalled and marked, which need not be a leader.
+func thread(k *event.Kill) int {
+	if k.Victim.TID != nil {
+		return *k.Victim.TID
+	}
+	return k.Victim.PID
+}
+
+// letOutOld lets out the announced kills whose mark_victim would be here by now.
+func (p *pump) letOutOld() {
+	if len(p.in.oom.full) > 0 {
+		return // it may be there
+	}
+	now := boottimeNS()
+	p.letOut(func(s sharer) bool { return s.boot+uint64(markWait) <= now })
+}
+
+// letOut emits the announced kills that ready says.
+func (p *pump) letOut(ready func(sharer) bool) {
 	kept := p.sharers[:0]
 	for _, s := range p.sharers {
-		if trigger != 0 && s.trigger != trigger {
+		if !ready(s) {
 			kept = append(kept, s)
 			continue
 		}
-		p.in.received[0].Add(1)
 		p.finishKill(s.kill, 0, s.boot)
 	}
 	p.sharers = kept

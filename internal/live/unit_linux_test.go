@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package live
+
+import (
+	"context"
+	"encoding/binary"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/oomtrace/oomtrace/bpf"
+	"github.com/oomtrace/oomtrace/decode/boottime"
+	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/decode/timex"
+	"github.com/oomtrace/oomtrace/decode/wire"
+)
+
+// The last quarter is kept for OOM events and for the end; what does not fit is
+// counted.
+func TestOutbox(t *testing.T) {
+	o := newOutbox()
+	push := func(typ event.Type) bool { return o.push(&event.Event{Type: typ}) }
+	n := 0
+	for push(event.TypeClockAdjust) {
+		n++
+	}
+	if n != outboxSize-outboxReserved || o.hasRoom() {
+		t.Errorf("%d clock events fit, room %v", n, o.hasRoom())
+	}
+	if push(event.TypeLost) || push(event.TypeClockStep) {
+		t.Error("the reserve was given away")
+	}
+	if !push(event.TypeSessionEnd) {
+		t.Error("no room for the end")
+	}
+	for push(event.TypeOOMKill) {
+		n++
+	}
+	if n != outboxSize-1 {
+		t.Errorf("%d events fit", n)
+	}
+	if got := o.dropped.Load(); got != 4 {
+		t.Errorf("%d counted", got)
+	}
+	<-o.events
+	if !push(event.TypeOOMDetail) {
+		t.Error("no room after one was taken")
+	}
+}
+
+// Records keep their order and bytes; a full queue holds the reader up until one is
+// taken or the session is over.
+func TestQueue(t *testing.T) {
+	q := newQueue(2, 8)
+	over := make(chan struct{})
+	for _, raw := range []string{"one", "three"} {
+		s, ok := q.put([]byte(raw), over)
+		if !ok {
+			t.Fatal("no slot")
+		}
+		q.full <- s
+	}
+	got := make(chan bool)
+	go func() {
+		s, ok := q.put([]byte("12345678"), over)
+		if ok {
+			q.full <- s
+		}
+		got <- ok
+	}()
+	first := <-q.full
+	if string(first.raw[:first.n]) != "one" {
+		t.Errorf("first %q", first.raw[:first.n])
+	}
+	q.free <- first
+	if !<-got {
+		t.Error("no slot though one was free")
+	}
+	for _, want := range []string{"three", "12345678"} {
+		if s := <-q.full; string(s.raw[:s.n]) != want {
+			t.Errorf("%q, want %q", s.raw[:s.n], want)
+		}
+	}
+	close(over)
+	if _, ok := q.put(nil, over); ok {
+		t.Error("a slot after the end")
+	}
+}
+
+// rig is a pump without a tracer.
+type rig struct {
+	*pump
+	in  *intake
+	out *outbox
+}
+
+func newRig() rig {
+	s := &session{id: "00", offsets: boottime.New(0), symbols: make(chan struct{}), opts: Options{
+		Daemon: DaemonSummary, Match: func(*event.Event) bool { return true },
+	}}
+	close(s.symbols)
+	in, out := newIntake(&s.seq, s.offsets, &s.errorNS, make(chan struct{})), newOutbox()
+	return rig{newPump(s, in, out, func(error) {}), in, out}
+}
+
+// emitted takes what has come out.
+func (r rig) emitted() (events []*event.Event) {
+	for len(r.out.events) > 0 {
+		events = append(events, <-r.out.events)
+	}
+	return events
+}
+
+func kill(pid, tid int) *event.Kill {
+	return &event.Kill{Episode: "00000000-1", Role: event.RoleSharedMM, Victim: event.Victim{PID: pid, TID: &tid}}
+}
+
+func pids(events []*event.Event) (out []int) {
+	for _, e := range events {
+		out = append(out, e.Kill.Victim.PID)
+	}
+	return out
+}
+
+// What mark_victim confirms is not told twice, what it does not is let out: at the
+// killer's next kill, or when its time is over.
+func TestSharers(t *testing.T) {
+	r := newRig()
+	now := boottimeNS()
+	r.sharers = []sharer{
+		{kill(11, 11), now, 1}, // confirmed below as a thread of process 10
+		{kill(12, 12), now, 1},
+		{kill(20, 20), now, 2},
+	}
+	r.claim(kill(10, 11), 1)
+	if got := pids(r.emitted()); !slices.Equal(got, []int{12}) {
+		t.Errorf("let out %v", got)
+	}
+	if len(r.sharers) != 1 || r.sharers[0].kill.Victim.PID != 20 {
+		t.Fatalf("kept %+v", r.sharers)
+	}
+
+	old := now - uint64(time.Minute)
+	r.sharers = []sharer{{kill(30, 30), old, 3}, {kill(31, 31), boottimeNS(), 3}, {kill(32, 32), old, 4}}
+	r.letOutOld()
+	if got := pids(r.emitted()); !slices.Equal(got[:2], []int{30, 32}) && !slices.Equal(got, []int{30, 31, 32}) {
+		t.Errorf("let out %v", got)
+	}
+
+	// What may confirm it is waiting.
+	r.sharers = []sharer{{kill(40, 40), old, 5}}
+	r.in.oom.full <- <-r.in.oom.free
+	r.letOutOld()
+	if got := r.emitted(); len(got) != 0 || len(r.sharers) != 1 {
+		t.Errorf("let out %v", pids(got))
+	}
+}
+
+// A clock event each millisecond does not put off what waits for a timer.
+func TestTimersInAStorm(t *testing.T) {
+	r := newRig()
+	r.opts.Match = func(e *event.Event) bool { return e.Kill != nil }
+	r.sharers = []sharer{{kill(50, 50), boottimeNS(), 1}}
+	stopped := make(chan struct{})
+	over := make(chan struct{})
+	storm := make(chan struct{})
+	go func() {
+		defer close(storm)
+		for {
+			select {
+			case <-over:
+				return
+			case s := <-r.in.clock.free:
+				s.n = 0 // no record: nothing to do with it
+				r.in.clock.full <- s
+			}
+		}
+	}()
+	done := make(chan struct{})
+	go func() { defer close(done); r.run(stopped) }()
+	select {
+	case e := <-r.out.events:
+		if e.Kill == nil || e.Kill.Victim.PID != 50 {
+			t.Errorf("got %+v", e)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("an announced kill is held back")
+	}
+	close(over)
+	<-storm
+	close(stopped)
+	<-done
+}
+
+// Count ends the session when so many were shown, not when they were dropped.
+func TestCount(t *testing.T) {
+	r := newRig()
+	var ended error
+	r.pump.cancel = func(err error) { ended = err }
+	r.opts.Count = 2
+	r.opts.Match = func(e *event.Event) bool { return e.Kill.Victim.PID != 7 }
+	for i, pid := range []int{7, 1, 7, 2} {
+		if ended != nil || r.full() {
+			t.Fatalf("ended after %d", i)
+		}
+		r.finishKill(kill(pid, pid), 0, 1)
+	}
+	if ended != errCounted || !r.full() || r.shown != 2 { //nolint:errorlint // it is not wrapped
+		t.Errorf("ended: %v, %d shown", ended, r.shown)
+	}
+	if r.received["oom.kill"] != 4 || r.written["oom.kill"] != 2 {
+		t.Errorf("received %v, written %v", r.received, r.written)
+	}
+
+	r = newRig()
+	for r.out.push(&event.Event{Type: event.TypeOOMKill}) {
+	}
+	r.finishKill(kill(1, 1), 0, 1)
+	if r.shown != 0 || r.written["oom.kill"] != 0 {
+		t.Errorf("%d shown though it was dropped", r.shown)
+	}
+}
+
+// Discipline is summed up for each process, and the sums are bounded.
+func TestDaemonSums(t *testing.T) {
+	r := newRig()
+	call := func(pid int, ppm float64) *event.Clock {
+		return &event.Clock{
+			Process: event.Task{PID: pid, StartBoottimeNS: event.Ptr(uint64(pid))},
+			After:   &event.ClockState{FreqPPM: &ppm},
+		}
+	}
+	if r.daemons.due() != nil || r.daemons.pending() {
+		t.Error("something is due before anything came")
+	}
+	for _, c := range []*event.Clock{call(1, 2), call(2, 9), call(1, -3), call(1, 1), {Process: call(1, 0).Process}} {
+		r.daemons.add(c)
+	}
+	if r.daemons.due() == nil || !r.daemons.pending() {
+		t.Error("nothing is due")
+	}
+	r.summarise()
+	got := r.emitted()
+	if len(got) != 2 || r.daemons.pending() || r.daemons.due() != nil {
+		t.Fatalf("%d summaries, pending %v", len(got), r.daemons.pending())
+	}
+	s := got[0].ClockSummary
+	if got[0].Type != event.TypeClockSummary || s.Process.PID != 1 || s.Calls != 4 || *s.MinFreqPPM != -3 || *s.MaxFreqPPM != 2 || *s.After.FreqPPM != 1 {
+		t.Errorf("summary: %+v", s)
+	}
+
+	for pid := range 10 * daemonsLimit {
+		r.daemons.remember(callerKey{pid, 1}, caller{daemon: true})
+		if len(r.daemons.callers) > daemonsLimit {
+			t.Fatalf("%d callers remembered", len(r.daemons.callers))
+		}
+	}
+}
+
+// A step that the events do not explain is told once, with the wall clock as it is
+// after it; small differences are the readings' own.
+func TestUnexplainedStep(t *testing.T) {
+	offset, _ := sampleOffset()
+	for name, tt := range map[string]struct {
+		known int64
+		want  int64 // 0: nothing to tell
+	}{
+		"explained": {offset, 0},
+		"back":      {offset + int64(time.Hour), -int64(time.Hour)},
+		"forward":   {offset - int64(time.Second), int64(time.Second)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig()
+			r.offsets = boottime.New(tt.known)
+			r.unexplainedStep()
+			r.unexplainedStep() // it is known by now
+			got := r.emitted()
+			if tt.want == 0 {
+				if len(got) != 0 {
+					t.Errorf("told %+v", got[0].ClockStep)
+				}
+				return
+			}
+			if len(got) != 1 {
+				t.Fatalf("told %d times", len(got))
+			}
+			s := got[0].ClockStep
+			if diff := s.StepNS - tt.want; diff > s.StepErrorNS || diff < -s.StepErrorNS || s.StepSource != "timerfd" || got[0].Source != event.SourceTimerFD {
+				t.Errorf("step %+v, want %d", s, tt.want)
+			}
+			if since := time.Since(got[0].Time); since < -time.Second || since > time.Minute {
+				t.Errorf("at %v", got[0].Time)
+			}
+		})
+	}
+
+	// The event that explains it comes first.
+	r := newRig()
+	r.in.clock.full <- <-r.in.clock.free
+	r.unexplainedStep()
+	if got := r.emitted(); len(got) != 0 {
+		t.Errorf("told %+v", got[0])
+	}
+}
+
+// A step is known to the times of events as soon as its record is out of the ring.
+func TestIntakeStep(t *testing.T) {
+	var seq atomic.Uint64
+	var bound atomic.Int64
+	offsets := boottime.New(1000)
+	in := newIntake(&seq, offsets, &bound, make(chan struct{}))
+	var w bpf.OomtraceWireClock
+	w.H = bpf.OomtraceWireHeader{BoottimeNs: 100, Len: uint32(binary.Size(w) - len(w.Tail)), Version: wire.Version, Kind: uint16(bpf.OomtraceWireKindWIRE_KIND_CLOCK)}
+	w.H.Valid = 1<<bpf.OomtraceWireClockValidWIRE_CLOCK_IN | 1<<bpf.OomtraceWireClockValidWIRE_CLOCK_RET
+	w.Func, w.ExitNs, w.In.Modes, w.In.Usec = uint32(bpf.OomtraceWireClockFuncWIRE_CLOCK_DO_ADJTIMEX), 110, timex.AdjSetOffset|timex.AdjNano, 500
+	raw, err := binary.Append(nil, binary.LittleEndian, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Clock(raw[:w.H.Len])
+	if offsets.At(109) != 1000 || offsets.At(110) != 1500 {
+		t.Errorf("offsets %d, %d", offsets.At(109), offsets.At(110))
+	}
+	s := <-in.clock.full
+	if s.seq != 1 || s.step == nil || s.step.NS != 500 {
+		t.Errorf("slot %d, %+v", s.seq, s.step)
+	}
+}
+
+// The announcement of a kill takes no number: the kill does.
+func TestIntakeNumbers(t *testing.T) {
+	var seq atomic.Uint64
+	in := newIntake(&seq, boottime.New(0), &atomic.Int64{}, make(chan struct{}))
+	raw := make([]byte, 100)
+	for i, kind := range []bpf.OomtraceWireKind{bpf.OomtraceWireKindWIRE_KIND_KILL, bpf.OomtraceWireKindWIRE_KIND_SIGNAL, bpf.OomtraceWireKindWIRE_KIND_KILL} {
+		binary.LittleEndian.PutUint16(raw[22:], uint16(kind))
+		in.OOM(raw)
+		s := <-in.oom.full
+		if want := []uint64{1, 0, 2}[i]; s.seq != want {
+			t.Errorf("record %d has number %d, want %d", i, s.seq, want)
+		}
+	}
+}
+
+func TestReadersEndWithTheirContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	r := readerUntil{ctx, strings.NewReader("abc")}
+	b := make([]byte, 1)
+	if n, err := r.Read(b); n != 1 || err != nil {
+		t.Errorf("read %d, %v", n, err)
+	}
+	cancel()
+	if n, err := r.Read(b); n != 0 || err == nil {
+		t.Errorf("read %d, %v after the end", n, err)
+	}
+}
