@@ -23,7 +23,7 @@ type Recorder struct {
 	enc     event.Encoder
 	line    []byte
 	dropped uint64
-	partial bool // the last write did not end its line
+	partial bool // the file does not end with a line's end
 }
 
 // Open makes dir if need be and opens its file for appending, readable by its
@@ -33,11 +33,28 @@ func Open(dir string, maxLine int) (*Recorder, error) {
 		return nil, fmt.Errorf("record to %s: %w", dir, unwrapPath(err))
 	}
 	path := filepath.Join(dir, FileName)
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("record to %s: %w", dir, unwrapPath(err))
 	}
-	return &Recorder{path: path, file: f, enc: event.Encoder{MaxLine: maxLine}}, nil
+	partial, err := endsInLine(f)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("record to %s: %w", dir, unwrapPath(err)), f.Close())
+	}
+	return &Recorder{path: path, file: f, enc: event.Encoder{MaxLine: maxLine}, partial: partial}, nil
+}
+
+// endsInLine says whether a file ends within a line, as after a crash.
+func endsInLine(f *os.File) (bool, error) {
+	st, err := f.Stat()
+	if err != nil || st.Size() == 0 {
+		return false, err
+	}
+	var last [1]byte
+	if _, err := f.ReadAt(last[:], st.Size()-1); err != nil {
+		return false, err
+	}
+	return last[0] != '\n', nil
 }
 
 // unwrapPath leaves out the path, which the message has already.

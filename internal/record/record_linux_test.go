@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package record
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/decode/event/eventtest"
+	"github.com/oomtrace/oomtrace/internal/testenv"
+)
+
+func open(t *testing.T, dir string) *Recorder {
+	t.Helper()
+	r, err := Open(dir, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// record appends every kind of event.
+func record(t *testing.T, r *Recorder) (n int) {
+	t.Helper()
+	for _, e := range eventtest.All() {
+		if err := r.Event(e); err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	return n
+}
+
+// read counts the events in a directory's file, and its damaged lines.
+func read(t *testing.T, dir string) (good, bad int) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dir, FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for s := event.NewScanner(bytes.NewReader(b)); ; {
+		e, err := s.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return good, bad
+		case err != nil:
+			bad++
+		case e.Type != event.TypeOOMDetail: // part of the one before it
+			good++
+			eventtest.Validate(t, s.Raw())
+		}
+	}
+}
+
+func count(events []*event.Event) (n int) {
+	for _, e := range events {
+		if e.Type != event.TypeOOMDetail {
+			n++
+		}
+	}
+	return n
+}
+
+// A second recorder goes on where the first ended; only the owner may read.
+func TestAppend(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	for range 2 {
+		r := open(t, dir)
+		record(t, r)
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if r.Dropped() != 0 {
+			t.Errorf("%d dropped", r.Dropped())
+		}
+	}
+	if good, bad := read(t, dir); bad != 0 || good != 2*count(eventtest.All()) {
+		t.Errorf("%d events, %d damaged lines", good, bad)
+	}
+	for path, want := range map[string]fs.FileMode{dir: 0o700, filepath.Join(dir, FileName): 0o600} {
+		if st, err := os.Stat(path); err != nil || st.Mode().Perm() != want {
+			t.Errorf("%s: mode %v, want %v", path, st.Mode().Perm(), want)
+		}
+	}
+}
+
+// A line that a crash cut costs no line after it.
+func TestPartialLine(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, FileName), []byte(`{"schema":"oomtra`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := open(t, dir)
+	record(t, r)
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if good, bad := read(t, dir); bad != 1 || good != count(eventtest.All()) {
+		t.Errorf("%d events, %d damaged lines", good, bad)
+	}
+}
+
+// What cannot be written to is named once, with the reason.
+func TestOpenErrors(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Mkdir(filepath.Join(dir, FileName), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]error{file: unix.ENOTDIR, filepath.Join(file, "x"): unix.ENOTDIR, dir: unix.EISDIR, "/proc/none": unix.ENOENT} {
+		r, err := Open(path, 0)
+		if err == nil {
+			_ = r.Close()
+		}
+		if !errors.Is(err, want) || strings.Count(err.Error(), path) != 1 {
+			t.Errorf("%s: %v, want %v", path, err, want)
+		}
+	}
+}
+
+// smallDisk mounts a disk of 64 KiB.
+func smallDisk(t *testing.T) string {
+	t.Helper()
+	testenv.Privileged(t)
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+		testenv.Skip(t, "mount a small disk: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, 0); err != nil {
+			t.Errorf("unmount: %v", err)
+		}
+	})
+	return dir
+}
+
+// A full disk drops events and counts them; once there is room they are written
+// again, and no whole line is damaged by one that was cut.
+func TestFullDisk(t *testing.T) {
+	dir := smallDisk(t)
+	filler := filepath.Join(dir, "filler")
+	if err := os.WriteFile(filler, make([]byte, 32<<10), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := open(t, dir)
+	tried := 0
+	for r.Dropped() < 3 {
+		tried += record(t, r)
+	}
+	full := r.Dropped()
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	tried += record(t, r)
+	if r.Dropped() != full {
+		t.Errorf("%d dropped with room, %d before", r.Dropped(), full)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := 0
+	for line := range bytes.Lines(b) {
+		if eventtest.Check(bytes.TrimSuffix(line, []byte("\n"))) == nil && bytes.HasSuffix(line, []byte("\n")) {
+			whole++
+		}
+	}
+	lines := bytes.Count(b, []byte("\n"))
+	if lines-whole > int(full) || !bytes.HasSuffix(b, []byte("\n")) {
+		t.Errorf("%d of %d lines are whole, %d were dropped", whole, lines, full)
+	}
+	if good, _ := read(t, dir); tried < good || good == 0 {
+		t.Errorf("%d of %d events", good, tried)
+	}
+}
