@@ -244,7 +244,9 @@ func TestRunEndsInAStorm(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Error("Run goes on")
 		slow.stop.Store(true)
-		<-done
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	}
 }
 

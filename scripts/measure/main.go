@@ -413,7 +413,7 @@ func spin(stop <-chan struct{}) {
 // the frequency set to what it is, then only reading.
 func (m *measure) storming() error {
 	if err := os.WriteFile("/proc/sys/kernel/bpf_stats_enabled", []byte("1"), 0); err == nil {
-		defer os.WriteFile("/proc/sys/kernel/bpf_stats_enabled", []byte("0"), 0) //nolint:errcheck // best effort
+		defer func() { _ = os.WriteFile("/proc/sys/kernel/bpf_stats_enabled", []byte("0"), 0) }()
 	}
 	var now unix.Timex
 	if _, err := unix.ClockAdjtime(unix.CLOCK_REALTIME, &now); err != nil {
