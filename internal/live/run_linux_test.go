@@ -285,7 +285,8 @@ func TestRunStep(t *testing.T) {
 
 func TestRunEnds(t *testing.T) {
 	t.Run("count", func(t *testing.T) {
-		r := begin(t, Options{Count: 1})
+		// Tests of other packages make kills meanwhile.
+		r := begin(t, Options{Count: 1, Tracer: tracer.Options{NoOOM: true}})
 		simulateClock(t, 3)
 		<-r.done
 		if r.err != nil || r.res != (Result{Reason: "count", Shown: 1}) {
@@ -336,7 +337,7 @@ func TestRunFilter(t *testing.T) {
 // An output that takes nothing for a while costs clock events, which are counted,
 // and no kill.
 func TestRunSlowOutput(t *testing.T) {
-	r := begin(t, Options{})
+	r := begin(t, Options{Daemon: DaemonAll})
 	hold := make(chan struct{})
 	r.mu.Lock()
 	r.hold = hold

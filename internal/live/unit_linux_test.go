@@ -208,7 +208,7 @@ func TestCount(t *testing.T) {
 		}
 		r.finishKill(kill(pid, pid), 0, 1)
 	}
-	if ended != errCounted || !r.full() || r.shown != 2 { //nolint:errorlint // it is not wrapped
+	if ended != errCounted || !r.full() || r.shown != 2 {
 		t.Errorf("ended: %v, %d shown", ended, r.shown)
 	}
 	if r.received["oom.kill"] != 4 || r.written["oom.kill"] != 2 {
