@@ -4,6 +4,7 @@
 #define OOMTRACE_CLOCK_H
 
 /* include/uapi/linux/timex.h */
+#define ADJ_SETOFFSET 0x0100
 #define ADJ_OFFSET_SS_READ 0xa001
 
 /* A call under way, by pid_tgid. */
@@ -159,9 +160,11 @@ static __always_inline void submit_clock(struct wire_clock *c)
 		COUNT(clock_reserve);
 }
 
+/* kernel/time/ntp.c looks at no other bit beside these, but ADJ_SETOFFSET. */
 static __always_inline bool is_read(u32 modes)
 {
-	return modes == 0 || modes == ADJ_OFFSET_SS_READ;
+	return modes == 0 ||
+	       ((modes & ADJ_OFFSET_SS_READ) == ADJ_OFFSET_SS_READ && !(modes & ADJ_SETOFFSET));
 }
 
 /*

@@ -370,7 +370,6 @@ static __noinline int emit_kill(void *ctx, struct task_struct *task, struct kill
 		return 0;
 	mm = (void *)by->mm;
 	k->role = role;
-	k->nth = by->kills;
 	k->episode_ns = by->episode_ns;
 	read_invocation(k, inv);
 	read_victim_memory(k, task, mm);
@@ -473,7 +472,6 @@ static __always_inline void on_signal_record(struct trace_event_raw_signal_gener
 	if (!k)
 		return;
 	k->role = WIRE_ROLE_SHARED_MM;
-	k->nth = by->kills;
 	k->episode_ns = by->episode_ns;
 	k->victim.pid = rec->pid;
 	k->victim.tid = rec->pid;
@@ -493,7 +491,6 @@ static __noinline int emit_record(void *ctx, struct trace_event_raw_mark_victim 
 	if (!k || !by || !inv)
 		return 0;
 	k->role = by->kills ? WIRE_ROLE_GROUP : WIRE_ROLE_CHOSEN;
-	k->nth = by->kills;
 	k->episode_ns = by->episode_ns;
 	k->victim.pid = k->victim.tid = rec->pid;
 	k->victim.valid = 1 << WIRE_TASK_PID;

@@ -80,14 +80,12 @@ type OomtraceWireKill struct {
 	Constraint    uint32
 	OomScoreAdj   int32
 	Role          uint32
-	Nth           uint32
 	MemcgsLen     uint32
 	StackLen      uint32
 	Origin        uint32
 	Failed        uint32
 	LimitOff      uint16
 	LimitLen      uint16
-	Pad           uint32
 	Victim        OomtraceWireTask
 	Trigger       OomtraceWireTask
 	Memcgs        [8]OomtraceWireMemcg

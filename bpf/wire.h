@@ -146,14 +146,12 @@ struct wire_kill {
 	u32 constraint;
 	s32 oom_score_adj;
 	u32 role;
-	u32 nth; /* kills by this invocation before this one */
 	u32 memcgs_len;
 	u32 stack_len; /* addresses */
 	u32 origin;
 	u32 failed;
 	u16 limit_off; /* path of oc_memcg_id, when it is another than the victim's */
 	u16 limit_len;
-	u32 pad;
 	struct wire_task victim;
 	struct wire_task trigger;
 	struct wire_memcg memcgs[WIRE_MEMCG_DEPTH]; /* the victim's, leaf first */

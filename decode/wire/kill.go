@@ -3,6 +3,7 @@
 package wire
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -34,7 +35,7 @@ const chargeSlack = 64
 
 // Machine is what decoding needs to know of the machine a record is from.
 type Machine struct {
-	PageSize uint64 // bytes
+	PageSize uint64 // bytes; 0 means 4096
 	BootID   string // as /proc/sys/kernel/random/boot_id
 	UserHZ   int    // ticks a second, for timex.tick; 0 means 100
 	// RAMPages and SwapPages are totalram_pages and total_swap_pages, for the
@@ -43,7 +44,7 @@ type Machine struct {
 	Syscalls            Syscalls
 }
 
-// Decoder turns records into events' payloads; Machine.PageSize must be set. Its methods are for one
+// Decoder turns records into events' payloads. Its methods are for one
 // goroutine; Symbols and GFP may be set from any, at any time.
 type Decoder struct {
 	Machine Machine
@@ -65,6 +66,9 @@ func (d *Decoder) Kill(r *Record) *event.Kill {
 	}
 	if !has(w.H.Valid, bpf.OomtraceWireKillValidWIRE_KILL_INVOCATION) {
 		k.Sources["episode"] = "computed"
+	}
+	if !taskHas(&w.Victim, bpf.OomtraceWireTaskValidWIRE_TASK_TGID) {
+		k.Sources["victim.pid"] = "computed" // the thread's, taken for the leader's
 	}
 	trigger := task(&w.Trigger, tail)
 	if trigger.Cgroup != nil && trigger.Cgroup.Path == "" && k.Victim.Cgroup != nil && trigger.Cgroup.ID == k.Victim.Cgroup.ID {
@@ -151,7 +155,9 @@ func (d *Decoder) victim(w *bpf.OomtraceWireKill, tail []int8) event.Victim {
 	return v
 }
 
-func (d *Decoder) bytes(pages uint64) *uint64 { return event.Ptr(pages * d.Machine.PageSize) }
+func (d *Decoder) pageSize() uint64 { return cmp.Or(d.Machine.PageSize, 4096) }
+
+func (d *Decoder) bytes(pages uint64) *uint64 { return event.Ptr(pages * d.pageSize()) }
 
 // fromOC takes scope, limit and trigger from the kernel's oom_control.
 func (d *Decoder) fromOC(k *event.Kill, w *bpf.OomtraceWireKill) {
@@ -255,7 +261,7 @@ func isV1(w *bpf.OomtraceWireKill) bool {
 
 // unlimited says whether max is PAGE_COUNTER_MAX: LONG_MAX / PAGE_SIZE, or
 // LONG_MAX / 1024 before memcg limits were rounded to pages.
-func (d *Decoder) unlimited(max uint64) bool { return max >= 1<<63/d.Machine.PageSize-1 }
+func (d *Decoder) unlimited(max uint64) bool { return max >= 1<<63/d.pageSize()-1 }
 
 func atMax(usage, max uint64) bool { return max < 1<<46 && usage+chargeSlack >= max }
 
@@ -369,6 +375,6 @@ func (d *Decoder) badness(w *bpf.OomtraceWireKill, totalpages uint64) (int64, bo
 	if has(w.H.Valid, bpf.OomtraceWireKillValidWIRE_KILL_RSS_NO_SWAP) && !noSwap {
 		return 0, false
 	}
-	pages := w.FilePages + w.AnonPages + w.ShmemPages + w.SwapPages + w.PgtablesBytes/d.Machine.PageSize
+	pages := w.FilePages + w.AnonPages + w.ShmemPages + w.SwapPages + w.PgtablesBytes/d.pageSize()
 	return int64(pages) + int64(w.OomScoreAdj)*int64(totalpages/1000), true
 }

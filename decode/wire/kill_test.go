@@ -211,7 +211,7 @@ func TestKill(t *testing.T) {
 		}, map[string]string{"choice": "allocating_task", "victim.points_pages": "4855", "sources.victim.points_pages": "computed"}},
 		"task origin": {func(w *killRecord, _ *Machine) { w.Origin = 1; w.Points = 1<<63 - 1 },
 			map[string]string{"choice": "task_origin", "victim.points_pages": "4855"}},
-		"group": {func(w *killRecord, _ *Machine) { w.Role = 1; w.Nth = 3 },
+		"group": {func(w *killRecord, _ *Machine) { w.Role = 1 },
 			map[string]string{"role": "group", "choice": "", "victim.points_pages": "4855"}},
 		"shared mm": {func(w *killRecord, _ *Machine) { w.Role = 2 }, map[string]string{"role": "shared_mm", "choice": ""}},
 
@@ -307,7 +307,7 @@ func TestBadness(t *testing.T) {
 
 // A sharer announced by the tracepoint rung: little is known of it.
 func TestSignal(t *testing.T) {
-	w := &killRecord{Role: 2, Nth: 1, EpisodeNs: 1, Victim: taskRecord{Pid: 9, Tid: 9}, Trigger: newTask(30, 31, "cron", 12)}
+	w := &killRecord{Role: 2, EpisodeNs: 1, Victim: taskRecord{Pid: 9, Tid: 9}, Trigger: newTask(30, 31, "cron", 12)}
 	w.Victim.Valid = uint32(bits(bpf.OomtraceWireTaskValidWIRE_TASK_PID, bpf.OomtraceWireTaskValidWIRE_TASK_COMM))
 	setC(w.Victim.Comm[:], "sharer")
 	w.Trigger.PathLen = uint16(copy(bytesOf(w.Tail[:]), triggerPath))

@@ -44,9 +44,17 @@ func watchClockSet(ctx context.Context, set func()) error {
 		return fmt.Errorf("create timerfd: %w", err)
 	}
 	f := os.NewFile(uintptr(fd), "timerfd")
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return errors.Join(fmt.Errorf("use timerfd: %w", err), f.Close())
+	}
 	arm := func() error {
 		far := unix.ItimerSpec{Value: unix.Timespec{Sec: 1 << 40}}
-		return unix.TimerfdSettime(fd, unix.TFD_TIMER_ABSTIME|unix.TFD_TIMER_CANCEL_ON_SET, &far, nil)
+		var armed error
+		err := conn.Control(func(fd uintptr) {
+			armed = unix.TimerfdSettime(int(fd), unix.TFD_TIMER_ABSTIME|unix.TFD_TIMER_CANCEL_ON_SET, &far, nil)
+		})
+		return errors.Join(err, armed)
 	}
 	if err := arm(); err != nil {
 		return errors.Join(fmt.Errorf("arm timerfd: %w", err), f.Close())
