@@ -22,11 +22,11 @@ type State struct {
 	Warnings    []string
 }
 
-// The tracer takes a bounded 20 MiB and must see the last kill too, so the kernel
-// should not choose it (OOM_SCORE_ADJ_MIN). Its priority is below that of the
-// kernel's own threads.
+// The tracer takes a bounded 20 MiB and should see the last kill too, so it comes
+// last. It is not exempt (-1000): a machine with nothing else left to kill must
+// not panic for its sake. Its priority is below that of the kernel's own threads.
 const (
-	wantAdj  = -1000
+	wantAdj  = -999
 	wantNice = -15
 )
 

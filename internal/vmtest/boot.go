@@ -25,6 +25,9 @@ const (
 	module       = "github.com/oomtrace/oomtrace/"
 )
 
+// errNoReport: the guest did not come to its end.
+var errNoReport = errors.New("the guest left no report")
+
 // Options of a boot. The zero value is 384 MiB, 2 CPUs, 3 minutes and no
 // program but the guest's own.
 type Options struct {
@@ -87,6 +90,12 @@ func (r *Result) JSON(t testing.TB, name string, v any) {
 func (l *Lab) Boot(t testing.TB, k Kernel, o Options) *Result {
 	t.Helper()
 	r, err := l.boot(t, k, o.withDefaults())
+	if errors.Is(err, errNoReport) {
+		// The emulator, or the kernel in it, broke down: this says nothing about
+		// what is tested. Once is chance.
+		t.Logf("boot %s: %v; once more", k, err)
+		r, err = l.boot(t, k, o.withDefaults())
+	}
 	if err != nil {
 		t.Fatalf("boot %s: %v", k, err)
 	}
@@ -210,7 +219,7 @@ func (r *Result) read(disk string) error {
 		}
 	}
 	if r.Report.Release == "" {
-		return errors.New("the guest left no report")
+		return errNoReport
 	}
 	return nil
 }

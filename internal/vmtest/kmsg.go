@@ -192,7 +192,10 @@ func (p *kmsgParser) constraint(i *Invocation, text string) error {
 	text, _, _ = cutLast(text, ",uid=")
 	text, pid, ok := cutLast(text, ",pid=")
 	if !ok {
-		return fmt.Errorf("no pid in the choice")
+		// The kernel prints this line in pieces; another CPU's line can come
+		// between them. The log says no more of this invocation then.
+		i.Trigger = nil
+		return nil
 	}
 	n, err := strconv.Atoi(pid)
 	if err != nil {

@@ -252,7 +252,7 @@ func sysrq() piece {
 func global() piece {
 	return piece{
 		steps: []scenario.Step{
-			scenario.Start("prey", "ready", scenario.Guest, "members", "-kib", "4096", "prey", "6"),
+			scenario.Start("prey", "ready", scenario.Guest, "members", "-kib", "4096", "prey", "40"),
 			scenario.Run("global", hog("memhog", "0")...).Within(time.Minute),
 		},
 		check: func(t *testing.T, r *Result) {
