@@ -60,6 +60,9 @@ func clockWords(k *event.Clock) (did, attempt string) {
 		if k.StepNS == nil {
 			return "clock set (by how much is not known)", "set the clock"
 		}
+		if *k.StepNS == 0 {
+			return "clock set to the time it had", "set the clock to the time it has"
+		}
 		by := direction(*k.StepNS) + " " + span(*k.StepNS)
 		return "clock moved " + by, "move the clock " + by
 	case event.KindSlew:
@@ -96,7 +99,7 @@ func slewed(ns int64) string { return "slewed " + direction(ns) + " " + span(ns)
 // fromTo is what the clock showed before and after a step at t. An event's time
 // is the clock's before the step.
 func fromTo(t time.Time, step int64, loc *time.Location) string {
-	if t.IsZero() {
+	if t.IsZero() || step == 0 {
 		return ""
 	}
 	from, to := t.In(loc), t.Add(time.Duration(step)).In(loc)

@@ -20,6 +20,7 @@ func TestClockRow(t *testing.T) {
 		want  string
 	}{
 		{"step", event.Clock{Kind: event.KindStep, StepNS: ns(1_500_000_000), Op: event.OpSettimeofday}, "clock moved forward 1.500 s · 17:21:54.000 → 17:21:55.500 · by settimeofday"},
+		{"step by nothing", event.Clock{Kind: event.KindStep, StepNS: ns(0)}, "clock set to the time it had"},
 		{"step over midnight", event.Clock{Kind: event.KindStep, StepNS: ns(-86400e9)}, "clock moved back 1 d · 2026-11-23 17:21:54.000 → 2026-11-22 17:21:54.000"},
 		{"small step", event.Clock{Kind: event.KindStep, StepNS: ns(-2500), StepErrorNS: ns(40)}, "clock moved back 2.500 µs · 17:21:54.000000000 → 17:21:53.999997500 · ±40 ns"},
 		{"step, error below 1 %", event.Clock{Kind: event.KindStep, StepNS: ns(1e9), StepErrorNS: ns(40)}, "clock moved forward 1 s · 17:21:54.000 → 17:21:55.000"},
