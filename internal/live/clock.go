@@ -87,10 +87,20 @@ func (p *pump) unexplainedStep() {
 	offset, bound := sampleOffset()
 	boot := boottimeNS()
 	diff := offset - p.offsets.Last()
+	// Small differences are the errors of both readings.
+	tolerance := bound + p.errorNS.Load() + int64(100*time.Microsecond)
+	unexplained := diff > tolerance || diff < -tolerance
+	if unexplained && p.suspect != offset-diff {
+		// The clock may have been set again a moment ago, and the event that says
+		// so be on its way: look twice before it is said that none does.
+		p.suspect = offset - diff
+		p.settle.Reset(settleWait)
+		return
+	}
+	p.suspect = 0
 	p.errorNS.Store(bound)
 	p.offsets.Set(boot, offset)
-	// Small differences are the errors of both readings.
-	if tolerance := bound + int64(100*time.Microsecond); diff > tolerance || diff < -tolerance {
+	if unexplained {
 		e := p.event(event.TypeClockStep, 0, boot, event.SourceTimerFD)
 		e.ClockStep = &event.ClockStep{StepNS: diff, StepErrorNS: tolerance, StepSource: "timerfd"}
 		p.emit(e)

@@ -100,10 +100,16 @@ func (in *intake) Clock(raw []byte) {
 	s.seq = in.seq.Add(1)
 	if in.clockRec.Parse(raw) == nil {
 		w := &in.clockRec.Clock
-		if step, ok := wire.StepOf(w, in.offsets.At(w.H.BoottimeNs), in.errorNS.Load()); ok {
+		was := in.errorNS.Load()
+		if step, ok := wire.StepOf(w, in.offsets.At(w.H.BoottimeNs), was); ok {
 			s.held = step
 			s.step = &s.held
 			in.offsets.Set(step.BootNS, in.offsets.At(w.H.BoottimeNs)+step.NS)
+			if step.ErrorNS > 0 {
+				// What the clock was set to is known, when it was set to within this:
+				// the next step builds on it, until the offset is sampled again.
+				in.errorNS.Store(step.ErrorNS - was)
+			}
 		}
 	}
 	in.clock.full <- s

@@ -52,6 +52,7 @@ type pump struct {
 	daemons  daemons
 	sets     chan struct{}
 	settle   *time.Timer
+	suspect  int64 // the offset that did not explain the clock when last looked
 	received map[string]uint64
 	written  map[string]uint64
 	shown    uint64

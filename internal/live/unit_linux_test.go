@@ -276,6 +276,10 @@ func TestUnexplainedStep(t *testing.T) {
 			r := newRig()
 			r.offsets = boottime.New(tt.known)
 			r.unexplainedStep()
+			if got := r.emitted(); len(got) != 0 {
+				t.Fatalf("told at the first look: %+v", got[0].ClockStep)
+			}
+			r.unexplainedStep()
 			r.unexplainedStep() // it is known by now
 			got := r.emitted()
 			if tt.want == 0 {
