@@ -100,7 +100,8 @@ func (p *pump) unexplainedStep() {
 	p.suspect = 0
 	p.errorNS.Store(bound)
 	p.offsets.Set(boot, offset)
-	if unexplained {
+	// Where clock events are not asked for, a set only moves the times of others.
+	if unexplained && !p.opts.Tracer.NoClock {
 		e := p.event(event.TypeClockStep, 0, boot, event.SourceTimerFD)
 		e.ClockStep = &event.ClockStep{StepNS: diff, StepErrorNS: tolerance, StepSource: "timerfd"}
 		p.emit(e)

@@ -38,6 +38,17 @@ func watched(t *testing.T, r *Result, name string) []*event.Event {
 	return all
 }
 
+// explained checks that no set of the clock was taken for one by nobody: those
+// who set it here are all known.
+func explained(t *testing.T, name string, all []*event.Event) {
+	t.Helper()
+	for _, e := range all {
+		if e.Type == event.TypeClockStep {
+			t.Errorf("%s: a step of %d ns by nobody, at %v", name, e.ClockStep.StepNS, e.Time)
+		}
+	}
+}
+
 // complete checks that the session lost nothing.
 func complete(t *testing.T, name string, all []*event.Event) {
 	t.Helper()
@@ -71,10 +82,12 @@ func TestEvents(t *testing.T) {
 			events := watched(t, r, "watch")
 			report(t, "watch", CompareKills(r.Log, events, x))
 			report(t, "watch", CompareClock(clockCalls(t, r), events))
+			explained(t, "watch", events)
 			stormed(t, r, events)
 
 			contained := watched(t, r, "contained")
 			complete(t, "contained", contained)
+			explained(t, "contained", contained)
 			report(t, "contained", CompareKills(r.Log, contained, x))
 			foreign(t, contained)
 		})
@@ -166,6 +179,7 @@ func TestRungs(t *testing.T) {
 					Derived: rung.derived,
 				}))
 				report(t, rung.name, CompareClock(clockCalls(t, r), events))
+				explained(t, rung.name, events)
 			}
 		})
 	}
