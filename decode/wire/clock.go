@@ -15,7 +15,7 @@ type Step struct {
 	NS      int64  // forward: positive
 	ErrorNS int64  // bound
 	Source  string // argument, offset
-	BootNS  uint64 // from then on
+	BootNS  uint64 // from then on: right after the call began
 }
 
 // maxCall bounds how long a call can take, in nanoseconds: no overflow follows.
@@ -33,13 +33,13 @@ func StepOf(w *bpf.OomtraceWireClock, offset, offsetError int64) (Step, bool) {
 			return Step{}, false
 		}
 		ns, ok := timex.SetOffsetNS(w.In.Sec, w.In.Usec, w.In.Modes)
-		return Step{NS: ns, Source: "argument", BootNS: w.ExitNs}, ok
+		return Step{NS: ns, Source: "argument", BootNS: w.H.BoottimeNs + 1}, ok
 	case has(w.H.Valid, bpf.OomtraceWireClockValidWIRE_CLOCK_TIME) && w.ExitNs >= w.H.BoottimeNs && w.ExitNs-w.H.BoottimeNs < maxCall:
 		// The clock was set somewhere between entry and return.
 		half := int64(w.ExitNs-w.H.BoottimeNs) / 2
 		now := int64(w.H.BoottimeNs) + half
 		to := w.Sec*1e9 + w.Nsec
-		return Step{NS: to - now - offset, ErrorNS: half + 1 + offsetError, Source: "offset", BootNS: w.ExitNs}, true
+		return Step{NS: to - now - offset, ErrorNS: half + 1 + offsetError, Source: "offset", BootNS: w.H.BoottimeNs + 1}, true
 	}
 	return Step{}, false
 }

@@ -180,7 +180,7 @@ func TestStep(t *testing.T) {
 			if !ok {
 				return
 			}
-			tt.want.BootNS = w.ExitNs
+			tt.want.BootNS = w.H.BoottimeNs + 1
 			if diff := cmp.Diff(*tt.want, step); diff != "" {
 				t.Error(diff)
 			}

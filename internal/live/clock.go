@@ -14,6 +14,11 @@ import (
 const (
 	summaryEvery = time.Minute
 	daemonsLimit = 32
+
+	// explainWait is how long a change of the clock waits for the event that
+	// explains it.
+	explainWait   = 500 * time.Millisecond
+	suspectsLimit = 16
 )
 
 // clock handles one record of the clock ring.
@@ -76,35 +81,51 @@ func (p *pump) identify(c *event.Clock) {
 	c.Daemon = who.daemon
 }
 
-// unexplainedStep looks, some moments after the clock was set, whether the
-// events explain where it is now.
-func (p *pump) unexplainedStep() {
-	// What explains it may be waiting: it comes first, and we are asked again.
-	if len(p.in.clock.full) > 0 {
-		p.settle.Reset(settleWait)
-		return
-	}
+// suspect is a change of the offset that no event explained when it was seen.
+type suspect struct {
+	boot      uint64 // when the offset was sampled
+	offset    int64
+	tolerance int64
+	due       time.Time
+}
+
+// lookAtClock compares, some moments after the clock was set, where it is with
+// where the events say it should be.
+func (p *pump) lookAtClock() {
+	p.tellSteps(time.Now())
 	offset, bound := sampleOffset()
 	boot := boottimeNS()
 	diff := offset - p.offsets.Last()
 	// Small differences are the errors of both readings.
-	tolerance := bound + p.errorNS.Load() + int64(100*time.Microsecond)
-	unexplained := diff > tolerance || diff < -tolerance
-	if unexplained && p.suspect != offset-diff {
-		// The clock may have been set again a moment ago, and the event that says
-		// so be on its way: look twice before it is said that none does.
-		p.suspect = offset - diff
-		p.settle.Reset(settleWait)
-		return
-	}
-	p.suspect = 0
-	p.errorNS.Store(bound)
+	tolerance := bound + p.errorNS.Swap(bound) + int64(100*time.Microsecond)
 	p.offsets.Set(boot, offset)
-	// Where clock events are not asked for, a set only moves the times of others.
-	if unexplained && !p.opts.Tracer.NoClock {
-		e := p.event(event.TypeClockStep, 0, boot, event.SourceTimerFD)
+	if (diff > tolerance || diff < -tolerance) && len(p.suspects) < suspectsLimit {
+		p.suspects = append(p.suspects, suspect{boot, offset, tolerance, time.Now().Add(explainWait)})
+	}
+	if len(p.suspects) > 0 {
+		p.settle.Reset(time.Until(p.suspects[0].due))
+	}
+}
+
+// tellSteps emits the changes that nothing has explained until now. What explains
+// one is a step before the sample; it comes late when the one who set the clock
+// lost the CPU inside the call.
+func (p *pump) tellSteps(now time.Time) {
+	for len(p.suspects) > 0 && !p.suspects[0].due.After(now) {
+		s := p.suspects[0]
+		p.suspects = p.suspects[1:]
+		diff := s.offset - p.offsets.At(s.boot-1)
+		tolerance := s.tolerance + p.in.stepErrorNS.Load()
+		// Where clock events are not asked for, a set only moves the times of others.
+		if p.opts.Tracer.NoClock || diff <= tolerance && diff >= -tolerance {
+			continue
+		}
+		e := p.event(event.TypeClockStep, 0, s.boot, event.SourceTimerFD)
 		e.ClockStep = &event.ClockStep{StepNS: diff, StepErrorNS: tolerance, StepSource: "timerfd"}
 		p.emit(e)
+	}
+	if len(p.suspects) == 0 {
+		p.in.stepErrorNS.Store(0)
 	}
 }
 

@@ -31,11 +31,13 @@ type slot struct {
 
 // intake takes records from the rings' readers, one goroutine each.
 type intake struct {
-	seq        *atomic.Uint64
-	offsets    *boottime.Offsets
-	errorNS    *atomic.Int64
-	oom, clock queue
-	done       <-chan struct{}
+	seq     *atomic.Uint64
+	offsets *boottime.Offsets
+	errorNS *atomic.Int64
+	// stepErrorNS is the largest bound of a step since the pump last had no doubt.
+	stepErrorNS atomic.Int64
+	oom, clock  queue
+	done        <-chan struct{}
 
 	clockRec wire.Record // the clock reader's own
 }
@@ -109,6 +111,7 @@ func (in *intake) Clock(raw []byte) {
 				// What the clock was set to is known, when it was set to within this:
 				// the next step builds on it, until the offset is sampled again.
 				in.errorNS.Store(step.ErrorNS - was)
+				in.stepErrorNS.Store(max(in.stepErrorNS.Load(), step.ErrorNS))
 			}
 		}
 	}

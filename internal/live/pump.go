@@ -26,8 +26,8 @@ const (
 	markWait = 200 * time.Millisecond
 	// symbolWait is how long the first kill waits for the symbol table.
 	symbolWait = 2 * time.Second
-	// settleWait is how long a set of the clock waits for the event that
-	// explains it: the watcher may be told first.
+	// settleWait is how long after a set the clock is looked at: usually the event
+	// that explains it has come by then.
 	settleWait = 20 * time.Millisecond
 	// lateLimit bounds the snapshots that are waited for after their line.
 	lateLimit = 64
@@ -52,7 +52,7 @@ type pump struct {
 	daemons  daemons
 	sets     chan struct{}
 	settle   *time.Timer
-	suspect  int64 // the offset that did not explain the clock when last looked
+	suspects []suspect // oldest first
 	received map[string]uint64
 	written  map[string]uint64
 	shown    uint64
@@ -128,7 +128,7 @@ func (p *pump) run(stopped <-chan struct{}) {
 			case <-p.sets:
 				p.settle.Reset(settleWait)
 			case <-p.settle.C:
-				p.unexplainedStep()
+				p.lookAtClock()
 			case <-stopped:
 				p.drain()
 				return
@@ -156,6 +156,7 @@ func (p *pump) drain() {
 		default:
 			p.letOut(func(sharer) bool { return true })
 			p.takeLate()
+			p.tellSteps(time.Now().Add(explainWait))
 			if p.daemons.pending() {
 				p.summarise()
 			}

@@ -275,12 +275,13 @@ func TestUnexplainedStep(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRig()
 			r.offsets = boottime.New(tt.known)
-			r.unexplainedStep()
+			r.lookAtClock()
 			if got := r.emitted(); len(got) != 0 {
 				t.Fatalf("told at the first look: %+v", got[0].ClockStep)
 			}
-			r.unexplainedStep()
-			r.unexplainedStep() // it is known by now
+			later := time.Now().Add(explainWait)
+			r.tellSteps(later)
+			r.tellSteps(later) // once
 			got := r.emitted()
 			if tt.want == 0 {
 				if len(got) != 0 {
@@ -301,10 +302,13 @@ func TestUnexplainedStep(t *testing.T) {
 		})
 	}
 
-	// The event that explains it comes first.
+	// The event that explains it comes late, and is about a moment before.
 	r := newRig()
-	r.in.clock.full <- <-r.in.clock.free
-	r.unexplainedStep()
+	r.offsets = boottime.New(offset - int64(time.Second))
+	before := boottimeNS()
+	r.lookAtClock()
+	r.offsets.Set(before, offset)
+	r.tellSteps(time.Now().Add(explainWait))
 	if got := r.emitted(); len(got) != 0 {
 		t.Errorf("told %+v", got[0])
 	}
@@ -325,8 +329,8 @@ func TestIntakeStep(t *testing.T) {
 		t.Fatal(err)
 	}
 	in.Clock(raw[:w.H.Len])
-	if offsets.At(109) != 1000 || offsets.At(110) != 1500 {
-		t.Errorf("offsets %d, %d", offsets.At(109), offsets.At(110))
+	if offsets.At(100) != 1000 || offsets.At(101) != 1500 {
+		t.Errorf("offsets %d, %d", offsets.At(100), offsets.At(101))
 	}
 	s := <-in.clock.full
 	if s.seq != 1 || s.step == nil || s.step.NS != 500 {
