@@ -44,6 +44,12 @@ func StepOf(w *bpf.OomtraceWireClock, offset, offsetError int64) (Step, bool) {
 	return Step{}, false
 }
 
+// IsWarp says whether a call moved the clock by the time zone, whose size no
+// argument tells.
+func IsWarp(w *bpf.OomtraceWireClock) bool {
+	return bpf.OomtraceWireClockFunc(w.Func) == bpf.OomtraceWireClockFuncWIRE_CLOCK_WARP && w.Ret == 0
+}
+
 func isAdjtimex(w *bpf.OomtraceWireClock) bool {
 	switch bpf.OomtraceWireClockFunc(w.Func) {
 	case bpf.OomtraceWireClockFuncWIRE_CLOCK_DO_ADJTIMEX,

@@ -103,7 +103,16 @@ func (in *intake) Clock(raw []byte) {
 	if in.clockRec.Parse(raw) == nil {
 		w := &in.clockRec.Clock
 		was := in.errorNS.Load()
-		if step, ok := wire.StepOf(w, in.offsets.At(w.H.BoottimeNs), was); ok {
+		step, ok := wire.StepOf(w, in.offsets.At(w.H.BoottimeNs), was)
+		if !ok && wire.IsWarp(w) {
+			// Its size is in no argument: the clock shows it.
+			offset, bound := sampleOffset()
+			step, ok = wire.Step{
+				NS: offset - in.offsets.At(w.H.BoottimeNs), ErrorNS: bound + was,
+				Source: "offset", BootNS: w.H.BoottimeNs + 1,
+			}, true
+		}
+		if ok {
 			s.held = step
 			s.step = &s.held
 			in.offsets.Set(step.BootNS, in.offsets.At(w.H.BoottimeNs)+step.NS)

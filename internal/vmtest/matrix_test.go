@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -215,6 +216,55 @@ func TestPrivileges(t *testing.T) {
 			}
 			report(t, "capable", CompareKills(r.Log, watched(t, r, "capable"), x))
 		})
+	}
+}
+
+// TestWarp has the first time zone after a boot move the clock by an hour: by a
+// known process where the function is hooked, else by nobody.
+func TestWarp(t *testing.T) {
+	lab := NewLab(t)
+	for _, k := range Kernels() {
+		t.Run(k.String(), func(t *testing.T) {
+			t.Parallel()
+			names := []string{"best", "kprobe", "timerfd"}
+			r := lab.Boot(t, k, Options{Programs: []string{"cmd/oomtrace"}, Scenario: scenario.Scenario{Steps: []scenario.Step{
+				watch("best"),
+				watch("kprobe").With("OOMTRACE_FORBID=fentry"),
+				watch("timerfd").With("OOMTRACE_FORBID=fentry,kprobe"),
+				scenario.Run("warp", scenario.Guest, "clock", "warp"),
+				scenario.Stop("best"), scenario.Stop("kprobe"), scenario.Stop("timerfd"),
+			}}})
+			for _, name := range names {
+				var told []string
+				for _, e := range watched(t, r, name) {
+					switch e.Type {
+					case event.TypeClockAdjust:
+						c := e.Clock
+						want(t, name+": who", c.Process.PID, r.Report.Procs["warp"].PID)
+						want(t, name+": op", c.Op, event.OpSettimeofday)
+						want(t, name+": function", c.Function, "timekeeping_warp_clock")
+						anHour(t, name, c.StepNS, c.StepErrorNS)
+						told = append(told, "adjust")
+					case event.TypeClockStep:
+						anHour(t, name, &e.ClockStep.StepNS, &e.ClockStep.StepErrorNS)
+						told = append(told, "step")
+					}
+				}
+				expected := "adjust"
+				if name == "timerfd" {
+					expected = "step"
+				}
+				want(t, name+": told", strings.Join(told, " "), expected)
+			}
+		})
+	}
+}
+
+func anHour(t *testing.T, name string, step, bound *int64) {
+	t.Helper()
+	const hour = int64(time.Hour)
+	if step == nil || bound == nil || max(*step, hour)-min(*step, hour) > *bound+int64(time.Millisecond) {
+		t.Errorf("%s: step %v ± %v, want an hour", name, deref(step), deref(bound))
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"runtime"
 	"sync/atomic"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -21,7 +22,8 @@ import (
 
 // clock OP [flags]: one change of the clock; prints a scenario.ClockResult. OP
 // is settimeofday, clock_settime, setoffset, slew or pll (with -by), frequency
-// (-ppm), tick (-tick) or read.
+// (-ppm), tick (-tick), warp (the first time zone after the boot, an hour west) or
+// read.
 func clock(args []string) error {
 	f := flag.NewFlagSet("clock", flag.ContinueOnError)
 	step := f.Duration("by", 0, "step or slew by this much")
@@ -68,6 +70,14 @@ func clock(args []string) error {
 		call = adjust(unix.Timex{Modes: unix.ADJ_FREQUENCY, Freq: int64(*ppm * 65536)})
 	case "tick":
 		call = adjust(unix.Timex{Modes: unix.ADJ_TICK, Tick: *tick})
+	case "warp":
+		call = func() error {
+			zone := [2]int32{60, 0} // struct timezone
+			if _, _, errno := unix.Syscall(unix.SYS_SETTIMEOFDAY, 0, uintptr(unsafe.Pointer(&zone)), 0); errno != 0 {
+				return errno
+			}
+			return nil
+		}
 	case "read":
 		call = adjust(unix.Timex{})
 	default:
