@@ -53,6 +53,8 @@ type Tracer struct {
 	gfpFormat []byte
 	memlock   error // why RLIMIT_MEMLOCK could not be raised, where it counts
 
+	threadRSSPages uint64
+
 	// Whether the kernel counts what its programs and probes missed.
 	knowsRecursion, knowsMissed bool
 
@@ -94,6 +96,9 @@ func Open(opts Options) (_ *Tracer, err error) {
 			return nil, classify("read the kernel's BTF", err)
 		}
 		return nil, fmt.Errorf("%w: it has no BTF (CONFIG_DEBUG_INFO_BTF), without which the programs cannot know its structures: %w", ErrNotSupported, err)
+	}
+	if t.kernel.structHas("task_rss_stat", "count") {
+		t.threadRSSPages = taskRSSThreshold
 	}
 	t.knowsRecursion = t.kernel.structHas("bpf_prog_info", "recursion_misses")
 	t.knowsMissed = t.kernel.structHas("bpf_link_info", "missed")
@@ -160,6 +165,14 @@ func (t *Tracer) readGFPFormat() []byte {
 	}
 	return format
 }
+
+// taskRSSThreshold is TASK_RSS_EVENTS_THRESH (mm/memory.c).
+const taskRSSThreshold = 64
+
+// ThreadRSSPages is how many pages of a resident counter each thread may keep to
+// itself on this kernel; 0 where there is no such cache, since commit f1a7941243c1
+// ("mm: convert mm's rss stats into percpu_counter").
+func (t *Tracer) ThreadRSSPages() uint64 { return t.threadRSSPages }
 
 // GFPFormat is the format of a tracepoint that names allocation flags as this
 // kernel does; nil when it could not be read or no hook sees such flags.

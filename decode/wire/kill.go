@@ -41,7 +41,10 @@ type Machine struct {
 	// RAMPages and SwapPages are totalram_pages and total_swap_pages, for the
 	// kernel's own arithmetic where no hook saw its result; nil: unknown.
 	RAMPages, SwapPages *uint64
-	Syscalls            Syscalls
+	// ThreadRSSPages is how many pages of a resident counter a thread may keep to
+	// itself, on kernels that count so.
+	ThreadRSSPages uint64
+	Syscalls       Syscalls
 }
 
 // Decoder turns records into events' payloads. Its methods are for one
@@ -146,8 +149,11 @@ func (d *Decoder) victim(w *bpf.OomtraceWireKill, tail []int8) event.Victim {
 			v.SwapBytes = d.bytes(w.SwapPages)
 		}
 	}
-	if has(valid, bpf.OomtraceWireKillValidWIRE_KILL_RSS_ERROR) {
+	switch {
+	case has(valid, bpf.OomtraceWireKillValidWIRE_KILL_RSS_ERROR):
 		v.RSSErrorBytes = d.bytes(w.RssErrorPages)
+	case d.Machine.ThreadRSSPages > 0 && v.AnonRSSBytes != nil && v.Threads != nil:
+		v.RSSErrorBytes = d.bytes(d.Machine.ThreadRSSPages * uint64(*v.Threads))
 	}
 	if has(valid, bpf.OomtraceWireKillValidWIRE_KILL_PGTABLES) {
 		v.PgtablesBytes = event.Ptr(w.PgtablesBytes)

@@ -239,6 +239,7 @@ func TestKill(t *testing.T) {
 		"boot id not known":        {func(_ *killRecord, m *Machine) { m.BootID = "0f1e2d3c" }, map[string]string{"episode": "0f1e2d3c-123456"}},
 		"without invocation hook":  {func(w *killRecord, _ *Machine) { w.H.Valid &^= bits(bpf.OomtraceWireKillValidWIRE_KILL_INVOCATION) }, map[string]string{"episode": "0f1e2d3c-123456", "sources.episode": "computed"}},
 		"order of no allocation":   {func(w *killRecord, _ *Machine) { w.Order = -2 }, map[string]string{"trigger.order": "", "scope": "memcg"}},
+		"threads' own counts":      {func(_ *killRecord, m *Machine) { m.ThreadRSSPages = 64 }, map[string]string{"victim.rss_error_bytes": "2097152"}},
 		"large pages":              {func(_ *killRecord, m *Machine) { m.PageSize = 16384 }, map[string]string{"victim.anon_rss_bytes": "65536000", "limit.bytes": "134217728"}},
 		"unlimited, large pages":   {func(w *killRecord, m *Machine) { m.PageSize = 16384; w.Memcgs[0].Max = (1<<63 - 1) / 16384 }, map[string]string{"limit.unlimited": "true", "limit.bytes": ""}},
 		"nspid that is not known":  {func(w *killRecord, _ *Machine) { w.Victim.Nspid = 0 }, map[string]string{"victim.nspid": ""}},

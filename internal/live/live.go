@@ -197,6 +197,7 @@ func (s *session) machine() {
 	m := &s.decoder.Machine
 	m.PageSize = uint64(os.Getpagesize())
 	m.BootID = s.host.BootID
+	m.ThreadRSSPages = s.tracer.ThreadRSSPages()
 	m.Syscalls = wire.SyscallsOf(s.host.Arch)
 	var si unix.Sysinfo_t
 	if unix.Sysinfo(&si) == nil {
