@@ -4,9 +4,6 @@ package tracer
 
 import (
 	"fmt"
-	"slices"
-	"strings"
-	"time"
 
 	"github.com/oomtrace/oomtrace/bpf"
 )
@@ -90,26 +87,4 @@ func (t *Tracer) probeMissed() *uint64 {
 		return nil
 	}
 	return &sum
-}
-
-// ProgramStats is what one program has cost. The kernel fills in Runs and Runtime
-// only while kernel.bpf_stats_enabled is set.
-type ProgramStats struct {
-	Name    string
-	Runs    uint64
-	Runtime time.Duration
-}
-
-// Programs lists the loaded programs and their cost.
-func (t *Tracer) Programs() ([]ProgramStats, error) {
-	out := make([]ProgramStats, 0, len(t.programs))
-	for name, p := range t.programs {
-		st, err := p.Stats()
-		if err != nil {
-			return nil, fmt.Errorf("read statistics of %s: %w", name, err)
-		}
-		out = append(out, ProgramStats{Name: name, Runs: st.RunCount, Runtime: st.Runtime})
-	}
-	slices.SortFunc(out, func(a, b ProgramStats) int { return strings.Compare(a.Name, b.Name) })
-	return out, nil
 }
