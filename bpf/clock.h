@@ -167,6 +167,14 @@ static __always_inline bool is_read(u32 modes)
 	       ((modes & ADJ_OFFSET_SS_READ) == ADJ_OFFSET_SS_READ && !(modes & ADJ_SETOFFSET));
 }
 
+/* Whether a's argument is b's. A timex on the kernel's stack lies elsewhere with
+ * each call (commit 39218ff4c625 ("stack: Optionally randomize kernel stack
+ * offset each syscall")); where it does not, its modes tell. */
+static __always_inline bool same_call(const struct clock_call *a, const struct clock_call *b)
+{
+	return a->func == b->func && a->arg == b->arg && a->sec == b->sec && a->nsec == b->nsec;
+}
+
 /*
  * The end of a call. seen is what its end alone knows of it (func 0: nothing),
  * for when its beginning was missed: fentry programs are skipped while the same
@@ -175,14 +183,16 @@ static __always_inline bool is_read(u32 modes)
 static __always_inline void finish_call(s32 ret, struct clock_call *seen)
 {
 	u64 id = bpf_get_current_pid_tgid();
-	struct clock_call *call = bpf_map_lookup_elem(&clock_calls, &id);
+	struct clock_call *begun = bpf_map_lookup_elem(&clock_calls, &id);
+	struct clock_call *call = begun;
 	struct wire_clock *c;
 
-	if (!call) {
-		if (!seen->func)
-			return; /* a read of the clock, or begun before we came */
+	if (!call && !seen->func)
+		return; /* a read of the clock, or begun before we came */
+	/* The thread's call before this one may have left its own behind: its end
+	 * was missed, and this one's beginning. */
+	if (!call || (seen->func && !same_call(call, seen)))
 		call = seen;
-	}
 	c = leave_call(call, ret);
 	if (c) {
 		bool read = false;
@@ -191,13 +201,17 @@ static __always_inline void finish_call(s32 ret, struct clock_call *seen)
 			GOT(c->h.valid, c->failed, WIRE_CLOCK_OUT,
 			    read_timex(&c->out, (void *)call->arg,
 				       call->func != WIRE_CLOCK_DO_ADJTIMEX));
-			/* Left behind by a call whose end was missed. */
 			read = (c->h.valid & (1 << WIRE_CLOCK_OUT)) && is_read(c->out.modes);
+			/* The kernel leaves the modes as they were asked for. */
+			if (call == begun && seen->func && c->in.modes != c->out.modes) {
+				c->h.valid &= ~(1ULL << WIRE_CLOCK_IN);
+				c->h.boottime_ns = c->exit_ns;
+			}
 		}
 		if (!read)
 			submit_clock(c);
 	}
-	if (call != seen)
+	if (begun)
 		bpf_map_delete_elem(&clock_calls, &id);
 }
 
