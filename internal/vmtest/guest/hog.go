@@ -13,6 +13,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 	"unsafe"
@@ -61,12 +62,16 @@ func hog(args []string) error {
 	if err := setComm(name); err != nil {
 		return err
 	}
+	var started sync.WaitGroup
 	for range *threads {
+		started.Add(1)
 		go func() {
 			runtime.LockOSThread()
+			started.Done()
 			pause()
 		}()
 	}
+	started.Wait()
 	if *gate != "" {
 		fd, err := unix.Open(*gate, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
@@ -101,20 +106,45 @@ func hog(args []string) error {
 	return nil
 }
 
-// touch maps and writes mib MiB; 0 is without end.
+// touch maps and writes mib MiB; 0 is without end. It leaves the runtime nothing
+// to do meanwhile: starting a thread for other work allocates too, and would run
+// into the limit in another thread's name.
 func touch(mib int) error {
-	const chunk = 1 << 20
-	page := os.Getpagesize()
-	for i := 0; mib == 0 || i < mib; i++ {
-		p, err := unix.Mmap(-1, 0, chunk, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
-		if err != nil {
-			return fmt.Errorf("map memory: %w", err)
-		}
-		for k := 0; k < chunk; k += page {
-			p[k] = 1
-		}
+	runtime.GOMAXPROCS(1)
+	all := unix.Sigset_t{}
+	for i := range all.Val {
+		all.Val[i] = ^all.Val[i]
+	}
+	// Preemption comes as a signal, and at calls that may grow the stack.
+	var old unix.Sigset_t
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &old); err != nil {
+		return fmt.Errorf("block signals: %w", err)
+	}
+	errno := touchRaw(uintptr(mib), uintptr(os.Getpagesize()))
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil); err != nil {
+		return fmt.Errorf("unblock signals: %w", err)
+	}
+	if errno != 0 {
+		return fmt.Errorf("map memory: %w", errno)
 	}
 	return nil
+}
+
+//go:nosplit
+func touchRaw(mib, page uintptr) syscall.Errno {
+	const chunk = 1 << 20
+	for i := uintptr(0); mib == 0 || i < mib; i++ {
+		p, _, errno := syscall.RawSyscall6(unix.SYS_MMAP, 0, chunk,
+			unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, ^uintptr(0), 0)
+		if errno != 0 {
+			return errno
+		}
+		memory := *(*unsafe.Pointer)(unsafe.Pointer(&p)) // not the runtime's memory
+		for k := uintptr(0); k < chunk; k += page {
+			*(*byte)(unsafe.Add(memory, k)) = 1
+		}
+	}
+	return 0
 }
 
 // setComm names the calling thread; for the leader, that is the process.
