@@ -82,6 +82,7 @@ func hog(args []string) error {
 			return fmt.Errorf("hog: %w", err)
 		}
 	}
+	runtime.GOMAXPROCS(1)
 	if *worker {
 		done := make(chan error)
 		go func() {
@@ -106,11 +107,11 @@ func hog(args []string) error {
 	return nil
 }
 
-// touch maps and writes mib MiB; 0 is without end. It leaves the runtime nothing
-// to do meanwhile: starting a thread for other work allocates too, and would run
-// into the limit in another thread's name.
+// touch maps and writes mib MiB; 0 is without end. With as many processors
+// (GOMAXPROCS) as goroutines that never yield, this one included, the runtime has
+// none to start a thread for meanwhile: that allocates too, and would run into the
+// limit in another thread's name.
 func touch(mib int) error {
-	runtime.GOMAXPROCS(1)
 	all := unix.Sigset_t{}
 	for i := range all.Val {
 		all.Val[i] = ^all.Val[i]
