@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The checks that need no test run: formatting, vet, builds for other systems,
-# and that the committed BPF objects are what their sources generate.
+# The checks that need no test run: formatting, tidy modules, vet, builds for other
+# systems, and that the committed BPF objects are what their sources generate.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,6 +19,8 @@ unformatted=$(gofmt -l "${go_files[@]}")
 if [ ${#c_files[@]} -gt 0 ]; then
 	clang-format-16 --dry-run --Werror "${c_files[@]}" || fail "C is not formatted, run 'make fmt'"
 fi
+
+go mod tidy -diff >/dev/null || fail "go.mod or go.sum is not tidy, run 'go mod tidy'"
 
 go vet ./...
 
