@@ -174,7 +174,7 @@ func (c *cgroup) disable() error {
 	if c.enabled == "" {
 		return nil
 	}
-	others, err := filepath.Glob(filepath.Join(filepath.Dir(c.enabled), cgroupPrefix+"*"))
+	others, err := simulations(filepath.Dir(c.enabled))
 	if err != nil || len(others) > 0 {
 		return err
 	}
@@ -277,17 +277,33 @@ func (c *cgroup) remove(ctx context.Context) error {
 // sweep removes the cgroups that crashed runs left in dir. The kernel refuses
 // to remove one that has a process in it.
 func sweep(dir string) {
-	left, err := filepath.Glob(filepath.Join(dir, cgroupPrefix+"*"))
+	left, err := simulations(dir)
 	if err != nil {
 		return
 	}
-	for _, path := range left {
-		pid, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(path), cgroupPrefix))
+	for _, name := range left {
+		pid, err := strconv.Atoi(strings.TrimPrefix(name, cgroupPrefix))
 		if err != nil || pid <= 0 || !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 			continue
 		}
-		_ = os.Remove(path) // if it is in use it is not ours to remove
+		_ = os.Remove(filepath.Join(dir, name)) // if it is in use it is not ours to remove
 	}
+}
+
+// simulations lists the cgroups of simulations in dir. It matches no pattern, for
+// which the backslashes of systemd's names would be escapes.
+func simulations(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("list simulations: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), cgroupPrefix) {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
 }
 
 func hasWord(file, word string) bool {

@@ -196,12 +196,12 @@ func TestSweep(t *testing.T) {
 	if err := ended.Run(); err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), `app-a\x2db[1].slice`) // as systemd escapes
 	stale := cgroupPrefix + strconv.Itoa(ended.Process.Pid)
 	keep := []string{cgroupPrefix + strconv.Itoa(os.Getpid()), cgroupPrefix + "x", "other"}
 	slices.Sort(keep)
 	for _, name := range append(keep, stale) {
-		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -216,6 +216,30 @@ func TestSweep(t *testing.T) {
 	}
 	if diff := cmp.Diff(keep, left); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// The controller stays for as long as another simulation is there.
+func TestDisable(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), `app-a\x2db.slice`)
+	other := filepath.Join(dir, cgroupPrefix+"1")
+	if err := os.MkdirAll(other, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c := &cgroup{enabled: filepath.Join(dir, "cgroup.subtree_control")}
+	for _, want := range []string{"", "-memory"} {
+		if err := os.WriteFile(c.enabled, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.disable(); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(c.enabled); err != nil || string(got) != want {
+			t.Errorf("wrote %q (%v), want %q", got, err, want)
+		}
+		if err := os.RemoveAll(other); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
