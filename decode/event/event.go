@@ -125,6 +125,9 @@ type LostCounts struct {
 	Read        *uint64 `json:"read,omitempty"`         // reads of kernel memory that failed
 	Recursion   *uint64 `json:"recursion,omitempty"`    // programs skipped since another ran (5.12+)
 	ProbeMissed *uint64 `json:"probe_missed,omitempty"` // probes that did not fire
+	// Record counts events that could not be recorded, as on a full disk; absent
+	// when nothing is recorded.
+	Record *uint64 `json:"record,omitempty"`
 }
 
 // Lost reports new losses as they are noticed.
@@ -420,7 +423,9 @@ type Clock struct {
 	Function string    `json:"function,omitempty"` // the kernel function or tracepoint seen
 	Kind     ClockKind `json:"kind"`
 	Process  Task      `json:"process"`
-	Daemon   bool      `json:"daemon"` // the time daemon's own discipline
+	// Daemon says whether the caller is a time daemon; absent when /proc did not
+	// tell, as of a process that has ended.
+	Daemon *bool `json:"daemon,omitempty"`
 	// StepNS is the change of (REALTIME - BOOTTIME).
 	StepNS      *int64 `json:"step_ns,omitempty"`
 	StepErrorNS *int64 `json:"step_error_ns,omitempty"` // bound

@@ -37,7 +37,7 @@ func (p *pump) clock(s *slot) {
 	boot := w.H.BoottimeNs
 	c := p.decoder.Clock(&p.rec, step)
 	p.identify(c)
-	if c.Daemon && c.StepNS == nil && c.Errno == "" && p.opts.Daemon != DaemonAll {
+	if c.Daemon != nil && *c.Daemon && c.StepNS == nil && c.Errno == "" && p.opts.Daemon != DaemonAll {
 		p.received[string(event.TypeClockAdjust)]++
 		if p.opts.Daemon == DaemonSummary {
 			if len(p.daemons.sums) >= daemonsLimit {
@@ -78,7 +78,7 @@ func (p *pump) identify(c *event.Clock) {
 		p.daemons.remember(key, who)
 	}
 	who.identity.FillTask(t)
-	c.Daemon = who.daemon
+	c.Daemon = &who.daemon
 }
 
 // suspect is a change of the offset that no event explained when it was seen.

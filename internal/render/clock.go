@@ -43,7 +43,7 @@ func clockRow(e *event.Event, wide bool, loc *time.Location) row {
 	}
 	clockChanges(c, k)
 	c.add(labelled("by", or(string(k.Op), k.Function)))
-	if k.Daemon {
+	if k.Daemon != nil && *k.Daemon {
 		c.add("time daemon")
 	}
 	if wide {

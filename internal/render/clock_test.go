@@ -27,7 +27,7 @@ func TestClockRow(t *testing.T) {
 		{"step of unknown size", event.Clock{Kind: event.KindStep, Function: "do_settimeofday64"}, "clock set (by how much is not known) · by do_settimeofday64"},
 		{"refused step", event.Clock{Kind: event.KindStep, StepNS: ns(-5e9), Errno: "EPERM"}, "tried to move the clock back 5 s: refused, EPERM (not permitted)"},
 		{"refused frequency", event.Clock{Kind: event.KindFrequency, After: ppm(3), Errno: "EINVAL"}, "tried to change the clock's speed: refused, EINVAL (not a valid request)"},
-		{"slew", event.Clock{Kind: event.KindSlew, SlewNS: ns(12_300_000), Op: event.OpAdjtimex, Daemon: true}, "clock slewed forward 12.300 ms (gradually) · by adjtimex · time daemon"},
+		{"slew", event.Clock{Kind: event.KindSlew, SlewNS: ns(12_300_000), Op: event.OpAdjtimex, Daemon: event.Ptr(true)}, "clock slewed forward 12.300 ms (gradually) · by adjtimex · time daemon"},
 		{"frequency", event.Clock{Kind: event.KindFrequency, Before: ppm(12.3), After: ppm(10.1)}, "clock speed 12.300 ppm faster → 10.100 ppm faster"},
 		{"frequency, before unknown", event.Clock{Kind: event.KindFrequency, After: ppm(-10.1)}, "clock speed set to 10.100 ppm slower"},
 		{"frequency, no change", event.Clock{Kind: event.KindFrequency, Before: ppm(0), After: ppm(0)}, "clock speed set again to nominal"},

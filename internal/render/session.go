@@ -22,6 +22,7 @@ func losses(l event.LostCounts) []string {
 		{l.Read, "read", "of kernel memory failed (fields are absent)"},
 		{l.Recursion, "program run", "skipped (recursion)"},
 		{l.ProbeMissed, "probe hit", "missed"},
+		{l.Record, "event", "not recorded (the disk is full or failed)"},
 	} {
 		if c.n != nil && *c.n > 0 {
 			out = append(out, plural(*c.n, c.noun)+" "+c.what)

@@ -110,6 +110,7 @@ func lostCounts() event.LostCounts {
 		Read:        p(uint64(3)),
 		Recursion:   p(uint64(0)),
 		ProbeMissed: p(uint64(1)),
+		Record:      p(uint64(0)),
 	}
 }
 
@@ -409,6 +410,7 @@ func Clock() *event.Event {
 			Cgroup: &event.Cgroup{Version: 2, Path: "/user.slice/user-1000.slice/session-14.scope", ID: "2c11"},
 			Unit:   "session-14.scope",
 		},
+		Daemon:      p(false),
 		StepNS:      p(int64(-3_600_000_004_118)),
 		StepErrorNS: p(int64(840)),
 		StepSource:  "argument",
@@ -425,7 +427,7 @@ func ClockFrequency() *event.Event {
 		Function: "do_adjtimex",
 		Kind:     event.KindFrequency,
 		Process:  event.Task{PID: 612, TID: p(612), Comm: p("chronyd"), Exe: p("/usr/sbin/chronyd"), UID: p(uint32(107)), KThread: p(false), Unit: "chrony.service"},
-		Daemon:   true,
+		Daemon:   p(true),
 		SlewNS:   p(int64(-1500)),
 		Modes:    []string{"frequency", "tick", "offset"},
 		Before:   &event.ClockState{FreqPPM: p(-12.5), TickUS: p(int64(10000)), RatePPM: p(-12.5), Status: []string{"unsync"}, TAIS: p(37), AgeMS: p(int64(64021))},
