@@ -63,29 +63,53 @@ func Load(r io.Reader, opts Options) (*Table, error) {
 
 func load(r io.Reader, opts Options, lim limits) (*Table, error) {
 	l := newLoader(opts, lim)
-	br := bufio.NewReaderSize(r, maxLine)
-	for line := 1; ; line++ {
-		b, err := br.ReadSlice('\n')
-		if err != nil && err != io.EOF {
-			if errors.Is(err, bufio.ErrBufferFull) {
-				err = ErrSyntax
-			}
-			return nil, fmt.Errorf("load kernel symbols: line %d: %w", line, err)
-		}
-		if b = bytes.TrimSuffix(b, []byte("\n")); len(b) > 0 {
-			if err := l.line(b); err != nil {
-				return nil, fmt.Errorf("load kernel symbols: line %d: %w", line, err)
-			}
-		}
-		if err == io.EOF {
-			break
-		}
+	if err := l.read(r, func() bool { return false }); err != nil {
+		return nil, err
 	}
 	t, err := l.finish()
 	if err != nil {
 		return nil, fmt.Errorf("load kernel symbols: %w", err)
 	}
 	return t, nil
+}
+
+// hiddenAfter is how many text symbols without an address show that all are hidden.
+const hiddenAfter = 100
+
+// Check reads no more of /proc/kallsyms than is needed to tell whether Load would
+// find addresses in it. Its errors are those of Load.
+func Check(r io.Reader) error {
+	l := newLoader(Options{}, defaultLimits())
+	if err := l.read(r, func() bool { return l.visible || l.hidden > hiddenAfter }); err != nil {
+		return err
+	}
+	if _, err := l.finish(); err != nil {
+		return fmt.Errorf("load kernel symbols: %w", err)
+	}
+	return nil
+}
+
+// read takes lines to the end of r, or until enough says so.
+func (l *loader) read(r io.Reader, enough func() bool) error {
+	br := bufio.NewReaderSize(r, maxLine)
+	for line := 1; !enough(); line++ {
+		b, err := br.ReadSlice('\n')
+		if err != nil && err != io.EOF {
+			if errors.Is(err, bufio.ErrBufferFull) {
+				err = ErrSyntax
+			}
+			return fmt.Errorf("load kernel symbols: line %d: %w", line, err)
+		}
+		if b = bytes.TrimSuffix(b, []byte("\n")); len(b) > 0 {
+			if err := l.line(b); err != nil {
+				return fmt.Errorf("load kernel symbols: line %d: %w", line, err)
+			}
+		}
+		if err == io.EOF {
+			break
+		}
+	}
+	return nil
 }
 
 // loader fills a table line by line.
@@ -99,6 +123,7 @@ type loader struct {
 
 	seen     bool // a text symbol
 	visible  bool // a text symbol that has an address
+	hidden   int  // text symbols that have none
 	modIndex map[string]uint16
 	lastMod  uint16
 
@@ -153,6 +178,7 @@ func (l *loader) line(b []byte) error {
 	case 'T', 't', 'W', 'w':
 		l.seen = true
 		if addr == 0 {
+			l.hidden++
 			return nil
 		}
 		l.visible = true

@@ -420,3 +420,32 @@ func FuzzLoad(f *testing.F) {
 		Trace([]uint64{addr, addr + 1, addr * 2}, table)
 	})
 }
+
+// Check tells hidden addresses from the first lines alone, and takes the zeros of
+// per-CPU symbols for what they are.
+func TestCheck(t *testing.T) {
+	hidden := strings.Repeat("0000000000000000 T hidden\n", 2*hiddenAfter)
+	for name, tt := range map[string]struct {
+		text string
+		want error
+		left bool // not read to the end
+	}{
+		"shown":   {"0000000000000000 A per_cpu\nffffffff81000000 T _text\n", nil, false},
+		"hidden":  {hidden, ErrHidden, false},
+		"enough":  {hidden + strings.Repeat("no line\n", maxLine), ErrHidden, true},
+		"at once": {"ffffffff81000000 T _text\n" + strings.Repeat("no line\n", maxLine), nil, true},
+		"none":    {"ffffffff81000000 D data\n", ErrNoSymbols, false},
+		"empty":   {"", ErrNoSymbols, false},
+		"syntax":  {"no line\n", ErrSyntax, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := strings.NewReader(tt.text)
+			if err := Check(r); !errors.Is(err, tt.want) {
+				t.Errorf("%v, want %v", err, tt.want)
+			}
+			if left := r.Len() > 0; left != tt.left {
+				t.Errorf("%d bytes left", r.Len())
+			}
+		})
+	}
+}

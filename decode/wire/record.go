@@ -43,6 +43,29 @@ type Record struct {
 	Clock bpf.OomtraceWireClock
 }
 
+// KindOf returns the kind that a raw record says it is, 0 for what is too short.
+func KindOf(raw []byte) bpf.OomtraceWireKind {
+	if len(raw) < headerSize {
+		return 0
+	}
+	var h bpf.OomtraceWireHeader
+	copyTo(&h, raw)
+	return bpf.OomtraceWireKind(h.Kind)
+}
+
+// Synthetic is a record that no kernel wrote: a kill of pid, with which the way of a
+// real one is gone once before memory is short.
+func Synthetic(pid int, boottimeNS uint64) []byte {
+	var w bpf.OomtraceWireKill
+	w.H = bpf.OomtraceWireHeader{
+		BoottimeNs: boottimeNS, Len: uint32(killFixed), Version: Version,
+		Kind: uint16(bpf.OomtraceWireKindWIRE_KIND_SYNTHETIC),
+	}
+	w.Victim.Pid, w.Victim.Valid = uint32(pid), 1<<bpf.OomtraceWireTaskValidWIRE_TASK_PID
+	w.Trigger.Pid, w.Trigger.Valid = w.Victim.Pid, w.Victim.Valid
+	return append([]byte(nil), unsafe.Slice((*byte)(unsafe.Pointer(&w)), killFixed)...)
+}
+
 // Parse reads raw into r, whose memory is used again. Errors wrap ErrLength,
 // ErrVersion, ErrKind or ErrValue.
 func (r *Record) Parse(raw []byte) error {
@@ -59,7 +82,7 @@ func (r *Record) Parse(raw []byte) error {
 	}
 	kind := bpf.OomtraceWireKind(h.Kind)
 	switch kind {
-	case bpf.OomtraceWireKindWIRE_KIND_KILL, bpf.OomtraceWireKindWIRE_KIND_SIGNAL:
+	case bpf.OomtraceWireKindWIRE_KIND_KILL, bpf.OomtraceWireKindWIRE_KIND_SIGNAL, bpf.OomtraceWireKindWIRE_KIND_SYNTHETIC:
 		if len(raw) < killFixed || len(raw) > int(unsafe.Sizeof(r.Kill)) {
 			return fmt.Errorf("parse kill of %d bytes: %w", len(raw), ErrLength)
 		}
