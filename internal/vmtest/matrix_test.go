@@ -18,9 +18,10 @@ import (
 	"github.com/oomtrace/oomtrace/internal/vmtest/scenario"
 )
 
-// watch starts a watcher under a name and waits until it is attached.
+// watch starts a watcher under a name and waits until it is attached, which took
+// 30 s and more on arm64 with both CPUs of the host shared.
 func watch(name string, args ...string) scenario.Step {
-	return scenario.Start(name, `"session\.start"`, append([]string{"oomtrace", "watch", "-o", "json"}, args...)...)
+	return scenario.Start(name, `"session\.start"`, append([]string{"oomtrace", "watch", "-o", "json"}, args...)...).Within(2 * time.Minute)
 }
 
 // watched reads what a watcher wrote and checks the frame: it ended well, each
@@ -31,6 +32,10 @@ func watched(t *testing.T, r *Result, name string) []*event.Event {
 	all := events(t, r, name)
 	if len(all) < 2 || all[0].Type != event.TypeSessionStart || all[len(all)-1].Type != event.TypeSessionEnd {
 		t.Fatalf("%s wrote %d events, not session.start … session.end; stderr: %s", name, len(all), r.Out(t, name+".err"))
+	}
+	if attached := all[0].BoottimeNS; attached != nil {
+		// Of a start that took too long: was it slow, or did it hang?
+		t.Logf("%s: session.start %.1f s after its process's", name, float64(int64(*attached)-r.Report.Procs[name].StartNS)/1e9)
 	}
 	for line := range bytes.Lines(r.Out(t, name+".out")) {
 		if err := eventtest.Check(bytes.TrimSpace(line)); err != nil {
@@ -73,11 +78,11 @@ func report(t *testing.T, name string, differences []string) {
 // those who changed the clock, on every kernel with every rung allowed. A second
 // watcher runs in a pid namespace of its own and must see the same.
 func TestEvents(t *testing.T) {
-	lab := NewLab(t)
+	lab := NewLab(t, "cmd/oomtrace")
 	for _, k := range Kernels() {
 		t.Run(k.String(), func(t *testing.T) {
 			t.Parallel()
-			r := everything().boot(t, lab, k, Options{MemMiB: 640, Programs: []string{"cmd/oomtrace"}},
+			r := everything().boot(t, lab, k, Options{MemMiB: 640},
 				[]scenario.Step{watch("watch"), watch("contained", "--events", "oom").Contained()},
 				[]scenario.Step{scenario.Stop("contained"), scenario.Stop("watch")})
 			x := Expect{Sharers: []int{sharerPID(t, r)}}
@@ -155,7 +160,7 @@ var rungs = []struct {
 
 // TestRungs holds each rung against the kernel log, several watchers at once.
 func TestRungs(t *testing.T) {
-	lab := NewLab(t)
+	lab := NewLab(t, "cmd/oomtrace")
 	all := pieces{limited(), limitAbove(), grouped("pod", 3), otherTrigger(), worker(), sysrq(), clocks(), shared()}
 	for _, k := range Kernels() {
 		t.Run(k.String(), func(t *testing.T) {
@@ -165,7 +170,7 @@ func TestRungs(t *testing.T) {
 				start = append(start, watch(rung.name).With("OOMTRACE_FORBID="+rung.forbid))
 				stop = append(stop, scenario.Stop(rung.name))
 			}
-			o := Options{MemMiB: 640, Programs: []string{"cmd/oomtrace"}, Scenario: scenario.Scenario{Tracefs: true}}
+			o := Options{MemMiB: 640, Scenario: scenario.Scenario{Tracefs: true}}
 			r := all.boot(t, lab, k, o, start, stop)
 			for _, rung := range rungs {
 				events := watched(t, r, rung.name)
@@ -192,7 +197,7 @@ func TestRungs(t *testing.T) {
 // with the code for that, and with no more than CAP_BPF and CAP_PERFMON, to which
 // 5.10 adds CAP_SYS_RESOURCE: it charges maps to RLIMIT_MEMLOCK.
 func TestPrivileges(t *testing.T) {
-	lab := NewLab(t)
+	lab := NewLab(t, "cmd/oomtrace")
 	for _, k := range Kernels() {
 		t.Run(k.String(), func(t *testing.T) {
 			t.Parallel()
@@ -206,7 +211,7 @@ func TestPrivileges(t *testing.T) {
 				// derives, from the names in the call trace.
 				caps, x.Derived = append(caps, unix.CAP_SYSLOG), true
 			}
-			r := pieces{limited()}.boot(t, lab, k, Options{Programs: []string{"cmd/oomtrace"}},
+			r := pieces{limited()}.boot(t, lab, k, Options{},
 				[]scenario.Step{
 					scenario.Run("nobody", "oomtrace", "watch", "-o", "json").As(65534),
 					watch("capable").As(65534, caps...),
@@ -225,12 +230,12 @@ func TestPrivileges(t *testing.T) {
 // known process where the function is hooked, else by nobody. A storm follows, of
 // which fentry accounts for each call.
 func TestWarp(t *testing.T) {
-	lab := NewLab(t)
+	lab := NewLab(t, "cmd/oomtrace")
 	for _, k := range Kernels() {
 		t.Run(k.String(), func(t *testing.T) {
 			t.Parallel()
 			names := []string{"best", "kprobe", "timerfd"}
-			r := lab.Boot(t, k, Options{Programs: []string{"cmd/oomtrace"}, Scenario: scenario.Scenario{Steps: []scenario.Step{
+			r := lab.Boot(t, k, Options{Scenario: scenario.Scenario{Steps: []scenario.Step{
 				watch("best"),
 				watch("kprobe").With("OOMTRACE_FORBID=fentry"),
 				watch("timerfd").With("OOMTRACE_FORBID=fentry,kprobe"),
@@ -283,14 +288,14 @@ func anHour(t *testing.T, name string, step, bound *int64) {
 // TestCgroupV1 is a kill under the v1 controller, which newer Debian kernels
 // do not have any more.
 func TestCgroupV1(t *testing.T) {
-	lab := NewLab(t)
+	lab := NewLab(t, "cmd/oomtrace")
 	for _, k := range Kernels() {
 		if k.Series != "5.10" && k.Series != "6.1" {
 			continue
 		}
 		t.Run(k.String(), func(t *testing.T) {
 			t.Parallel()
-			o := Options{Programs: []string{"cmd/oomtrace"}, Scenario: scenario.Scenario{CgroupV1: true}}
+			o := Options{Scenario: scenario.Scenario{CgroupV1: true}}
 			r := pieces{limitedV1()}.boot(t, lab, k, o, []scenario.Step{watch("watch")}, []scenario.Step{scenario.Stop("watch")})
 			events := watched(t, r, "watch")
 			complete(t, "watch", events)

@@ -20,7 +20,7 @@ func TestMeasure(t *testing.T) {
 	if peer == "" {
 		t.Skip("OOMTRACE_MEASURE does not name oomkill of libbpf-tools")
 	}
-	lab := NewLab(t)
+	lab := NewLab(t, "cmd/oomtrace", "scripts/measure")
 	files := map[string][]byte{"/bin/oomkill": contents(t, peer)}
 	libraries, err := exec.Command("ldd", peer).Output()
 	if err != nil {
@@ -34,9 +34,8 @@ func TestMeasure(t *testing.T) {
 			continue
 		}
 		r := lab.Boot(t, k, Options{
-			MemMiB:   640,
-			Programs: []string{"cmd/oomtrace", "scripts/measure"},
-			Files:    files,
+			MemMiB: 640,
+			Files:  files,
 			Scenario: scenario.Scenario{Tracefs: true, Steps: []scenario.Step{
 				scenario.Run("measure", "measure", "-oomtrace", "/bin/oomtrace", "-n", "10", "-storm", "2s", "start", "latency", "storm").Within(150 * time.Second),
 			}},

@@ -26,7 +26,7 @@ import (
 // and powers off. It never returns.
 func boot() {
 	if err := serve(); err != nil {
-		fmt.Println("guest: init:", err)
+		fmt.Println(scenario.Trouble, err)
 	}
 	unix.Sync()
 	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
@@ -45,12 +45,16 @@ func serve() error {
 	if err := errors.Join(mounts(s), os.MkdirAll(scenario.OutDir, 0o755), os.MkdirAll("/tmp", 0o777), os.Chmod("/tmp", 0o777)); err != nil {
 		return err
 	}
-	if err := errors.Join(loadModules(), os.Setenv("PATH", "/bin")); err != nil {
+	// A program that hangs or crashes says where all its goroutines are, those on
+	// a running thread as well.
+	if err := errors.Join(loadModules(), os.Setenv("PATH", "/bin"), os.Setenv("GOTRACEBACK", "crash")); err != nil {
 		return err
 	}
 	r := newRunner(cgroupRoot(s))
 	for _, step := range s.Steps {
-		r.do(step)
+		if !r.do(step) {
+			break
+		}
 	}
 	return errors.Join(collect(r), sendOut())
 }
@@ -180,7 +184,8 @@ func memoryEvents(root string) map[string]map[string]uint64 {
 	return all
 }
 
-// sendOut writes the folder out as a tar archive onto the disk.
+// sendOut writes the folder out as a tar archive onto the disk, the report last:
+// where it is, all is.
 func sendOut() error {
 	var disk *os.File
 	var err error
@@ -194,29 +199,37 @@ func sendOut() error {
 	if err != nil {
 		return err
 	}
+	defer disk.Close()
 	w := tar.NewWriter(disk)
 	err = filepath.WalkDir(scenario.OutDir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
+		if err != nil || !d.Type().IsRegular() || path == scenario.ReportFile {
 			return err
 		}
-		f, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		info, err := f.Stat()
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(scenario.OutDir, path)
-		if err != nil {
-			return err
-		}
-		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: info.Size()}); err != nil {
-			return err
-		}
-		_, err = io.CopyN(w, f, info.Size())
-		return err
+		return send(w, path)
 	})
-	return errors.Join(err, w.Close(), disk.Sync(), disk.Close())
+	if err := errors.Join(err, w.Flush(), disk.Sync()); err != nil {
+		return err
+	}
+	return errors.Join(send(w, scenario.ReportFile), w.Close(), disk.Sync())
+}
+
+func send(w *tar.Writer, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	name, err := filepath.Rel(scenario.OutDir, path)
+	if err != nil {
+		return err
+	}
+	if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: info.Size()}); err != nil {
+		return err
+	}
+	_, err = io.CopyN(w, f, info.Size())
+	return err
 }

@@ -24,7 +24,12 @@ import (
 	"github.com/oomtrace/oomtrace/internal/vmtest/scenario"
 )
 
-const defaultTimeout = 30 * time.Second
+// defaultTimeout bounds a step that names none: two emulated CPUs, which share
+// their host with other guests, need some seconds for what takes one of them.
+const defaultTimeout = 90 * time.Second
+
+// dumpTimeout is for a process to say where it stands.
+const dumpTimeout = 30 * time.Second
 
 // runner carries out steps and keeps the report.
 type runner struct {
@@ -56,17 +61,22 @@ func boottime() int64 {
 	return ts.Nano()
 }
 
-// do runs one step, marked in the kernel log, and notes a failure.
-func (r *runner) do(s scenario.Step) {
-	_ = os.WriteFile("/dev/kmsg", []byte(fmt.Sprintf("@@ %s %s\n", s.Kind, s.Name)), 0) // for the reader only
+// do runs one step, marked in the kernel log and, as an error, on the console,
+// and notes a failure. It says whether the scenario can go on: not without a
+// process that others rely on.
+func (r *runner) do(s scenario.Step) bool {
+	_ = os.WriteFile("/dev/kmsg", fmt.Appendf(nil, "<3>%s%s %s\n", scenario.Mark, s.Kind, s.Name), 0) // who reads misses it
 	if s.Timeout == 0 {
 		s.Timeout = defaultTimeout
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.Timeout)
 	defer cancel()
-	if err := r.step(ctx, s); err != nil {
+	err := r.step(ctx, s)
+	if err != nil {
 		r.report.Failures = append(r.report.Failures, fmt.Sprintf("%s %s: %v", s.Kind, s.Name, err))
 	}
+	r.report.Cut = err != nil && s.Ready != ""
+	return !r.report.Cut
 }
 
 func (r *runner) step(ctx context.Context, s scenario.Step) error {
@@ -185,16 +195,41 @@ func (r *runner) start(ctx context.Context, s scenario.Step) (*proc, error) {
 		}
 		return nil, fmt.Errorf("ended (%d %s) without a line %q: %s", p.info.Exit, p.info.Signal, s.Ready, r.stderr(s.Name))
 	case <-ctx.Done():
-		return nil, fmt.Errorf("no line %q within %v: %s", s.Ready, s.Timeout, r.stderr(s.Name))
+		where := p.interrogate()
+		return nil, fmt.Errorf("no line %q within %v: %s%s", s.Ready, s.Timeout, r.stderr(s.Name), where)
 	}
 }
 
+// interrogate says in which kernel function each thread of a process waits, has a
+// Go program write to its stderr where its goroutines are (GOTRACEBACK decides
+// which), and ends it.
+func (p *proc) interrogate() []byte {
+	var all []byte
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", p.info.PID)) // of a constant pattern: no error
+	for _, dir := range threads {
+		// What cannot be read is left out: the thread may have ended.
+		state, _ := os.ReadFile(dir + "/stat")
+		stack, _ := os.ReadFile(dir + "/stack")
+		all = fmt.Appendf(all, "\n%.40s\n%s", state, stack)
+	}
+	_ = p.cmd.Process.Signal(unix.SIGQUIT) // it may have ended by now
+	select {
+	case <-p.done:
+	case <-time.After(dumpTimeout):
+		_ = p.cmd.Process.Kill()
+		<-p.done
+	}
+	return all
+}
+
+// stderr returns the head of what a process wrote there: behind a few warnings,
+// what a dump begins with tells most. The rest is in the file.
 func (r *runner) stderr(name string) []byte {
 	b, err := os.ReadFile(filepath.Join(scenario.OutDir, name+".err"))
 	if err != nil {
 		return nil
 	}
-	return bytes.TrimSpace(b[max(0, len(b)-2000):])
+	return bytes.TrimSpace(b[:min(len(b), 16000)])
 }
 
 // reap drains the output that is watched, if any, and waits for the end.
@@ -215,15 +250,14 @@ func (p *proc) reap(ready *lineWatch, pipe io.Reader) {
 	}
 }
 
-// wait waits for a process, which is killed when the step's time is over.
+// wait waits for a process, which is ended when the step's time is over.
 func (r *runner) wait(ctx context.Context, name string, p *proc) error {
 	var err error
 	select {
 	case <-p.done:
 	case <-ctx.Done():
-		err = errors.New("did not end in time")
-		_ = p.cmd.Process.Kill() // it may have ended by now
-		<-p.done
+		where := p.interrogate()
+		err = fmt.Errorf("did not end in time: %s%s", r.stderr(name), where)
 	}
 	r.report.Procs[name] = p.info
 	return err

@@ -23,6 +23,12 @@ const (
 	Guest = "/init"
 )
 
+// Words of the guest on the console.
+const (
+	Mark    = "@@ "          // begins the line of a step, in the kernel log too
+	Trouble = "guest: init:" // begins what it has to say of itself
+)
+
 // Scenario is one boot's work. The zero value mounts proc, sysfs, devtmpfs and
 // cgroup v2, and ends at once.
 type Scenario struct {
@@ -33,8 +39,8 @@ type Scenario struct {
 	Steps    []Step
 }
 
-// Step is one thing to do. Steps run in order; one that fails is reported and
-// does not stop the rest.
+// Step is one thing to do. Steps run in order; one that fails is reported, and
+// stops the rest only if it was to wait until a process is ready.
 type Step struct {
 	Kind Kind
 	// Name names the process of a run or start, whose streams are kept in
@@ -60,7 +66,7 @@ type Step struct {
 	Ready string
 	// Data is what a write writes; a cgroup's "file=value" settings are lines.
 	Data string
-	// Timeout bounds the step; 0 means 30 s.
+	// Timeout bounds the step; 0 means 90 s.
 	Timeout time.Duration
 }
 
@@ -129,6 +135,7 @@ type Report struct {
 	UpNS     int64
 	Procs    map[string]Proc
 	Failures []string // of steps
+	Cut      bool     // the last failure ended the scenario
 	// Cgroups holds memory.events (v2) of every cgroup at the end.
 	Cgroups map[string]map[string]uint64
 }
