@@ -24,7 +24,9 @@ func newSimulate(env *cli.Env) *cobra.Command {
 		Long: `Cause a real event that harms nobody, to see that it is noticed: by oomtrace and
 by your alerts. What will be done and what it will move is said first, on stderr.
 
-The process that acts is called ` + simulate.ChildName + `, and its events carry "simulated": true.
+The process that acts is called ` + simulate.ChildName + ` and runs in a cgroup named after it:
+by both, watchers mark its events "simulated": true. Where no cgroup can be made
+they are not marked, which is said.
 
 Not for production.`,
 		GroupID: groupLive,
@@ -83,7 +85,8 @@ func newSimulateClock(env *cli.Env) *cobra.Command {
 		Use:   "clock",
 		Short: "Set the clock's frequency to what it is",
 		Long: `Read the clock's frequency correction and set it to the same value, by
-clock_adjtime: the clock goes on as before. It needs root, or CAP_SYS_TIME.
+clock_adjtime: the clock goes on as before. It needs root, or CAP_SYS_TIME; without
+a writable cgroup filesystem the event is not marked as simulated.
 
 Not for production: whoever watches clock changes sees one.`,
 		Example: `  oomtrace simulate clock
@@ -98,12 +101,13 @@ Not for production: whoever watches clock changes sees one.`,
 				return cli.Usagef("--count must be 1 or more")
 			}
 			announce(env,
-				fmt.Sprintf("start %s, which reads the clock's frequency and sets it to the same value, %d times", simulate.ChildName, count),
+				fmt.Sprintf("start %s in a cgroup of its own; it reads the clock's frequency and sets it to the same value, %d times", simulate.ChildName, count),
 				"no counter of the kernel moves; audit rules on clock_adjtime (\"time-change\") log it")
 			r, err := simulate.Clock(cmd.Context(), simulate.ClockOptions{Count: count})
 			if err != nil {
 				return simulateError(env, err)
 			}
+			warnUnmarked(env, r.Mark)
 			return report(env, style, r, "pid %d (%s) set the frequency %d times: %+.3f ppm before, %+.3f ppm after",
 				r.PID, r.Comm, r.Calls, r.FreqBeforePPM, r.FreqAfterPPM)
 		},
@@ -125,7 +129,7 @@ The answer is the one with the highest oom_score, which comes close to what the
 kernel goes by, and is not the same.
 
 With --really and the name of this host, start a process that holds memory at
-oom_score_adj 1000, check that it is the first choice by far enough, and tell the
+oom_score_adj 1000 in a cgroup of its own, check that it is the first choice by far enough, and tell the
 kernel to kill. It never panics on this, whatever vm.panic_on_oom is.
 
 Not for production: the kernel chooses, and this cannot be contained.`,
@@ -156,13 +160,14 @@ Not for production: the kernel chooses, and this cannot be contained.`,
 					c.PID, render.Sanitize(c.Comm), c.OOMScore)
 			}
 			announce(env,
-				"start "+simulate.ChildName+" at oom_score_adj 1000, let it hold 64 MiB, and write f to /proc/sysrq-trigger",
+				"start "+simulate.ChildName+" at oom_score_adj 1000 in a cgroup of its own, let it hold 64 MiB, and write f to /proc/sysrq-trigger",
 				"these counters will move: oom_kill of /proc/vmstat",
 				"these may alert: the kernel log (\"Out of memory: Killed process\"), node_exporter's node_vmstat_oom_kill, node-problem-detector's OOMKilling, the kubelet's SystemOOM")
 			r, err := plan.Run(cmd.Context())
 			if err != nil {
 				return simulateError(env, err)
 			}
+			warnUnmarked(env, r.Mark)
 			return report(env, style, r, "pid %d (%s) was killed by SIGKILL while holding %.1f MiB", r.PID, r.Comm, mib(r.HeldBytes))
 		},
 	}
@@ -177,6 +182,13 @@ func announce(env *cli.Env, steps ...string) {
 	env.Warnf("not for production; this will")
 	for _, step := range steps {
 		fmt.Fprintln(env.Stderr, "  - "+step)
+	}
+}
+
+// warnUnmarked says when watchers cannot tell an event from a real one.
+func warnUnmarked(env *cli.Env, m simulate.Mark) {
+	if m.Unmarked != nil {
+		env.Warnf("watchers do not mark this as simulated: %v", m.Unmarked)
 	}
 }
 

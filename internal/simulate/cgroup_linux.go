@@ -101,7 +101,7 @@ func lineage(root, own string) []string {
 	return paths
 }
 
-// cgroup is a memory cgroup made for one simulation.
+// cgroup is a cgroup made for one simulation.
 type cgroup struct {
 	hierarchy
 	path string // below the mount
@@ -112,9 +112,19 @@ type cgroup struct {
 
 func (c *cgroup) file(name string) string { return filepath.Join(c.mount, c.path, name) }
 
-// makeCgroup makes a cgroup with a memory limit below the first parent that
-// allows it, after removing what crashed runs left there. The caller must call
-// remove.
+// mark makes a cgroup without a limit: by its name a watcher knows that what
+// happens in it is simulated. The caller must call remove.
+func mark(procRoot string) (*cgroup, error) {
+	h, err := findHierarchy(procRoot)
+	if err != nil {
+		return nil, err
+	}
+	return makeCgroup(h, 0)
+}
+
+// makeCgroup makes a cgroup with a memory limit, or without one (0), below the
+// first parent that allows it, after removing what crashed runs left there. The
+// caller must call remove.
 func makeCgroup(h hierarchy, limit uint64) (*cgroup, error) {
 	var first error // the root's refusal, which tells most
 	for _, parent := range h.parents {
@@ -142,7 +152,7 @@ func makeCgroup(h hierarchy, limit uint64) (*cgroup, error) {
 func (c *cgroup) make(parent string, limit uint64) error {
 	dir := filepath.Join(c.mount, parent)
 	sweep(dir)
-	if c.version == 2 {
+	if limit > 0 && c.version == 2 {
 		if err := c.enable(filepath.Join(dir, "cgroup.subtree_control")); err != nil {
 			return err
 		}
@@ -151,7 +161,10 @@ func (c *cgroup) make(parent string, limit uint64) error {
 	if err != nil {
 		return errors.Join(err, c.disable())
 	}
-	if err := c.limit(parent, limit); err != nil {
+	if limit > 0 {
+		err = c.limit(parent, limit)
+	}
+	if err != nil {
 		return errors.Join(err, c.remove(context.Background()))
 	}
 	return nil
@@ -228,9 +241,15 @@ func (c *cgroup) limit(parent string, limit uint64) error {
 	}
 }
 
+// procs is the file that takes the processes to move into the cgroup.
+func (c *cgroup) procs() string { return c.file("cgroup.procs") }
+
 // add moves a process into the cgroup.
-func (c *cgroup) add(pid int) error {
-	if err := os.WriteFile(c.file("cgroup.procs"), []byte(strconv.Itoa(pid)), 0); err != nil {
+func (c *cgroup) add(pid int) error { return addTo(c.procs(), pid) }
+
+// addTo moves a process, 0 for this one, into the cgroup of that procs file.
+func addTo(procs string, pid int) error {
+	if err := os.WriteFile(procs, []byte(strconv.Itoa(pid)), 0); err != nil {
 		return fmt.Errorf("move process into cgroup: %w", err)
 	}
 	return nil

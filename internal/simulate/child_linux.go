@@ -30,7 +30,8 @@ const (
 const counterFD = 3
 
 // Child is the main function of the acting process; args are those behind
-// [ChildName]: "hog BYTES" or "clock COUNT". It returns the exit code.
+// [ChildName]: "hog BYTES" or "clock COUNT [PROCS]", PROCS being the file of the
+// cgroup to act in. It returns the exit code.
 func Child(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if err := child(args, stdin, stdout); err != nil {
 		fmt.Fprintln(stderr, err)
@@ -40,7 +41,7 @@ func Child(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 }
 
 func child(args []string, stdin io.Reader, stdout io.Writer) error {
-	if len(args) != 2 {
+	if len(args) < 2 || len(args) > 3 || len(args) == 3 && args[0] != "clock" {
 		return fmt.Errorf("%s is started by 'oomtrace simulate', not by hand", ChildName)
 	}
 	n, err := strconv.ParseUint(args[1], 10, 62)
@@ -54,6 +55,11 @@ func child(args []string, stdin io.Reader, stdout io.Writer) error {
 	case "hog":
 		return hog(n, stdin, stdout)
 	case "clock":
+		if len(args) == 3 {
+			if err := addTo(args[2], 0); err != nil {
+				return fmt.Errorf("act in a cgroup of its own (%w)", err) // no EPERM of the clock
+			}
+		}
 		return clockCalls(n, stdout)
 	default:
 		return fmt.Errorf("no such act: %q", args[0])

@@ -16,9 +16,18 @@ import (
 
 // Clock sets the clock's frequency to what it is, by clock_adjtime. It fails with
 // an *Unsupported without CAP_SYS_TIME.
-func Clock(ctx context.Context, o ClockOptions) (*ClockResult, error) {
-	cmd := act(ctx, "clock", strconv.Itoa(or(o.Count, 1)))
-	out, err := cmd.Output()
+func Clock(ctx context.Context, o ClockOptions) (_ *ClockResult, err error) {
+	args := []string{"clock", strconv.Itoa(or(o.Count, 1))}
+	var r ClockResult
+	cg, err := mark(or(o.ProcFS, defaultProcFS))
+	if err != nil {
+		r.Unmarked = err
+	} else {
+		defer func() { err = errors.Join(err, cg.remove(ctx)) }()
+		r.Cgroup = cg.path
+		args = append(args, cg.procs())
+	}
+	out, err := act(ctx, args...).Output()
 	if err != nil {
 		var exit *exec.ExitError
 		if ctx.Err() != nil {
@@ -33,7 +42,6 @@ func Clock(ctx context.Context, o ClockOptions) (*ClockResult, error) {
 		}
 		return nil, errors.New(said)
 	}
-	var r ClockResult
 	if err := json.Unmarshal(out, &r); err != nil {
 		return nil, fmt.Errorf("read what %s did: %w", ChildName, err)
 	}

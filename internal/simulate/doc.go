@@ -9,6 +9,7 @@
 // makes it removes again, also when its context ends.
 //
 // The acting process is this same binary, executed again under the name
-// [ChildName]; its main calls [Child]. It runs at oom_score_adj 1000 where memory
-// is at stake, and ends when its parent does.
+// [ChildName]; its main calls [Child]. It has a cgroup of its own, wherever one
+// can be made, by which watchers know that its events are simulated. It runs at
+// oom_score_adj 1000 where memory is at stake, and ends when its parent does.
 package simulate

@@ -7,7 +7,9 @@ import (
 	"time"
 )
 
-// ChildName is the comm and the argv[0] of the acting process.
+// ChildName is the comm and the argv[0] of the acting process, and begins the name
+// of its cgroup. A watcher takes the two together for a simulation: anybody may
+// choose a comm, but not a cgroup.
 const ChildName = "oomtrace-sim"
 
 // Unsupported is the error for what this machine, or these privileges, do not
@@ -47,7 +49,8 @@ type MemcgResult struct {
 
 // ClockOptions configures clock calls. The zero value is ready.
 type ClockOptions struct {
-	Count int // calls; 0 means 1
+	Count  int    // calls; 0 means 1
+	ProcFS string // "" means /proc
 }
 
 // ClockResult is what the clock calls did.
@@ -58,6 +61,7 @@ type ClockResult struct {
 	// FreqBeforePPM was read before the first call, FreqAfterPPM after the last.
 	FreqBeforePPM float64 `json:"freq_before_ppm"`
 	FreqAfterPPM  float64 `json:"freq_after_ppm"`
+	Mark
 }
 
 // SysrqOptions configures a global OOM kill by sysrq. The zero value is ready.
@@ -72,6 +76,13 @@ type SysrqResult struct {
 	PID       int    `json:"pid"` // of the killed process
 	Comm      string `json:"comm"`
 	HeldBytes uint64 `json:"held_bytes"`
+	Mark
+}
+
+// Mark is what tells watchers that an event is simulated.
+type Mark struct {
+	Cgroup   string `json:"cgroup,omitempty"` // of the acting process, as MemcgResult's
+	Unmarked error  `json:"-"`                // why there is none: watchers take the event for a real one
 }
 
 // Candidate is a process that the kernel might kill.

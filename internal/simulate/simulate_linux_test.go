@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -244,11 +245,54 @@ func TestDisable(t *testing.T) {
 }
 
 func TestChildRefuses(t *testing.T) {
-	for _, args := range [][]string{{}, {"hog"}, {"hog", "x"}, {"hog", "-1"}, {"hog", "1", "2"}} {
+	for _, args := range [][]string{{}, {"hog"}, {"hog", "x"}, {"hog", "-1"}, {"hog", "1", "2"}, {"clock", "1", "2", "3"}} {
 		var stdout, stderr strings.Builder
 		if code := Child(args, strings.NewReader(""), &stdout, &stderr); code != 1 || stderr.Len() == 0 {
 			t.Errorf("%q: code %d, %q", args, code, stderr.String())
 		}
+	}
+}
+
+// inOwnCgroup says whether a process is in the cgroup at path, of any hierarchy.
+func inOwnCgroup(t *testing.T, pid int, path string) bool {
+	t.Helper()
+	cgroups, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.HasPrefix(filepath.Base(path), cgroupPrefix) && strings.Contains(string(cgroups), path+"\n")
+}
+
+// The kernel kills in a cgroup that says that this is simulated, if one can be made.
+func TestSysrq(t *testing.T) {
+	hierarchy := memcgPlan(t, MemcgOptions{}).hierarchy
+	for _, tt := range []struct {
+		name, proc string
+		marked     bool
+	}{
+		{"marked", "/proc", true},
+		{"no cgroups", fakeProc(t, map[string]string{"42/mountinfo": "", "42/cgroup": ""}), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			plan := &SysrqPlan{procRoot: tt.proc, hold: 1 << 20, timeout: 30 * time.Second}
+			r, err := plan.run(t.Context(), func(pid int) error {
+				if l := left(t, hierarchy); (l != nil) != tt.marked {
+					t.Errorf("cgroups %q", l)
+				} else if tt.marked && !inOwnCgroup(t, pid, strings.TrimPrefix(l[0], hierarchy.mount)) {
+					t.Errorf("%d is not in %s", pid, l[0])
+				}
+				return syscall.Kill(pid, syscall.SIGKILL)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.HeldBytes != 1<<20 || (r.Cgroup != "") != tt.marked || (r.Unmarked == nil) != tt.marked {
+				t.Errorf("%+v", r)
+			}
+			if l := left(t, hierarchy); l != nil {
+				t.Errorf("left behind: %q", l)
+			}
+		})
 	}
 }
 
@@ -266,11 +310,11 @@ func memcgPlan(t *testing.T, o MemcgOptions) *MemcgPlan {
 }
 
 // left lists the cgroups of this process that are still there.
-func left(t *testing.T, plan *MemcgPlan) []string {
+func left(t *testing.T, h hierarchy) []string {
 	t.Helper()
 	var found []string
-	for _, parent := range plan.hierarchy.parents {
-		path := filepath.Join(plan.hierarchy.mount, parent, cgroupPrefix+strconv.Itoa(os.Getpid()))
+	for _, parent := range h.parents {
+		path := filepath.Join(h.mount, parent, cgroupPrefix+strconv.Itoa(os.Getpid()))
 		if _, err := os.Stat(path); err == nil {
 			found = append(found, path)
 		}
@@ -292,7 +336,7 @@ func TestMemcg(t *testing.T) {
 	if r.OOMKillsBefore == nil || r.OOMKillsAfter == nil || *r.OOMKillsBefore != 0 || *r.OOMKillsAfter != 1 {
 		t.Errorf("the cgroup's count of kills is not 0, then 1: %+v", r)
 	}
-	if l := left(t, plan); l != nil {
+	if l := left(t, plan.hierarchy); l != nil {
 		t.Errorf("left behind: %q", l)
 	}
 }
@@ -306,7 +350,7 @@ func TestMemcgCancelled(t *testing.T) {
 	go func() {
 		defer close(pids)
 		for ctx.Err() == nil {
-			for _, dir := range left(t, plan) {
+			for _, dir := range left(t, plan.hierarchy) {
 				procs, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
 				if err == nil && len(procs) > 0 {
 					cancel()
@@ -328,7 +372,7 @@ func TestMemcgCancelled(t *testing.T) {
 	if _, err := os.Stat("/proc/" + pid); pid == "" || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("process %q is still there: %v", pid, err)
 	}
-	if l := left(t, plan); l != nil {
+	if l := left(t, plan.hierarchy); l != nil {
 		t.Errorf("left behind: %q", l)
 	}
 }
@@ -364,11 +408,31 @@ func TestHogEndsWithParent(t *testing.T) {
 
 func TestClock(t *testing.T) {
 	testenv.Privileged(t)
-	r, err := Clock(t.Context(), ClockOptions{Count: 3})
-	if err != nil {
+	none := fakeProc(t, map[string]string{"42/mountinfo": "", "42/cgroup": ""})
+	hierarchy := memcgPlan(t, MemcgOptions{}).hierarchy
+	for proc, marked := range map[string]bool{"/proc": true, none: false} {
+		r, err := Clock(t.Context(), ClockOptions{Count: 3, ProcFS: proc})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.PID <= 0 || r.PID == os.Getpid() || r.Calls != 3 || (r.Cgroup != "") != marked || (r.Unmarked == nil) != marked {
+			t.Errorf("%+v", r)
+		}
+		if l := left(t, hierarchy); l != nil {
+			t.Errorf("left behind: %q", l)
+		}
+	}
+	// It enters the cgroup that it is told of.
+	procs := filepath.Join(t.TempDir(), "cgroup.procs")
+	if err := act(t.Context(), "clock", "1", procs).Run(); err != nil {
 		t.Fatal(err)
 	}
-	if r.PID <= 0 || r.PID == os.Getpid() || r.Calls != 3 {
-		t.Errorf("%+v", r)
+	if entered, err := os.ReadFile(procs); err != nil || string(entered) != "0" {
+		t.Errorf("wrote %q (%v)", entered, err)
+	}
+	err := act(t.Context(), "clock", "1", procs+"/none").Run()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		t.Errorf("without its cgroup: %v", err)
 	}
 }

@@ -81,16 +81,35 @@ func (p *SysrqPlan) Run(ctx context.Context) (*SysrqResult, error) {
 		return nil, fmt.Errorf("open sysrq: %w", err)
 	}
 	defer trigger.Close()
+	return p.run(ctx, func(pid int) error { return p.pull(trigger, pid) })
+}
 
+// run starts the process and lets pull have the kernel kill it.
+func (p *SysrqPlan) run(ctx context.Context, pull func(pid int) error) (_ *SysrqResult, err error) {
+	r := &SysrqResult{Comm: ChildName}
+	cg, err := mark(p.procRoot)
+	if err != nil {
+		r.Unmarked = err
+	} else {
+		defer func() { err = errors.Join(err, cg.remove(ctx)) }()
+		r.Cgroup = cg.path
+	}
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
 	hog, err := startHog(ctx, p.hold)
 	if err != nil {
 		return nil, err
 	}
-	triggerErr := hog.begin()
+	r.PID = hog.pid()
+	var triggerErr error
+	if cg != nil {
+		triggerErr = cg.add(r.PID)
+	}
+	if triggerErr == nil {
+		triggerErr = hog.begin()
+	}
 	if triggerErr == nil && hog.word() == wordFull {
-		triggerErr = p.pull(trigger, hog.pid())
+		triggerErr = pull(r.PID)
 		if triggerErr == nil {
 			hog.word() // comes, empty, with its end
 		}
@@ -98,7 +117,7 @@ func (p *SysrqPlan) Run(ctx context.Context) (*SysrqResult, error) {
 	if triggerErr != nil {
 		hog.kill()
 	}
-	held, err := hog.wait()
+	r.HeldBytes, err = hog.wait()
 	switch {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("wait for the kill: %w", ctx.Err())
@@ -107,7 +126,7 @@ func (p *SysrqPlan) Run(ctx context.Context) (*SysrqResult, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%s was not killed: %w", ChildName, err)
 	}
-	return &SysrqResult{PID: hog.pid(), Comm: ChildName, HeldBytes: held}, nil
+	return r, nil
 }
 
 // refusePIDNamespace refuses where processes that the kernel could choose are out
