@@ -140,14 +140,12 @@ func (id *Identity) setCgroup(file []byte) {
 		id.Cgroup.Path, id.Cgroup.PathHex = event.CleanString(paths.unified)
 	}
 	var slice string
-	// On v1 a service may have no group for memory of its own: systemd's
-	// hierarchy knows it nevertheless.
 	for _, path := range [...][]byte{paths.memory, paths.unified, paths.systemd} {
 		owner := cgroup.Parse(string(path))
 		if id.Container == nil && id.Pod == nil {
 			id.Container, id.Pod = owner.Container, owner.Pod
 		}
-		if strings.HasSuffix(owner.Unit, ".slice") {
+		if isSlice(owner.Unit) {
 			slice = owner.Unit
 		} else if owner.Unit != "" {
 			id.Unit = owner.Unit
@@ -221,10 +219,14 @@ func (id *Identity) fillOwner(cg **event.Cgroup, container **event.Container, po
 	if *container == nil && *pod == nil {
 		*container, *pod = id.Container, id.Pod
 	}
-	if *unit == "" {
+	if id.Unit != "" && (*unit == "" || isSlice(*unit)) {
 		*unit = id.Unit
 	}
 }
+
+// isSlice says whether a unit is a mere slice: on v1 the memory hierarchy may end
+// there, and systemd's own goes on to the service.
+func isSlice(unit string) bool { return strings.HasSuffix(unit, ".slice") }
 
 func fill(dst **string, dstHex *string, src *string, srcHex string) {
 	if *dst == nil {

@@ -148,12 +148,18 @@ func TestFill(t *testing.T) {
 	if diff := cmp.Diff(want, victim); diff != "" {
 		t.Errorf("victim, -want +got:\n%s", diff)
 	}
-	var task event.Task
-	id.FillTask(&task)
-	wantTask := event.Task{Cmdline: event.Ptr("c"), CmdlineHex: "63", Exe: event.Ptr("e"), KThread: event.Ptr(false),
-		Cgroup: &event.Cgroup{Path: "/p"}, Container: &event.Container{ID: testID}, Unit: "u.service"}
-	if diff := cmp.Diff(wantTask, task); diff != "" {
-		t.Errorf("task, -want +got:\n%s", diff)
+	for unit, want := range map[string]string{"": "u.service", "system.slice": "u.service", "k.service": "k.service"} {
+		task := event.Task{Unit: unit}
+		id.FillTask(&task)
+		wantTask := event.Task{Cmdline: event.Ptr("c"), CmdlineHex: "63", Exe: event.Ptr("e"), KThread: event.Ptr(false),
+			Cgroup: &event.Cgroup{Path: "/p"}, Container: &event.Container{ID: testID}, Unit: want}
+		if diff := cmp.Diff(wantTask, task); diff != "" {
+			t.Errorf("task of unit %q, -want +got:\n%s", unit, diff)
+		}
+	}
+	task := event.Task{Unit: "system.slice"}
+	if (&Identity{}).FillTask(&task); task.Unit != "system.slice" {
+		t.Errorf("a slice gave way to %q", task.Unit)
 	}
 }
 

@@ -41,9 +41,9 @@ const (
 )
 
 // TimeDaemon says whether pid, started at startBoottimeNS (0: not known), is a
-// time daemon: by its systemd unit (read from its cgroup if unit is ""), else by
-// its executable, else by a socket that only a time daemon has. What it calls
-// itself does not count. The errors are those of Task.
+// time daemon: by its systemd unit (read from its cgroup if unit is "" or a mere
+// slice), else by its executable, else by a socket that only a time daemon has.
+// What it calls itself does not count. The errors are those of Task.
 func (r *Reader) TimeDaemon(pid int, startBoottimeNS uint64, unit string) (Daemon, error) {
 	key := daemonKey{pid, startBoottimeNS}
 	if d, ok := r.daemons.get(key); ok {
@@ -66,7 +66,7 @@ func (r *Reader) TimeDaemon(pid int, startBoottimeNS uint64, unit string) (Daemo
 }
 
 func timeDaemon(dir int, unit string, buf []byte) Daemon {
-	if unit == "" {
+	if unit == "" || isSlice(unit) {
 		if n, err := readAt(dir, "cgroup", buf); err == nil {
 			var id Identity
 			id.setCgroup(buf[:n])

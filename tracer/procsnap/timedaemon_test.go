@@ -60,6 +60,7 @@ func TestTimeDaemon(t *testing.T) {
 	}{
 		{10, "", Daemon{ByUnit, "chrony.service"}, nil},
 		{11, "", Daemon{ByUnit, "ptp4l@eth0.service"}, nil},
+		{10, "system.slice", Daemon{ByUnit, "chrony.service"}, nil}, // as v1's memory hierarchy has it
 		{16, "systemd-timesyncd.service", Daemon{ByUnit, "systemd-timesyncd.service"}, nil},
 		{12, "", Daemon{ByExe, "/usr/sbin/chronyd"}, nil},
 		{13, "", Daemon{BySocket, "udp port 323"}, nil},
