@@ -40,7 +40,7 @@ type Pods struct {
 	mu         sync.RWMutex
 	pods       map[string]podName       // by uid
 	containers map[string]containerName // by id
-	refused    uint64
+	full       bool                     // names were left out
 }
 
 type podName struct{ namespace, name string }
@@ -50,9 +50,12 @@ type containerName struct {
 	container string
 }
 
+// errFull says that there are more names than an index takes.
+var errFull = fmt.Errorf("more than %d of them", podsLimit)
+
 // OpenPods reads the names of the pods below o.Root. The error, if any, says why
-// they will not be kept current: the Pods that comes with it knows those of now.
-// Close ends it.
+// they will not be kept current, or that there are too many: the Pods that comes
+// with it knows what could be read. Close ends it.
 func OpenPods(o Options) (*Pods, error) {
 	root := o.Root
 	if root == "" {
@@ -70,11 +73,11 @@ func OpenPods(o Options) (*Pods, error) {
 		close(p.done)
 		p.scan(podsDir)
 		p.scan(containersDir)
-		return p, fmt.Errorf("watch pods: %w", err)
+		return p, fmt.Errorf("watch pods: %w", errors.Join(err, p.isFull()))
 	}
 	p.watcher = w
 	// The folders come with the kubelet, which may be started after this.
-	err = errors.Join(p.watch(""), p.watch(podsDir), p.watch(containersDir))
+	err = errors.Join(p.watch(""), p.watch(podsDir), p.watch(containersDir), p.isFull())
 	go func() {
 		defer close(p.done)
 		// It can only fail by being closed.
@@ -127,6 +130,9 @@ func (p *Pods) scan(name string) {
 			return
 		}
 	}
+	p.mu.Lock()
+	p.full = true
+	p.mu.Unlock()
 }
 
 // apply follows one change of a watched folder.
@@ -161,11 +167,11 @@ func (p *Pods) add(dir, name string) {
 	switch dir {
 	case podsDir:
 		if uid, pod, ok := parsePodDir(name); ok {
-			put(p.pods, uid, pod, &p.refused)
+			put(p.pods, uid, pod, &p.full)
 		}
 	case containersDir:
 		if id, c, ok := parseContainerLog(name); ok {
-			put(p.containers, id, c, &p.refused)
+			put(p.containers, id, c, &p.full)
 		}
 	}
 }
@@ -185,9 +191,9 @@ func (p *Pods) remove(dir, name string) {
 	}
 }
 
-func put[V any](m map[string]V, key string, v V, refused *uint64) {
+func put[V any](m map[string]V, key string, v V, full *bool) {
 	if _, known := m[key]; !known && len(m) >= podsLimit {
-		*refused++
+		*full = true
 		return
 	}
 	m[key] = v
@@ -217,14 +223,22 @@ func (p *Pods) Fill(c *event.Container, pod *event.Pod) {
 	}
 }
 
-// Refused counts the names that did not fit the bounded index.
-func (p *Pods) Refused() uint64 {
+// Full says whether names were left out, at the start or since: there were more
+// than fit.
+func (p *Pods) Full() bool {
 	if p == nil {
-		return 0
+		return false
 	}
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	return p.refused
+	return p.full
+}
+
+func (p *Pods) isFull() error {
+	if p.Full() {
+		return errFull
+	}
+	return nil
 }
 
 // parsePodDir reads <namespace>_<name>_<uid>.

@@ -5,6 +5,7 @@
 package procsnap
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -128,14 +129,30 @@ func TestPodsWithoutKubelet(t *testing.T) {
 
 func TestPodsBounded(t *testing.T) {
 	p := &Pods{pods: map[string]podName{}, containers: map[string]containerName{}}
-	for i := range podsLimit + 10 {
+	for i := range podsLimit + 1 {
+		if p.Full() {
+			t.Fatalf("full with %d pods", len(p.pods))
+		}
 		p.add(podsDir, fmt.Sprintf("ns_pod_%032x", i))
 	}
-	if len(p.pods) != podsLimit || p.Refused() != 10 {
-		t.Errorf("%d pods, %d refused", len(p.pods), p.Refused())
+	if len(p.pods) != podsLimit || !p.Full() {
+		t.Errorf("%d pods, full: %v", len(p.pods), p.Full())
 	}
-	if (*Pods)(nil).Refused() != 0 {
-		t.Error("nil refused some")
+	if (*Pods)(nil).Full() {
+		t.Error("nil is full")
+	}
+
+	// More at the start than are looked at.
+	files := map[string]string{}
+	for i := range 2*podsLimit + 1 {
+		files[fmt.Sprintf("var/log/containers/%d", i)] = ""
+	}
+	p, err := OpenPods(Options{Root: tree(t, files)})
+	if !errors.Is(err, errFull) || !p.Full() {
+		t.Errorf("error %v, full: %v", err, p.Full())
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
