@@ -23,7 +23,7 @@ import (
 type Daemon struct {
 	// By is what it was known by: unit, exe or socket; "" if it is none.
 	By string
-	// Name is that unit, the executable's path, or the socket.
+	// Name is that unit, the executable's path (and applet), or the socket.
 	Name string
 }
 
@@ -43,7 +43,11 @@ const (
 // TimeDaemon says whether pid, started at startBoottimeNS (0: not known), is a
 // time daemon: by its systemd unit (read from its cgroup if unit is "" or a mere
 // slice), else by its executable, else by a socket that only a time daemon has.
-// What it calls itself does not count. The errors are those of Task.
+// An executable counts by its name and its folder together, one that only root
+// fills: anybody can call a file chronyd. What a process calls itself does not
+// count, but for BusyBox, which takes from there what it is to be, once it is known
+// to be BusyBox: its ntpd, as a client, has neither a name nor a socket that tells.
+// The errors are those of Task.
 func (r *Reader) TimeDaemon(pid int, startBoottimeNS uint64, unit string) (Daemon, error) {
 	key := daemonKey{pid, startBoottimeNS}
 	if d, ok := r.daemons.get(key); ok {
@@ -76,10 +80,8 @@ func timeDaemon(dir int, unit string, buf []byte) Daemon {
 	if isDaemonUnit(unit) {
 		return Daemon{ByUnit, unit}
 	}
-	if exe, err := readlinkAt(dir, "exe", buf); err == nil {
-		if exe := strings.TrimSuffix(string(exe), " (deleted)"); isDaemonExe(path.Base(exe)) {
-			return Daemon{ByExe, exe}
-		}
+	if exe := daemonExe(dir, buf); exe != "" {
+		return Daemon{ByExe, exe}
 	}
 	if name := daemonSocket(dir); name != "" {
 		return Daemon{BySocket, name}
@@ -102,12 +104,37 @@ func isDaemonUnit(unit string) bool {
 	return false
 }
 
-// isDaemonExe knows their executables. ntpd is that of ntp, NTPsec and OpenNTPD,
-// ntp-daemon that of ntpd-rs.
-func isDaemonExe(base string) bool {
-	switch base {
+// daemonExe names the executable of the process if it is a time daemon's: "" if it
+// is not. ntpd is that of ntp, NTPsec and OpenNTPD, ntp-daemon that of ntpd-rs.
+func daemonExe(dir int, buf []byte) string {
+	link, err := readlinkAt(dir, "exe", buf)
+	exe := strings.TrimSuffix(string(link), " (deleted)")
+	if err != nil || !inSystemFolder(exe) {
+		return ""
+	}
+	switch path.Base(exe) {
 	case "chronyd", "ntpd", "ntp-daemon", "systemd-timesyncd", "ptp4l", "phc2sys", "timemaster":
-		return true
+		return exe
+	case "busybox":
+		// "ntpd …", through a link of that name, or "busybox ntpd …".
+		n, _ := readAt(dir, "cmdline", buf)
+		args := strings.SplitN(string(buf[:n]), "\x00", 3)
+		if path.Base(args[0]) == "busybox" {
+			args = args[1:]
+		}
+		if len(args) > 0 && path.Base(args[0]) == "ntpd" {
+			return exe + " ntpd"
+		}
+	}
+	return ""
+}
+
+// inSystemFolder says whether a file is where packages put theirs.
+func inSystemFolder(file string) bool {
+	for _, folder := range [...]string{"/usr/", "/bin/", "/sbin/", "/lib/"} {
+		if strings.HasPrefix(file, folder) {
+			return true
+		}
 	}
 	return false
 }

@@ -50,6 +50,19 @@ func TestTimeDaemon(t *testing.T) {
 	process(files, "15", "/opt/x", "/", "1005", "1004")
 	process(files, "16", "/opt/chronyd/x", "/system.slice/not-chrony.service", "1001", "1005")
 	process(files, "17", "/opt/x", "/system.slice/chrony.service.d")
+	// By its name and folder, or by its name and socket.
+	process(files, "20", "/tmp/chronyd", "/")
+	process(files, "21", "/tmp/chronyd", "/", "1003")
+	// BusyBox, and what it is asked to be.
+	for pid, cmdline := range map[string]string{
+		"30": "/usr/sbin/ntpd\x00-p\x00pool.ntp.org\x00", "31": "/bin/busybox\x00ntpd\x00-n\x00", "32": "busybox\x00ntpd",
+		"33": "sh\x00ntpd\x00", "34": "busybox\x00", "35": "",
+	} {
+		process(files, pid, "/bin/busybox", "/")
+		files[pid+"/cmdline"] = cmdline
+	}
+	process(files, "36", "/home/x/busybox", "/")
+	files["36/cmdline"] = "ntpd\x00"
 	files["18/stat"] = statLine(18, "chronyd", "Z", 0xc, 500)
 	r := newReader(t, Options{Proc: tree(t, files)})
 	for _, tt := range []struct {
@@ -69,6 +82,15 @@ func TestTimeDaemon(t *testing.T) {
 		{16, "", Daemon{}, nil}, // its comm is chronyd: not enough
 		{17, "", Daemon{}, nil},
 		{18, "", Daemon{}, ErrGone},
+		{20, "", Daemon{}, nil},
+		{21, "", Daemon{BySocket, "udp6 port 123"}, nil},
+		{30, "", Daemon{ByExe, "/bin/busybox ntpd"}, nil},
+		{31, "", Daemon{ByExe, "/bin/busybox ntpd"}, nil},
+		{32, "", Daemon{ByExe, "/bin/busybox ntpd"}, nil},
+		{33, "", Daemon{}, nil},
+		{34, "", Daemon{}, nil},
+		{35, "", Daemon{}, nil},
+		{36, "", Daemon{}, nil},
 		{99, "", Daemon{}, ErrGone},
 	} {
 		got, err := r.TimeDaemon(tt.pid, 0, tt.unit)
