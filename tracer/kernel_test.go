@@ -3,6 +3,7 @@
 package tracer
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
+	"golang.org/x/sys/unix"
 
 	"github.com/oomtrace/oomtrace/bpf"
 	"github.com/oomtrace/oomtrace/internal/kernelbtf"
@@ -104,6 +106,23 @@ func TestTryRollsBack(t *testing.T) {
 	}
 	if len(tr.links) != 2 || len(tr.programs) != 2 {
 		t.Errorf("%d links and %d programs", len(tr.links), len(tr.programs))
+	}
+}
+
+// A lack of the kernel's is no lack of a permission.
+func TestRefused(t *testing.T) {
+	for _, tt := range []struct {
+		broken map[string]error
+		want   bool
+	}{
+		{nil, false},
+		{map[string]error{KindKprobe: errNoKprobes}, false},
+		{map[string]error{KindKprobe: errNoKprobes, KindTPBTF: fmt.Errorf("load: %w", unix.EPERM)}, true},
+		{map[string]error{KindTracepoint: fmt.Errorf("open: %w", unix.EACCES)}, true},
+	} {
+		if got := (&Tracer{broken: tt.broken}).refused(); got != tt.want {
+			t.Errorf("%v: %v", tt.broken, got)
+		}
 	}
 }
 

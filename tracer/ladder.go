@@ -180,7 +180,11 @@ func (t *Tracer) climb(l ladder) Hook {
 	return Hook{Fact: l.fact, Reason: strings.Join(reasons, "; ")}
 }
 
-var errForbidden = errors.New("forbidden by option")
+// Why kinds of rung cannot work.
+var (
+	errForbidden = errors.New("forbidden by option")
+	errNoKprobes = errors.New("this kernel has no kprobes (CONFIG_KPROBE_EVENTS)")
+)
 
 // try attaches every program of a rung, or none.
 func (t *Tracer) try(r rung) (err error) {
@@ -190,7 +194,7 @@ func (t *Tracer) try(r rung) (err error) {
 	// Asked first: link.Kprobe would go on to tracefs, and remember that it was
 	// not mounted.
 	if r.kind == KindKprobe && !havePMU("kprobe") {
-		t.broken[r.kind] = errors.New("this kernel has no kprobes (CONFIG_KPROBE_EVENTS)")
+		t.broken[r.kind] = errNoKprobes
 	}
 	if why, ok := t.broken[r.kind]; ok {
 		return why

@@ -128,7 +128,7 @@ func Open(opts Options) (_ *Tracer, err error) {
 	if served == 0 {
 		base := ErrNotSupported
 		// Who has CAP_SYS_ADMIN and is refused has met a lack of the kernel's.
-		if len(t.broken) > 0 && !capability.Has(unix.CAP_SYS_ADMIN) {
+		if t.refused() && !capability.Has(unix.CAP_SYS_ADMIN) {
 			base = ErrNotPermitted
 		}
 		var why []string
@@ -142,6 +142,16 @@ func Open(opts Options) (_ *Tracer, err error) {
 	}
 	t.release()
 	return t, nil
+}
+
+// refused says whether a kind of hook failed for want of a permission.
+func (t *Tracer) refused() bool {
+	for _, err := range t.broken {
+		if errors.Is(err, os.ErrPermission) {
+			return true
+		}
+	}
+	return false
 }
 
 func (t *Tracer) hookOK(fact string) bool {
