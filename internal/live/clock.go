@@ -17,7 +17,7 @@ const (
 
 	// explainWait is how long a change of the clock waits for the event that
 	// explains it.
-	explainWait   = 500 * time.Millisecond
+	explainWait   = time.Second
 	suspectsLimit = 16
 )
 
@@ -30,7 +30,11 @@ func (p *pump) clock(s *slot) {
 		step = &held
 	}
 	p.in.clock.free <- s
-	if err != nil || p.full() {
+	if err != nil {
+		return // the programs and this binary are one build: it cannot happen
+	}
+	if p.full() {
+		p.received[string(event.TypeClockAdjust)]++
 		return
 	}
 	w := &p.rec.Clock
@@ -45,6 +49,7 @@ func (p *pump) clock(s *slot) {
 			}
 			p.daemons.add(c)
 		}
+		p.checkLoss()
 		return
 	}
 	e := p.event(event.TypeClockAdjust, seq, boot, event.SourceBPF)
@@ -93,8 +98,8 @@ type suspect struct {
 // where the events say it should be.
 func (p *pump) lookAtClock() {
 	p.tellSteps(time.Now())
-	offset, bound := sampleOffset()
-	boot := boottimeNS()
+	offset, bound := p.clocks.sampleOffset()
+	boot := p.clocks.boot()
 	diff := offset - p.offsets.Last()
 	// Small differences are the errors of both readings.
 	tolerance := bound + p.errorNS.Swap(bound) + int64(100*time.Microsecond)
@@ -103,7 +108,7 @@ func (p *pump) lookAtClock() {
 		p.suspects = append(p.suspects, suspect{boot, offset, tolerance, time.Now().Add(explainWait)})
 	}
 	if len(p.suspects) > 0 {
-		p.settle.Reset(time.Until(p.suspects[0].due))
+		p.settleIn(time.Until(p.suspects[0].due))
 	}
 }
 
@@ -120,7 +125,8 @@ func (p *pump) tellSteps(now time.Time) {
 		if p.opts.Tracer.NoClock || diff <= tolerance && diff >= -tolerance {
 			continue
 		}
-		e := p.event(event.TypeClockStep, 0, s.boot, event.SourceTimerFD)
+		// As for a call, the time is the one before the clock moved.
+		e := p.event(event.TypeClockStep, 0, s.boot-1, event.SourceTimerFD)
 		e.ClockStep = &event.ClockStep{StepNS: diff, StepErrorNS: tolerance, StepSource: "timerfd"}
 		p.emit(e)
 	}
@@ -206,7 +212,7 @@ func (d *daemons) add(c *event.Clock) {
 // summarise emits each daemon's sum and begins anew.
 func (p *pump) summarise() {
 	for _, s := range p.daemons.sums {
-		e := p.event(event.TypeClockSummary, 0, boottimeNS(), event.SourceBPF)
+		e := p.event(event.TypeClockSummary, 0, p.clocks.boot(), event.SourceBPF)
 		s.sum.IntervalMS = time.Since(s.began).Milliseconds()
 		e.ClockSummary = &s.sum
 		p.emit(e)

@@ -5,7 +5,6 @@
 package live
 
 import (
-	"encoding/binary"
 	"sync/atomic"
 
 	"github.com/oomtrace/oomtrace/bpf"
@@ -37,7 +36,7 @@ type intake struct {
 	// stepErrorNS is the largest bound of a step since the pump last had no doubt.
 	stepErrorNS atomic.Int64
 	oom, clock  queue
-	done        <-chan struct{}
+	host        hostClock
 
 	clockRec wire.Record // the clock reader's own
 }
@@ -58,35 +57,27 @@ func newQueue(n, size int) queue {
 	return q
 }
 
-func newIntake(seq *atomic.Uint64, offsets *boottime.Offsets, errorNS *atomic.Int64, done <-chan struct{}) *intake {
+func newIntake(seq *atomic.Uint64, offsets *boottime.Offsets, errorNS *atomic.Int64, host hostClock) *intake {
 	return &intake{
-		seq: seq, offsets: offsets, errorNS: errorNS, done: done,
+		seq: seq, offsets: offsets, errorNS: errorNS, host: host,
 		oom:   newQueue(oomSlots, wire.MaxLen),
 		clock: newQueue(clockSlots, wire.MaxClockLen),
 	}
 }
 
-// put copies raw into a free slot; false when the session is over.
-func (q *queue) put(raw []byte, done <-chan struct{}) (*slot, bool) {
-	var s *slot
-	select {
-	case s = <-q.free:
-	case <-done:
-		return nil, false
-	}
+// put copies raw into a free slot; it waits for one.
+func (q *queue) put(raw []byte) *slot {
+	s := <-q.free
 	s.n = copy(s.raw, raw)
-	s.step = nil
-	return s, true
+	s.seq, s.step = 0, nil
+	return s
 }
 
 // OOM implements tracer.Sink.
 func (in *intake) OOM(raw []byte) {
-	s, ok := in.oom.put(raw, in.done)
-	if !ok {
-		return
-	}
+	s := in.oom.put(raw)
 	// The announcement of a kill gets no number of its own: the kill does.
-	if len(raw) > 24 && bpf.OomtraceWireKind(binary.LittleEndian.Uint16(raw[22:])) != bpf.OomtraceWireKindWIRE_KIND_SIGNAL {
+	if wire.KindOf(raw) == bpf.OomtraceWireKindWIRE_KIND_KILL {
 		s.seq = in.seq.Add(1)
 	}
 	in.oom.full <- s
@@ -95,10 +86,7 @@ func (in *intake) OOM(raw []byte) {
 // Clock implements tracer.Sink. Steps are noted here already, so that the times
 // of OOM events, which come another way, are right from then on.
 func (in *intake) Clock(raw []byte) {
-	s, ok := in.clock.put(raw, in.done)
-	if !ok {
-		return
-	}
+	s := in.clock.put(raw)
 	s.seq = in.seq.Add(1)
 	if in.clockRec.Parse(raw) == nil {
 		w := &in.clockRec.Clock
@@ -106,7 +94,7 @@ func (in *intake) Clock(raw []byte) {
 		step, ok := wire.StepOf(w, in.offsets.At(w.H.BoottimeNs), was)
 		if !ok && wire.IsWarp(w) {
 			// Its size is in no argument: the clock shows it.
-			offset, bound := sampleOffset()
+			offset, bound := in.host.sampleOffset()
 			step, ok = wire.Step{
 				NS: offset - in.offsets.At(w.H.BoottimeNs), ErrorNS: bound + was,
 				Source: "offset", BootNS: w.H.BoottimeNs + 1,

@@ -46,6 +46,11 @@ type Options struct {
 	// Sink takes every event, from one goroutine. An error that is EPIPE ends the
 	// session quietly, another one ends it with that error.
 	Sink func(*event.Event) error
+	// Record is a second taker, with a queue and a goroutine of its own; nil is none.
+	Record func(*event.Event) error
+	// Warm takes, before the session begins, a made-up kill that nobody may see: the
+	// way of an event is gone once while there is memory.
+	Warm func(*event.Event)
 	// Match filters; nil takes all. Session events and losses always pass.
 	Match func(*event.Event) bool
 	// Filters are what Match wants, in words, for session.start.
@@ -82,10 +87,11 @@ var errCounted = errors.New("count reached")
 
 // Run traces until ctx ends, Count is reached or Sink fails. The cause of ctx
 // (context.Cause) may be ErrDuration to be told apart from a signal.
+// ErrStuck is returned when an output hangs: it must not be closed then.
 func Run(ctx context.Context, o Options) (res Result, err error) {
-	s, err := open(o)
+	s, err := open(ctx, o)
 	if err != nil {
-		return Result{}, err
+		return Result{}, errors.Join(err, s.close())
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	return s.run(ctx)
@@ -102,8 +108,10 @@ type session struct {
 	host    *event.Host
 	tracer  *tracer.Tracer
 	decoder wire.Decoder
+	clocks  hostClock
 	offsets *boottime.Offsets
 	errorNS atomic.Int64 // bound of the offset's error
+	set     *clockSet    // nil: sets by nobody are not seen
 
 	reader  *procsnap.Reader
 	worker  *procsnap.Worker // nil: /proc is not looked at
@@ -116,7 +124,8 @@ type session struct {
 	symbols chan struct{} // closed once the symbol table is there, or cannot be
 }
 
-func open(o Options) (*session, error) {
+// open prepares a session. What it returns is to be closed, with an error too.
+func open(ctx context.Context, o Options) (*session, error) {
 	if o.Daemon == "" {
 		o.Daemon = DaemonSummary
 	}
@@ -129,28 +138,34 @@ func open(o Options) (*session, error) {
 	debug.SetGCPercent(startGCPercent)
 	var id [8]byte
 	if _, err := rand.Read(id[:]); err != nil {
-		return nil, fmt.Errorf("make a session id: %w", err)
+		return s, fmt.Errorf("make a session id: %w", err)
 	}
 	s.id = hex.EncodeToString(id[:])
 	var err error
-	if s.tracer, err = tracer.Open(o.Tracer); err != nil {
-		return nil, err
+	if s.reader, err = procsnap.New(o.Proc); err != nil {
+		return s, err
+	}
+	s.clocks = hostClock{s.reader.BoottimeNS}
+	// The order makes each set of the clock one that is seen: by the timer from
+	// here on, as a change of the offset from the next line on, and by its author
+	// once the hooks are in.
+	if s.set, err = watchClockSet(); err != nil {
+		s.warns = append(s.warns, "clock steps that no call explains are not seen: "+err.Error())
+	}
+	offset, bound := s.clocks.sampleOffset()
+	s.offsets = boottime.New(offset)
+	s.errorNS.Store(bound)
+	if s.tracer, err = tracer.Open(ctx, o.Tracer); err != nil {
+		return s, err
 	}
 	if err := s.require(); err != nil {
-		return nil, errors.Join(err, s.tracer.Close())
-	}
-	// What is below can fail only where /proc is missing.
-	if s.reader, err = procsnap.New(o.Proc); err != nil {
-		return nil, errors.Join(err, s.tracer.Close())
+		return s, err
 	}
 	s.warns = append(s.warns, s.tracer.Warnings()...)
 	s.survive = survive.Prepare()
 	s.warns = append(s.warns, s.survive.Warnings...)
 	s.host = s.reader.Host()
 	s.host.Labels = o.Labels
-	offset, bound := sampleOffset()
-	s.offsets = boottime.New(offset)
-	s.errorNS.Store(bound)
 	s.lookups()
 	s.machine()
 	return s, nil
@@ -174,6 +189,11 @@ func (s *session) require() error {
 
 // lookups opens /proc's worker, unless pids there are not the kernel's.
 func (s *session) lookups() {
+	// Files name pods and containers, whoever's pids /proc has.
+	var err error
+	if s.pods, err = procsnap.OpenPods(s.opts.Proc); err != nil {
+		s.warns = append(s.warns, fmt.Sprintf("names of new pods stay unknown: %v", err))
+	}
 	initial, err := s.reader.InitPIDNamespace()
 	switch {
 	case err != nil:
@@ -187,9 +207,6 @@ func (s *session) lookups() {
 	s.initNS = &initial
 	s.worker = procsnap.NewWorker(s.reader, oomSlots)
 	s.clerk = procsnap.NewWorker(s.reader, 1)
-	if s.pods, err = procsnap.OpenPods(s.opts.Proc); err != nil {
-		s.warns = append(s.warns, fmt.Sprintf("names of new pods stay unknown: %v", err))
-	}
 }
 
 // machine fills in what the decoder needs.
@@ -225,20 +242,53 @@ func (s *session) seedClock() {
 	s.decoder.SeedClock(bpf.OomtraceWireTimex{
 		Offset: t.Offset, Freq: t.Freq, Maxerror: t.Maxerror, Esterror: t.Esterror,
 		Constant: t.Constant, Tick: t.Tick, Status: t.Status, Tai: t.Tai,
-	}, boottimeNS())
+	}, s.clocks.boot())
+}
+
+const kallsyms = "/proc/kallsyms"
+
+func (s *session) symbolsKnown() bool {
+	select {
+	case <-s.symbols:
+		return true
+	default:
+		return false
+	}
+}
+
+// checkSymbols says before the session begins why call traces will have no names.
+// Nothing else than kills has them.
+func (s *session) checkSymbols() {
+	if s.opts.Tracer.NoOOM {
+		close(s.symbols)
+		return
+	}
+	f, err := os.Open(kallsyms)
+	if err == nil {
+		defer f.Close()
+		err = ksym.Check(f)
+	}
+	if err != nil {
+		s.warns = append(s.warns, "call traces have no names: "+err.Error())
+		close(s.symbols)
+	}
 }
 
 // loadSymbols reads the symbol table, after attaching: a kill waits for it. It gives
 // up when ctx ends.
 func (s *session) loadSymbols(ctx context.Context) {
+	warning := ""
 	defer func() {
 		close(s.symbols)
 		debug.SetGCPercent(gcPercent)
 		debug.FreeOSMemory()
+		if warning != "" && s.opts.Warn != nil {
+			s.opts.Warn(warning)
+		}
 	}()
-	f, err := os.Open("/proc/kallsyms")
+	f, err := os.Open(kallsyms)
 	if err != nil {
-		s.warn("call traces have no names: " + err.Error())
+		warning = "call traces have no names: " + err.Error()
 		return
 	}
 	defer f.Close()
@@ -248,13 +298,13 @@ func (s *session) loadSymbols(ctx context.Context) {
 		return
 	}
 	if err != nil {
-		s.warn("call traces have no names: " + err.Error())
+		warning = "call traces have no names: " + err.Error()
 		return
 	}
 	s.decoder.Symbols.Store(table)
 	if addr, ok := table.Address(perCPU); ok {
 		if err := s.tracer.SetPerCPUOffset(addr); err != nil {
-			s.warn(err.Error())
+			warning = err.Error()
 		}
 	}
 }
@@ -273,69 +323,76 @@ func (r readerUntil) Read(b []byte) (int, error) {
 	return r.r.Read(b)
 }
 
-func (s *session) warn(what string) {
-	if s.opts.Warn != nil {
-		s.opts.Warn(what)
-	}
-}
-
 func (s *session) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	// A worker that the kernel holds is left behind: the process ends anyway.
 	_ = s.worker.Close(ctx)
 	_ = s.clerk.Close(ctx)
-	var pods error
+	var errs []error
 	if s.pods != nil {
-		pods = s.pods.Close()
+		errs = append(errs, s.pods.Close())
 	}
-	return errors.Join(s.tracer.Close(), pods)
+	if s.tracer != nil {
+		errs = append(errs, s.tracer.Close())
+	}
+	if s.set != nil {
+		errs = append(errs, s.set.Close())
+	}
+	return errors.Join(errs...)
 }
 
 func (s *session) run(ctx context.Context) (Result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 
-	stopped := make(chan struct{}) // the readers of the rings have ended
-	abandon := make(chan struct{}) // nobody takes records any more
-	in := newIntake(&s.seq, s.offsets, &s.errorNS, abandon)
-	out := newOutbox()
-	p := newPump(s, in, out, cancel)
-
-	if err := watchClockSet(ctx, p.clockWasSet); err != nil {
-		s.warns = append(s.warns, "clock steps that no call explains are not seen: "+err.Error())
+	in := newIntake(&s.seq, s.offsets, &s.errorNS, s.clocks)
+	outs := []*outbox{newOutbox(s.opts.Sink)}
+	if s.opts.Record != nil {
+		outs = append(outs, newOutbox(s.opts.Record))
 	}
+	p := newPump(s, in, outs, cancel)
+	p.warm()
+	s.checkSymbols()
 	p.start()
-	go s.loadSymbols(ctx)
+	if !s.symbolsKnown() {
+		go s.loadSymbols(ctx)
+	}
+	if s.set != nil {
+		go func() {
+			if err := s.set.run(); err != nil && s.opts.Warn != nil {
+				s.opts.Warn("clock steps that no call explains are not seen any more: " + err.Error())
+			}
+		}()
+	}
+	for _, o := range outs {
+		go o.run(cancel)
+	}
 
 	var readErr error
+	stopped := make(chan struct{}) // the readers of the rings have ended
 	go func() {
 		defer close(stopped)
 		if readErr = s.tracer.Run(ctx, in); readErr != nil {
 			cancel(readErr)
 		}
 	}()
-	written := make(chan error, 1)
-	go func() {
-		written <- write(out.events, s.opts.Sink, cancel)
-	}()
 
 	p.run(stopped)
-	close(abandon)
 	<-stopped
 	<-s.symbols // it uses the tracer
 	res := Result{Reason: reason(ctx), Shown: p.shown}
 	p.end(res.Reason)
-	close(out.events)
-	select {
-	case err := <-written:
-		if err != nil && !errors.Is(err, syscall.EPIPE) {
-			return res, fmt.Errorf("write events: %w", err)
+	var errs []error
+	for _, o := range outs {
+		if err := o.close(); err != nil && !errors.Is(err, syscall.EPIPE) {
+			errs = append(errs, fmt.Errorf("write events: %w", err))
 		}
-	case <-time.After(2 * time.Second):
-		return res, errors.New("write events: the output does not take them; they are lost")
 	}
-	return res, readErr
+	if len(errs) == 0 {
+		errs = append(errs, readErr)
+	}
+	return res, errors.Join(errs...)
 }
 
 func reason(ctx context.Context) string {
@@ -350,19 +407,4 @@ func reason(ctx context.Context) string {
 		return "signal"
 	}
 	return "error"
-}
-
-// write hands events to sink until the channel is closed. After an error, which
-// failed is told at once, the rest is taken and thrown away, so that nobody waits.
-func write(events <-chan *event.Event, sink func(*event.Event) error, failed func(error)) error {
-	var err error
-	for e := range events {
-		if err != nil {
-			continue
-		}
-		if err = sink(e); err != nil {
-			failed(err)
-		}
-	}
-	return err
 }

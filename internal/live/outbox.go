@@ -5,26 +5,41 @@
 package live
 
 import (
+	"errors"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/oomtrace/oomtrace/decode/event"
 )
 
-// Room of the outbox in events. The last quarter is for OOM events, and for the
+// Room of an outbox in events. The last quarter is for OOM events, and for the
 // session's end, alone.
 const (
 	outboxSize     = 1024
 	outboxReserved = outboxSize / 4
 )
 
-// outbox is the queue before a possibly slow output.
+// stuckAfter is how long, at the session's end, an output may take nothing.
+const stuckAfter = 2 * time.Second
+
+// ErrStuck says that an output did not take what was left at the end. It may still
+// be inside its last write: it must not be closed.
+var ErrStuck = errors.New("the output does not take them; they are lost")
+
+// outbox is the queue before a possibly slow output, which has a goroutine of its
+// own: one that hangs holds up no other.
 type outbox struct {
+	take    func(*event.Event) error
 	events  chan *event.Event
 	dropped atomic.Uint64
+	taken   atomic.Uint64
+	ended   chan error // what ended it, once
 }
 
-func newOutbox() *outbox { return &outbox{events: make(chan *event.Event, outboxSize)} }
+func newOutbox(take func(*event.Event) error) *outbox {
+	return &outbox{take: take, events: make(chan *event.Event, outboxSize), ended: make(chan error, 1)}
+}
 
 // hasRoom says whether any event would be taken.
 func (o *outbox) hasRoom() bool { return len(o.events) < outboxSize-outboxReserved }
@@ -42,5 +57,36 @@ func (o *outbox) push(e *event.Event) bool {
 	default:
 		o.dropped.Add(1)
 		return false
+	}
+}
+
+// run hands events on until close. After an error, which failed is told at once,
+// the rest is taken and thrown away.
+func (o *outbox) run(failed func(error)) {
+	var err error
+	for e := range o.events {
+		if err == nil {
+			if err = o.take(e); err != nil {
+				failed(err)
+			}
+		}
+		o.taken.Add(1)
+	}
+	o.ended <- err
+}
+
+// close waits until everything is out, for as long as something still goes out.
+func (o *outbox) close() error {
+	close(o.events)
+	for {
+		before := o.taken.Load()
+		select {
+		case err := <-o.ended:
+			return err
+		case <-time.After(stuckAfter):
+			if o.taken.Load() == before {
+				return ErrStuck
+			}
+		}
 	}
 }

@@ -6,7 +6,9 @@ package live
 
 import (
 	"context"
+	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -23,9 +25,15 @@ const (
 	snapshotWait = 5 * time.Millisecond
 	// markWait is how long an announced kill waits for its mark_victim, which is
 	// written microseconds later unless the CPU is taken away in between.
-	markWait = 200 * time.Millisecond
-	// symbolWait is how long the first kill waits for the symbol table.
-	symbolWait = 2 * time.Second
+	markWait = time.Second
+	// symbolWait is how long after the start kills wait for the symbol table.
+	symbolWait = 10 * time.Second
+	// lateEvery is how often answers of /proc that came late are looked for, less and
+	// less often while none comes.
+	lateEvery     = 5 * time.Millisecond
+	lateEveryMost = time.Second
+	// lateGrace is how long the session's end waits for them.
+	lateGrace = 100 * time.Millisecond
 	// settleWait is how long after a set the clock is looked at: usually the event
 	// that explains it has come by then.
 	settleWait = 20 * time.Millisecond
@@ -43,20 +51,21 @@ const simulator = "oomtrace-sim"
 type pump struct {
 	*session
 	in     *intake
-	out    *outbox
+	outs   []*outbox // the first is the one that is shown
 	cancel context.CancelCauseFunc
 
 	rec      wire.Record
 	sharers  []sharer
 	late     []lateSnapshot
 	daemons  daemons
-	sets     chan struct{}
 	settle   *time.Timer
+	settleAt time.Time // when settle fires; zero: it does not run
 	suspects []suspect // oldest first
 	received map[string]uint64
 	written  map[string]uint64
 	shown    uint64
 
+	symbolsBy    time.Time // kills wait for symbols until then
 	blockedUntil time.Time // /proc hangs: do not wait for it
 	lossAt       time.Time
 	lost         event.LostCounts
@@ -78,24 +87,24 @@ type lateSnapshot struct {
 	tasks  []procsnap.Ref
 }
 
-func newPump(s *session, in *intake, out *outbox, cancel context.CancelCauseFunc) *pump {
+func newPump(s *session, in *intake, outs []*outbox, cancel context.CancelCauseFunc) *pump {
 	p := &pump{
-		session: s, in: in, out: out, cancel: cancel,
-		sets:     make(chan struct{}, 1),
-		settle:   time.NewTimer(time.Hour),
-		received: map[string]uint64{},
-		written:  map[string]uint64{},
+		session: s, in: in, outs: outs, cancel: cancel,
+		settle:    time.NewTimer(time.Hour),
+		symbolsBy: time.Now().Add(symbolWait),
+		received:  map[string]uint64{},
+		written:   map[string]uint64{},
 	}
 	p.settle.Stop()
 	return p
 }
 
-// clockWasSet is for the timerfd watcher.
-func (p *pump) clockWasSet() {
-	select {
-	case p.sets <- struct{}{}:
-	default: // one is waiting already and will see both
+// sets tells that the clock was set; it never comes where nobody watches.
+func (p *pump) sets() <-chan struct{} {
+	if p.set == nil {
+		return nil
 	}
+	return p.set.sets
 }
 
 // run works until stopped is closed and the queues are empty.
@@ -106,6 +115,7 @@ func (p *pump) run(stopped <-chan struct{}) {
 	lateTick.Stop()
 	// Armed once, not with each event: a storm would put them off for ever.
 	marking, ticking := false, false
+	tick := lateEvery
 	for {
 		// Kills first: a clock storm must not hold them up.
 		select {
@@ -122,12 +132,16 @@ func (p *pump) run(stopped <-chan struct{}) {
 				p.letOutOld()
 			case <-lateTick.C:
 				ticking = false
-				p.takeLate()
+				// A process that the kernel holds can take for ever: ask less often.
+				if tick *= 2; p.takeLate() > 0 || tick > lateEveryMost {
+					tick = lateEvery
+				}
 			case <-p.daemons.due():
 				p.summarise()
-			case <-p.sets:
-				p.settle.Reset(settleWait)
+			case <-p.sets():
+				p.settleIn(settleWait)
 			case <-p.settle.C:
+				p.settleAt = time.Time{}
 				p.lookAtClock()
 			case <-stopped:
 				p.drain()
@@ -140,8 +154,18 @@ func (p *pump) run(stopped <-chan struct{}) {
 		}
 		if len(p.late) > 0 && !ticking {
 			ticking = true
-			lateTick.Reset(snapshotWait)
+			lateTick.Reset(tick)
 		}
+	}
+}
+
+// settleIn has the clock looked at after d at the latest: a storm of sets does not
+// put it off.
+func (p *pump) settleIn(d time.Duration) {
+	at := time.Now().Add(d)
+	if p.settleAt.IsZero() || at.Before(p.settleAt) {
+		p.settleAt = at
+		p.settle.Reset(d)
 	}
 }
 
@@ -155,7 +179,15 @@ func (p *pump) drain() {
 			p.clock(s)
 		default:
 			p.letOut(func(sharer) bool { return true })
-			p.takeLate()
+			p.giveUpLate()
+			select {
+			case <-p.sets():
+				p.settleIn(0)
+			default:
+			}
+			if !p.settleAt.IsZero() {
+				p.lookAtClock()
+			}
 			p.tellSteps(time.Now().Add(explainWait))
 			if p.daemons.pending() {
 				p.summarise()
@@ -186,7 +218,11 @@ func (p *pump) emit(e *event.Event) {
 			return
 		}
 	}
-	if !p.out.push(e) {
+	shown := p.outs[0].push(e)
+	for _, o := range p.outs[1:] {
+		o.push(e)
+	}
+	if !shown {
 		return
 	}
 	p.written[string(e.Type)]++
@@ -207,10 +243,14 @@ func (p *pump) kill(s *slot) {
 	err := p.rec.Parse(s.raw[:s.n])
 	seq := s.seq
 	p.in.oom.free <- s
-	if err != nil || p.full() {
+	if err != nil {
 		return // the programs and this binary are one build: it cannot happen
 	}
-	<-p.waitSymbols()
+	if p.full() {
+		p.received[string(event.TypeOOMKill)]++
+		return
+	}
+	p.waitSymbols()
 	boot := p.rec.Kill.H.BoottimeNs
 	k := p.decoder.Kill(&p.rec)
 	trigger := 0
@@ -226,24 +266,17 @@ func (p *pump) kill(s *slot) {
 	p.checkLoss()
 }
 
-// waitSymbols is closed once kills can be decoded in full, or never will.
-func (p *pump) waitSymbols() <-chan struct{} {
+// waitSymbols waits until kills can be decoded in full, or never will.
+func (p *pump) waitSymbols() {
+	if p.symbolsKnown() || !time.Now().Before(p.symbolsBy) {
+		return
+	}
+	t := time.NewTimer(time.Until(p.symbolsBy))
+	defer t.Stop()
 	select {
 	case <-p.symbols:
-		return p.symbols
-	default:
+	case <-t.C:
 	}
-	ready := make(chan struct{})
-	t := time.NewTimer(symbolWait)
-	go func() {
-		defer close(ready)
-		defer t.Stop()
-		select {
-		case <-p.symbols:
-		case <-t.C:
-		}
-	}()
-	return ready
 }
 
 // claim forgets the announcement of a kill that mark_victim has confirmed, and
@@ -268,7 +301,7 @@ func (p *pump) letOutOld() {
 	if len(p.in.oom.full) > 0 {
 		return // it may be there
 	}
-	now := boottimeNS()
+	now := p.clocks.boot()
 	p.letOut(func(s sharer) bool { return s.boot+uint64(markWait) <= now })
 }
 
@@ -276,11 +309,14 @@ func (p *pump) letOutOld() {
 func (p *pump) letOut(ready func(sharer) bool) {
 	kept := p.sharers[:0]
 	for _, s := range p.sharers {
-		if !ready(s) {
+		switch {
+		case !ready(s):
 			kept = append(kept, s)
-			continue
+		case p.full():
+			p.received[string(event.TypeOOMKill)]++
+		default:
+			p.finishKill(s.kill, 0, s.boot)
 		}
-		p.finishKill(s.kill, 0, s.boot)
 	}
 	p.sharers = kept
 }
@@ -289,14 +325,20 @@ func (p *pump) letOut(ready func(sharer) bool) {
 func (p *pump) finishKill(k *event.Kill, seq, boot uint64) {
 	e := p.event(event.TypeOOMKill, seq, boot, event.SourceBPF)
 	e.Kill = k
+	e.Simulated = p.complete(k, boot)
+	p.emit(e)
+}
+
+// complete adds what /proc and the kubelet's files know, and says whether the victim
+// is one of `oomtrace simulate`.
+func (p *pump) complete(k *event.Kill, boot uint64) (simulated bool) {
+	p.snapshot(k, boot)
 	p.pods.Fill(k.Victim.Container, k.Victim.Pod)
 	if k.Trigger != nil {
 		p.pods.Fill(k.Trigger.Container, k.Trigger.Pod)
 	}
-	e.Simulated = k.Victim.Comm != nil && *k.Victim.Comm == simulator &&
+	return k.Victim.Comm != nil && *k.Victim.Comm == simulator &&
 		k.Victim.Cgroup != nil && strings.Contains(k.Victim.Cgroup.Path, simulator)
-	p.snapshot(k, boot)
-	p.emit(e)
 }
 
 // snapshot asks the worker and waits for it, for a moment.
@@ -324,15 +366,45 @@ func (p *pump) snapshot(k *event.Kill, boot uint64) {
 	}
 	k.Snapshot = &event.SnapshotState{State: a.State, AgeMS: a.AgeMS(boot)}
 	if len(a.Tasks) > 0 && a.Tasks[0].Err == nil {
-		a.Tasks[0].Identity.FillVictim(&k.Victim)
+		v := &k.Victim
+		was := *v
+		a.Tasks[0].Identity.FillVictim(v)
+		fromProc(k, "victim", known{was.Cmdline, was.Exe, was.Cgroup, was.Unit}, known{v.Cmdline, v.Exe, v.Cgroup, v.Unit})
 	}
-	if k.Trigger != nil && len(a.Tasks) > 0 {
+	if t := k.Trigger; t != nil && len(a.Tasks) > 0 {
 		// The trigger is the last one asked for, the victim itself where it is both.
-		if t := a.Tasks[len(a.Tasks)-1]; t.Err == nil {
-			t.Identity.FillTask(k.Trigger)
+		if answer := a.Tasks[len(a.Tasks)-1]; answer.Err == nil {
+			was := *t
+			answer.Identity.FillTask(t)
+			fromProc(k, "trigger", known{was.Cmdline, was.Exe, was.Cgroup, was.Unit}, known{t.Cmdline, t.Exe, t.Cgroup, t.Unit})
 		}
 	}
 	p.memory(k, a.Memory, a.AgeMS(boot))
+}
+
+// known is what /proc may add to a task.
+type known struct {
+	cmdline, exe *string
+	cgroup       *event.Cgroup
+	unit         string
+}
+
+// fromProc names in sources what of a task is known since /proc was read.
+func fromProc(k *event.Kill, who string, was, is known) {
+	for field, added := range map[string]bool{
+		"cmdline": was.cmdline == nil && is.cmdline != nil,
+		"exe":     was.exe == nil && is.exe != nil,
+		"cgroup":  was.cgroup == nil && is.cgroup != nil,
+		"unit":    was.unit == "" && is.unit != "",
+	} {
+		if !added {
+			continue
+		}
+		if k.Sources == nil {
+			k.Sources = map[string]string{}
+		}
+		k.Sources[who+"."+field] = string(event.SourceProc)
+	}
 }
 
 func ref(pid int, start *uint64) procsnap.Ref {
@@ -354,23 +426,43 @@ func (p *pump) memory(k *event.Kill, m *event.Memory, age *int64) {
 	}
 }
 
-// takeLate emits the snapshots that have come meanwhile.
-func (p *pump) takeLate() {
-	kept := p.late[:0]
-	for _, l := range p.late {
+// takeLate emits the snapshots that have come meanwhile, and says how many.
+func (p *pump) takeLate() int {
+	was := len(p.late)
+	p.late = slices.DeleteFunc(p.late, func(l lateSnapshot) bool {
 		select {
 		case a := <-l.answer:
 			p.emit(p.lateEvent(l, a))
 			p.blockedUntil = time.Time{}
+			return true
 		default:
-			kept = append(kept, l)
+			return false
 		}
+	})
+	return was - len(p.late)
+}
+
+// giveUpLate waits a little for the snapshots that are due and says of the others
+// that they will not come.
+func (p *pump) giveUpLate() {
+	if len(p.late) == 0 {
+		return
 	}
-	p.late = kept
+	grace, cancel := context.WithTimeout(context.Background(), lateGrace)
+	defer cancel()
+	for _, l := range p.late {
+		a := procsnap.Answer{State: procsnap.StateBlocked}
+		select {
+		case a = <-l.answer:
+		case <-grace.Done():
+		}
+		p.emit(p.lateEvent(l, a))
+	}
+	p.late = nil
 }
 
 func (p *pump) lateEvent(l lateSnapshot, a procsnap.Answer) *event.Event {
-	e := p.event(event.TypeOOMSnapshot, 0, boottimeNS(), event.SourceProc)
+	e := p.event(event.TypeOOMSnapshot, 0, p.clocks.boot(), event.SourceProc)
 	e.Snapshot = &event.SnapshotLate{
 		Episode: l.kill.Episode, PID: l.kill.Victim.PID, Memory: a.Memory,
 		Snapshot: event.SnapshotState{State: a.State, AgeMS: a.AgeMS(l.boot)},
@@ -398,21 +490,21 @@ func (p *pump) checkLoss() {
 		return
 	}
 	p.lossAt = now.Add(lossEvery)
-	if !p.out.hasRoom() {
+	if !p.outs[0].hasRoom() {
 		return // the report would be a loss itself
 	}
 	counts, delta, grown := p.losses()
 	if !grown {
 		return
 	}
-	e := p.event(event.TypeLost, 0, boottimeNS(), event.SourceTracer)
+	e := p.event(event.TypeLost, 0, p.clocks.boot(), event.SourceTracer)
 	e.Lost = &event.Lost{Counts: counts, Delta: delta}
 	p.emit(e)
 }
 
 // losses counts what was lost, in all and since it was last asked.
 func (p *pump) losses() (counts, delta event.LostCounts, grown bool) {
-	counts.Queue = event.Ptr(p.out.dropped.Load())
+	counts.Queue = event.Ptr(p.outs[0].dropped.Load())
 	if st, err := p.tracer.Stats(); err == nil {
 		counts.Reserve = event.Ptr(st.OOMReserve + st.ClockReserve)
 		counts.Read = event.Ptr(st.Read + st.ReadArgument)
@@ -442,13 +534,30 @@ func (p *pump) losses() (counts, delta event.LostCounts, grown bool) {
 // start emits session.start and warms the path that a kill will take.
 func (p *pump) start() {
 	p.warm()
-	e := p.event(event.TypeSessionStart, 0, boottimeNS(), event.SourceTracer)
+	e := p.event(event.TypeSessionStart, 0, p.clocks.boot(), event.SourceTracer)
 	e.SessionStart = &event.SessionStart{
 		Version: p.opts.Version, Hooks: hooks(p.tracer.Hooks()), Settings: p.reader.Settings(),
 		Locked: p.survive.Locked, OOMScoreAdj: p.survive.OOMScoreAdj,
-		Filters: p.opts.Filters, Warnings: p.warns, InitPIDNamespace: p.initNS,
+		Filters: p.filters(), Warnings: p.warns, InitPIDNamespace: p.initNS,
 	}
 	p.emit(e)
+}
+
+// filters says what is left out of the stream though it has numbers.
+func (p *pump) filters() []string {
+	f := slices.Clone(p.opts.Filters)
+	if p.opts.Tracer.NoOOM {
+		f = append(f, "events=clock")
+	}
+	if p.opts.Tracer.NoClock {
+		f = append(f, "events=oom")
+	} else if p.opts.Daemon != DaemonAll {
+		f = append(f, "clock-daemon="+string(p.opts.Daemon))
+	}
+	if p.opts.Count > 0 {
+		f = append(f, fmt.Sprintf("count=%d", p.opts.Count))
+	}
+	return f
 }
 
 // hooks converts the tracer's report.
@@ -460,22 +569,32 @@ func hooks(in []tracer.Hook) []event.Hook {
 	return out
 }
 
-// warm decodes and encodes a made-up kill, so that code and buffers are in
-// memory before memory is gone.
+// warm goes the way of a kill once, from the queue behind the ring to the outputs,
+// with a made-up kill of this process: what it needs is in memory, and locked, before
+// memory is gone.
 func (p *pump) warm() {
-	var w bpf.OomtraceWireKill
-	w.H.BoottimeNs = boottimeNS()
-	rec := wire.Record{Kind: bpf.OomtraceWireKindWIRE_KIND_KILL, Kill: w}
-	k := p.decoder.Kill(&rec)
-	e := &event.Event{Schema: event.Schema, Type: event.TypeOOMKill, Session: p.id, Time: p.offsets.Time(w.H.BoottimeNs), Source: event.SourceBPF, Host: p.host, Kill: k}
-	var enc event.Encoder
-	_, _ = enc.Append(make([]byte, 0, 4096), e)
+	boot := p.clocks.boot()
+	p.in.OOM(wire.Synthetic(os.Getpid(), boot))
+	s := <-p.in.oom.full
+	err := p.rec.Parse(s.raw[:s.n])
+	p.in.oom.free <- s
+	if err != nil {
+		return // its own record: it cannot happen
+	}
+	k := p.decoder.Kill(&p.rec)
+	p.complete(k, boot)
+	p.late = nil
+	if p.opts.Warm != nil {
+		e := p.event(event.TypeOOMKill, 1, boot, event.SourceBPF)
+		e.Kill = k
+		p.opts.Warm(e)
+	}
 }
 
 // end emits session.end.
 func (p *pump) end(reason string) {
 	counts, _, _ := p.losses()
-	e := p.event(event.TypeSessionEnd, 0, boottimeNS(), event.SourceTracer)
+	e := p.event(event.TypeSessionEnd, 0, p.clocks.boot(), event.SourceTracer)
 	// A copy, for the writer has it from here on; this line counts itself.
 	written := maps.Clone(p.written)
 	written[string(event.TypeSessionEnd)]++

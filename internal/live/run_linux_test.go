@@ -257,7 +257,7 @@ func TestRunClock(t *testing.T) {
 	}
 }
 
-// A step of nothing: the event explains what the timerfd watcher is told.
+// A step: the event explains what the timerfd watcher is told.
 func TestRunStep(t *testing.T) {
 	privileged(t)
 	var now unix.Timex
@@ -265,19 +265,23 @@ func TestRunStep(t *testing.T) {
 		t.Fatal(err)
 	}
 	if now.Status&unix.STA_UNSYNC == 0 {
-		t.Skip("a time daemon keeps this clock: a step would disturb it")
+		testenv.Skip(t, "a time daemon keeps this clock: a step would disturb it")
 	}
 	r := begin(t, Options{})
-	set := unix.Timex{Modes: unix.ADJ_SETOFFSET}
-	if _, err := unix.ClockAdjtime(unix.CLOCK_REALTIME, &set); err != nil {
-		testenv.Skip(t, "the clock cannot be set: %v", err)
+	step := func(sec, nsec int64) {
+		set := unix.Timex{Modes: unix.ADJ_SETOFFSET | unix.ADJ_NANO, Time: unix.Timeval{Sec: sec, Usec: nsec}}
+		if _, err := unix.ClockAdjtime(unix.CLOCK_REALTIME, &set); err != nil {
+			testenv.Skip(t, "the clock cannot be set: %v", err)
+		}
 	}
+	const there = 5_000_000
+	step(0, there)
+	defer step(-1, 1_000_000_000-there)
 	e := r.wait("the step", callsOf(os.Getpid()))
-	if e.Clock.Kind != event.KindStep || e.Clock.StepNS == nil || *e.Clock.StepNS != 0 || e.Clock.StepSource != "argument" {
+	if e.Clock.Kind != event.KindStep || e.Clock.StepNS == nil || *e.Clock.StepNS != there || e.Clock.StepSource != "argument" {
 		t.Errorf("step %+v", e.Clock)
 	}
-	time.Sleep(3 * settleWait) // for the watcher: nothing must come
-	r.end(nil)
+	r.end(nil) // looks at the clock once more
 	if got := r.find(func(e *event.Event) bool { return e.ClockStep != nil }); len(got) != 0 {
 		t.Errorf("unexplained: %+v", got[0].ClockStep)
 	}
@@ -329,7 +333,7 @@ func TestRunFilter(t *testing.T) {
 	if end.Received["clock.adjust"] < 2 || end.Written["clock.adjust"] != 0 || r.res.Shown != 0 {
 		t.Errorf("end %+v, shown %d", end, r.res.Shown)
 	}
-	if s := r.events[0].SessionStart; !slices.Equal(s.Filters, []string{"pid=1"}) || len(s.Hooks) == 0 || s.Version != "test" {
+	if s := r.events[0].SessionStart; !slices.Equal(s.Filters, []string{"pid=1", "clock-daemon=summary"}) || len(s.Hooks) == 0 || s.Version != "test" {
 		t.Errorf("start %+v", s)
 	}
 }
