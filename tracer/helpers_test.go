@@ -299,7 +299,7 @@ func run(tb testing.TB, t *Tracer) (c *collector, stop func()) {
 func open(tb testing.TB, o Options) *Tracer {
 	tb.Helper()
 	privileged(tb)
-	t, err := Open(o)
+	t, err := Open(tb.Context(), o)
 	if err != nil {
 		tb.Fatal(err)
 	}

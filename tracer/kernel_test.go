@@ -100,9 +100,9 @@ func TestTryRollsBack(t *testing.T) {
 		t.Errorf("%d links and %d programs stay", len(tr.links), len(tr.programs))
 	}
 	ladder.rungs[0] = half
-	h := tr.climb(ladder)
-	if !h.OK || !strings.HasPrefix(h.Method, KindRawTP) || !strings.Contains(h.Reason, "tp_btf: x: no program") {
-		t.Errorf("hook: %+v", h)
+	h, err := tr.climb(t.Context(), ladder)
+	if err != nil || !h.OK || !strings.HasPrefix(h.Method, KindRawTP) || !strings.Contains(h.Reason, "tp_btf: x: no program") {
+		t.Errorf("hook: %+v, %v", h, err)
 	}
 	if len(tr.links) != 2 || len(tr.programs) != 2 {
 		t.Errorf("%d links and %d programs", len(tr.links), len(tr.programs))

@@ -3,6 +3,7 @@
 package tracer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -164,20 +165,23 @@ func clockLadders() []ladder {
 	return []ladder{adj, set, warp}
 }
 
-// climb attaches the first rung of l that works.
-func (t *Tracer) climb(l ladder) Hook {
+// climb attaches the first rung of l that works. It fails only with ctx.
+func (t *Tracer) climb(ctx context.Context, l ladder) (Hook, error) {
 	var reasons []string
 	for _, r := range l.rungs {
+		if err := ctx.Err(); err != nil {
+			return Hook{}, fmt.Errorf("attach: %w", err)
+		}
 		method := r.method()
 		err := t.try(r)
 		if err == nil {
-			return Hook{Fact: l.fact, Method: method, OK: true, Reason: strings.Join(reasons, "; ")}
+			return Hook{Fact: l.fact, Method: method, OK: true, Reason: strings.Join(reasons, "; ")}, nil
 		}
 		if why := fmt.Sprintf("%s: %s", r.kind, reason(err)); !slices.Contains(reasons, why) {
 			reasons = append(reasons, why)
 		}
 	}
-	return Hook{Fact: l.fact, Reason: strings.Join(reasons, "; ")}
+	return Hook{Fact: l.fact, Reason: strings.Join(reasons, "; ")}, nil
 }
 
 // Why kinds of rung cannot work.

@@ -101,7 +101,7 @@ func TestTwoTracers(t *testing.T) {
 // What fails says which rungs there were, and why none serves.
 func TestOpenForbidden(t *testing.T) {
 	privileged(t)
-	tr, err := Open(Options{Forbid: Kinds()})
+	tr, err := Open(t.Context(), Options{Forbid: Kinds()})
 	if err == nil {
 		_ = tr.Close()
 		t.Fatal("opened without a rung")
@@ -109,8 +109,41 @@ func TestOpenForbidden(t *testing.T) {
 	if !errors.Is(err, ErrNotSupported) || !strings.Contains(err.Error(), FactKill+": tp_btf: "+errForbidden.Error()) {
 		t.Errorf("error: %v", err)
 	}
-	if _, err := Open(Options{Forbid: []string{"uprobe"}}); err == nil || !strings.Contains(err.Error(), `"uprobe"`) {
+	if _, err := Open(t.Context(), Options{Forbid: []string{"uprobe"}}); err == nil || !strings.Contains(err.Error(), `"uprobe"`) {
 		t.Errorf("unknown kind: %v", err)
+	}
+}
+
+// endsLater is a context that ends once it has been asked n times.
+type endsLater struct {
+	context.Context
+	n int
+}
+
+func (c *endsLater) Err() error {
+	if c.n--; c.n < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// An end of its context ends Open between two rungs, and nothing stays attached.
+func TestOpenCancelled(t *testing.T) {
+	open(t, Options{}) // the runtime and the library keep some descriptors of their own
+	before := countFDs(t)
+	for n := range 3 {
+		ctx := &endsLater{t.Context(), n}
+		tr, err := Open(ctx, Options{})
+		if err == nil {
+			_ = tr.Close()
+			t.Fatal("opened")
+		}
+		if !errors.Is(err, context.Canceled) || ctx.n != -1 {
+			t.Errorf("after %d looks: %v, %d", n, err, ctx.n)
+		}
+	}
+	if now := countFDs(t); now > before {
+		t.Errorf("%d descriptors, %d before", now, before)
 	}
 }
 
@@ -300,7 +333,7 @@ func TestRunAfterItsContext(t *testing.T) {
 
 // openUnprivileged is a child without privileges.
 func openUnprivileged() error {
-	t, err := Open(Options{})
+	t, err := Open(context.Background(), Options{})
 	if err == nil {
 		return errors.Join(errors.New("opened"), t.Close())
 	}
@@ -341,7 +374,7 @@ func TestUnprivileged(t *testing.T) {
 func TestNoLeak(t *testing.T) {
 	privileged(t)
 	cycle := func() (held objects) {
-		tr, err := Open(Options{})
+		tr, err := Open(t.Context(), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -351,7 +384,7 @@ func TestNoLeak(t *testing.T) {
 		if err := tr.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(Options{Forbid: Kinds()}); err == nil {
+		if _, err := Open(t.Context(), Options{Forbid: Kinds()}); err == nil {
 			t.Fatal("opened")
 		}
 		return held

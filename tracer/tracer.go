@@ -3,6 +3,7 @@
 package tracer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -63,8 +64,9 @@ type Tracer struct {
 }
 
 // Open loads and attaches. It fails with ErrNotPermitted or ErrNotSupported when
-// not one fact can be obtained; a fact that alone cannot is reported by Hooks.
-func Open(opts Options) (_ *Tracer, err error) {
+// not one fact can be obtained; a fact that alone cannot is reported by Hooks. It
+// can take seconds: an end of ctx is seen before each rung, and its error returned.
+func Open(ctx context.Context, opts Options) (_ *Tracer, err error) {
 	t := &Tracer{
 		programs:  map[string]*ebpf.Program{},
 		forbidden: map[string]bool{},
@@ -114,7 +116,10 @@ func Open(opts Options) (_ *Tracer, err error) {
 	}
 	served := 0
 	for _, l := range ladders {
-		h := t.climb(l)
+		h, err := t.climb(ctx, l)
+		if err != nil {
+			return nil, err
+		}
 		if h.OK {
 			served++
 		}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -38,24 +39,24 @@ The exit code is 1 when kills, or both kinds of clock change, cannot be seen.`,
 		Example: `  sudo oomtrace doctor hooks
   sudo oomtrace doctor hooks -o json`,
 		Args: cli.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			style, err := out.Style(env)
 			if err != nil {
 				return err
 			}
-			return doctorHooks(env, style)
+			return doctorHooks(cmd.Context(), env, style)
 		},
 	}
 	out.Register(cmd, cli.Table, cli.JSON)
 	return cmd
 }
 
-func doctorHooks(env *cli.Env, style cli.Style) error {
+func doctorHooks(ctx context.Context, env *cli.Env, style cli.Style) error {
 	var opts tracer.Options
 	if forbid := env.Getenv("OOMTRACE_FORBID"); forbid != "" {
 		opts.Forbid = strings.Split(forbid, ",")
 	}
-	t, err := tracer.Open(opts)
+	t, err := tracer.Open(ctx, opts)
 	if errors.Is(err, tracer.ErrNotPermitted) || errors.Is(err, tracer.ErrNotSupported) {
 		return cli.Unsupported(err)
 	}
