@@ -24,7 +24,8 @@ func main() {
 }
 
 // run runs the command line args, args[0] being the program, and returns the
-// exit code. SIGINT and SIGTERM end its context, a second one ends the process.
+// exit code. SIGINT, SIGTERM and SIGHUP end its context, a second one ends the
+// process.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if filepath.Base(args[0]) == simulate.ChildName {
 		return simulate.Child(args[1:], stdin, stdout, stderr)
@@ -32,7 +33,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	// Else a write to a closed stdout would kill the process, instead of giving
 	// EPIPE and a chance to clean up.
 	signal.Ignore(syscall.SIGPIPE)
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 

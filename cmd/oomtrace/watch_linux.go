@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -113,9 +114,6 @@ func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
 		},
 		Warn: func(w string) { env.Warnf("%s", render.Sanitize(w)) },
 	}
-	if f.duration < 0 {
-		return o, cli.Usagef("--duration must not be negative")
-	}
 	if len(f.events) == 0 {
 		return o, cli.Usagef("--events is empty; give oom, clock or both")
 	}
@@ -133,6 +131,9 @@ func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
 				return o, cli.Usagef("unknown kind of hook %q in OOMTRACE_FORBID; known are %s", kind, strings.Join(tracer.Kinds(), ", "))
 			}
 		}
+	}
+	if err := f.checkRoots(); err != nil {
+		return o, err
 	}
 	size := 0
 	for _, l := range f.labels {
@@ -155,6 +156,35 @@ func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
 	return o, nil
 }
 
+// checkRoots refuses a place that is not what its flag says: nothing that is read
+// below it would be there, and the session would hardly say so.
+func (f *watchFlags) checkRoots() error {
+	for _, root := range []struct {
+		flag, path, kind string
+		magic            int64
+	}{
+		{"--procfs", f.procfs, "procfs", unix.PROC_SUPER_MAGIC},
+		{"--sysfs", f.sysfs, "sysfs", unix.SYSFS_MAGIC},
+		{"--rootfs", f.rootfs, "", 0},
+	} {
+		var st unix.Statfs_t
+		err := unix.Statfs(root.path, &st)
+		if err == nil && root.kind == "" {
+			var dir os.FileInfo
+			if dir, err = os.Stat(root.path); err == nil && !dir.IsDir() {
+				err = unix.ENOTDIR
+			}
+		}
+		switch {
+		case err != nil:
+			return cli.Usagef("%s %q: %w", root.flag, root.path, err)
+		case root.magic != 0 && int64(st.Type) != root.magic:
+			return cli.Usagef("%s %q is no mount of %s", root.flag, root.path, root.kind)
+		}
+	}
+	return nil
+}
+
 // minMaxLine fits every event when its frames and long strings are cut.
 const minMaxLine = 4096
 
@@ -168,6 +198,11 @@ func watch(cmd *cobra.Command, env *cli.Env, flags *watchFlags) (err error) {
 	if err != nil {
 		return err
 	}
+	if cmd.Flags().Changed("record") && flags.record == "" {
+		return cli.Usagef("--record is empty; give a directory, or leave it out")
+	}
+	// Kills are what most come for; clock events alone may be missing, with a word.
+	o.Require = []string{eventsOOM}
 	if cmd.Flags().Changed("events") {
 		o.Require = flags.events
 	}
@@ -175,14 +210,20 @@ func watch(cmd *cobra.Command, env *cli.Env, flags *watchFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	sink := watchSink{env: env, out: out}
+	// As the output, for a kill that nobody sees.
+	dry, err := render.New(io.Discard, style)
+	if err != nil {
+		return err
+	}
+	o.Warm = func(e *event.Event) { _ = dry.Event(e) }
+	o.Sink = watchSink{env, out}.event
+	var rec *record.Recorder
 	if flags.record != "" {
-		if sink.record, err = record.Open(flags.record, style.MaxLine); err != nil {
+		if rec, err = record.Open(flags.record, style.MaxLine); err != nil {
 			return fmt.Errorf("%w; give --record a directory that can be written to", err)
 		}
-		defer func() { err = errors.Join(err, sink.record.Close()) }()
+		o.Record = rec
 	}
-	o.Sink = sink.event
 
 	ctx, hangUp := context.WithCancelCause(cmd.Context())
 	defer hangUp(nil)
@@ -195,7 +236,12 @@ func watch(cmd *cobra.Command, env *cli.Env, flags *watchFlags) (err error) {
 		defer cancel()
 	}
 	res, err := live.Run(ctx, o)
-	err = errors.Join(err, out.Close())
+	if !errors.Is(err, live.ErrStuck) { // else one is still being written to
+		err = errors.Join(err, out.Close())
+		if rec != nil {
+			err = errors.Join(err, rec.Close())
+		}
+	}
 	switch {
 	case errors.Is(err, tracer.ErrNotPermitted), errors.Is(err, tracer.ErrNotSupported):
 		return cli.Unsupported(err)
@@ -224,14 +270,13 @@ func awaitHangUp(f *os.File, hangUp func(error)) {
 	}
 }
 
-// watchSink shows and records events, and says on stderr what belongs there.
+// watchSink shows events, and says on stderr what belongs there.
 type watchSink struct {
-	env    *cli.Env
-	out    render.Sink
-	record *record.Recorder
+	env *cli.Env
+	out render.Sink
 }
 
-func (s *watchSink) event(e *event.Event) error {
+func (s watchSink) event(e *event.Event) error {
 	if e.SessionStart != nil {
 		for _, note := range render.Notes(e) {
 			s.env.Warnf("%s", note)
@@ -240,17 +285,9 @@ func (s *watchSink) event(e *event.Event) error {
 			s.env.Warnf("watching; Ctrl-C ends")
 		}
 	}
-	if s.record != nil {
-		if err := s.record.Event(e); err != nil {
-			return err
-		}
-	}
 	err := s.out.Event(e)
 	if e.SessionEnd != nil {
 		s.env.Warnf("%s", render.Summary(e))
-		if s.record != nil && s.record.Dropped() > 0 {
-			s.env.Warnf("%d events could not be recorded: the disk is full or failed", s.record.Dropped())
-		}
 	}
 	return err
 }

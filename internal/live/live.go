@@ -47,7 +47,7 @@ type Options struct {
 	// session quietly, another one ends it with that error.
 	Sink func(*event.Event) error
 	// Record is a second taker, with a queue and a goroutine of its own; nil is none.
-	Record func(*event.Event) error
+	Record Recorder
 	// Warm takes, before the session begins, a made-up kill that nobody may see: the
 	// way of an event is gone once while there is memory.
 	Warm func(*event.Event)
@@ -68,6 +68,13 @@ type Options struct {
 	Count   uint64     // end after so many events of kill or clock; 0: never
 	// Warn takes what is not as good as it could be, before the stream opens.
 	Warn func(string)
+}
+
+// Recorder keeps events. An event that it cannot keep is no error: it is counted.
+type Recorder interface {
+	Event(*event.Event) error
+	// Dropped may be called from another goroutine.
+	Dropped() uint64
 }
 
 // Result says how a session ended.
@@ -349,7 +356,7 @@ func (s *session) run(ctx context.Context) (Result, error) {
 	in := newIntake(&s.seq, s.offsets, &s.errorNS, s.clocks)
 	outs := []*outbox{newOutbox(s.opts.Sink)}
 	if s.opts.Record != nil {
-		outs = append(outs, newOutbox(s.opts.Record))
+		outs = append(outs, newOutbox(s.opts.Record.Event))
 	}
 	p := newPump(s, in, outs, cancel)
 	p.warm()

@@ -505,6 +505,9 @@ func (p *pump) checkLoss() {
 // losses counts what was lost, in all and since it was last asked.
 func (p *pump) losses() (counts, delta event.LostCounts, grown bool) {
 	counts.Queue = event.Ptr(p.outs[0].dropped.Load())
+	if p.opts.Record != nil {
+		counts.Record = event.Ptr(p.outs[1].dropped.Load() + p.opts.Record.Dropped())
+	}
 	if st, err := p.tracer.Stats(); err == nil {
 		counts.Reserve = event.Ptr(st.OOMReserve + st.ClockReserve)
 		counts.Read = event.Ptr(st.Read + st.ReadArgument)
@@ -525,7 +528,7 @@ func (p *pump) losses() (counts, delta event.LostCounts, grown bool) {
 	delta = event.LostCounts{
 		Reserve: grow(counts.Reserve, p.lost.Reserve), Queue: grow(counts.Queue, p.lost.Queue),
 		Read: grow(counts.Read, p.lost.Read), Recursion: grow(counts.Recursion, p.lost.Recursion),
-		ProbeMissed: grow(counts.ProbeMissed, p.lost.ProbeMissed),
+		ProbeMissed: grow(counts.ProbeMissed, p.lost.ProbeMissed), Record: grow(counts.Record, p.lost.Record),
 	}
 	p.lost = counts
 	return counts, delta, grown

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/oomtrace/oomtrace/decode/event"
 )
@@ -16,13 +17,13 @@ import (
 // FileName is the file in the directory that events are appended to.
 const FileName = "events.jsonl"
 
-// Recorder appends events to a file. Its methods are for one goroutine.
+// Recorder appends events to a file. Its methods are for one goroutine, but for Dropped.
 type Recorder struct {
 	path    string
 	file    *os.File
 	enc     event.Encoder
 	line    []byte
-	dropped uint64
+	dropped atomic.Uint64
 	partial bool // the file does not end with a line's end
 }
 
@@ -76,20 +77,21 @@ func (r *Recorder) Event(e *event.Event) error {
 	if r.partial {
 		// End the line that a full disk cut, so that only that one is bad.
 		if _, err := r.file.Write([]byte("\n")); err != nil {
-			r.dropped++
+			r.dropped.Add(1)
 			return nil
 		}
 		r.partial = false
 	}
 	if n, err := r.file.Write(r.line); err != nil {
 		r.partial = n > 0
-		r.dropped++
+		r.dropped.Add(1)
 	}
 	return nil
 }
 
-// Dropped counts the events that could not be written.
-func (r *Recorder) Dropped() uint64 { return r.dropped }
+// Dropped counts the events that could not be written. It may be called from any
+// goroutine.
+func (r *Recorder) Dropped() uint64 { return r.dropped.Load() }
 
 // Close closes the file.
 func (r *Recorder) Close() error {
