@@ -21,6 +21,8 @@ needs=(
 	xz:xz-utils
 	zstd:zstd
 	cpio:cpio
+	unshare:util-linux
+	setpriv:util-linux
 	dpkg-deb:dpkg
 	/usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
 )

@@ -44,6 +44,9 @@ func children() map[string]func() error {
 	return map[string]func() error{"hog": hog, "clock": clockCalls, "open": openUnprivileged}
 }
 
+// soon bounds what takes no time unless it hangs.
+const soon = time.Minute
+
 // child is the test binary acting as a child.
 func child(tb testing.TB, act string, args ...string) *exec.Cmd {
 	tb.Helper()
@@ -260,7 +263,7 @@ func fill[T any](w *T, raw []byte) {
 // waitFor waits until ok says so, each time that something came.
 func (c *collector) waitFor(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(soon)
 	for !ok() {
 		select {
 		case <-c.seen:
@@ -287,7 +290,7 @@ func run(tb testing.TB, t *Tracer) (c *collector, stop func()) {
 				if err != nil {
 					tb.Errorf("run: %v", err)
 				}
-			case <-time.After(10 * time.Second):
+			case <-time.After(soon):
 				tb.Fatal("Run does not end")
 			}
 		})

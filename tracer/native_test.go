@@ -274,7 +274,7 @@ func TestRunEndsInAStorm(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(soon):
 		t.Error("Run goes on")
 		slow.stop.Store(true)
 		if err := <-done; err != nil {
@@ -317,7 +317,7 @@ func TestCloseDuringRun(t *testing.T) {
 		if err != nil {
 			t.Errorf("run: %v", err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(soon):
 		t.Error("Run goes on")
 	}
 	// The open tracer of the cleanup closes again: nothing happens.
@@ -346,7 +346,7 @@ func openUnprivileged() error {
 func TestUnprivileged(t *testing.T) {
 	testenv.Privileged(t) // to become nobody
 	if b, err := os.ReadFile("/proc/sys/kernel/unprivileged_bpf_disabled"); err == nil && strings.TrimSpace(string(b)) == "0" {
-		t.Skip("anybody may use bpf(2) here")
+		testenv.Skip(t, "anybody may use bpf(2) here: kernel.unprivileged_bpf_disabled is 0")
 	}
 	// Nobody can look into the folder of the test's binary.
 	exe, err := os.ReadFile("/proc/self/exe")
@@ -399,7 +399,7 @@ func TestNoLeak(t *testing.T) {
 		t.Fatalf("held %v", held)
 	}
 	// The kernel frees them some moments later.
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(soon)
 	for left := held.alive(); len(left) > 0; left = held.alive() {
 		if time.Now().After(deadline) {
 			t.Fatalf("left behind: %v", left)

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/oomtrace/oomtrace/internal/testenv"
 	"github.com/oomtrace/oomtrace/internal/version"
 )
 
@@ -32,7 +33,7 @@ func TestBuild(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "tree")
 		copyTree := exec.CommandContext(t.Context(), "git", "clone", "--quiet", "--shared", root, dir)
 		if out, err := copyTree.CombinedOutput(); err != nil {
-			t.Skipf("no git checkout to build from: %s", out)
+			testenv.Skip(t, "no git checkout to build from: %s", out)
 		}
 		cmd := exec.CommandContext(t.Context(), "make", "--no-print-directory", "build")
 		cmd.Dir = dir

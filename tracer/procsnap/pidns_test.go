@@ -36,7 +36,7 @@ func TestInitPIDNamespace(t *testing.T) {
 
 	testenv.Privileged(t)
 	if !outside {
-		t.Skip("the tests run in a pid namespace already")
+		testenv.Skip(t, "the tests run in a pid namespace already")
 	}
 	cmd := exec.Command("/proc/self/exe", "-test.run=^TestInsidePIDNamespace$", "-test.v")
 	cmd.Env = append(os.Environ(), insideEnv+"=1")

@@ -48,7 +48,7 @@ func names(p *Pods, id, uid string) string {
 // eventually waits until p knows want; inotify tells it soon, but not at once.
 func eventually(t *testing.T, p *Pods, id, uid, want string) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(soon); ; {
 		got := names(p, id, uid)
 		if got == want {
 			return

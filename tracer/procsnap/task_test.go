@@ -255,7 +255,7 @@ func TestTaskZombie(t *testing.T) {
 	if _, err := out.Read(make([]byte, 1)); err == nil { // its output closes while it exits
 		t.Fatal("cat wrote something")
 	}
-	for deadline := r.BoottimeNS() + 10e9; ; {
+	for deadline := r.BoottimeNS() + uint64(soon); ; {
 		_, err := r.Task(cmd.Process.Pid, 0)
 		if errors.Is(err, ErrGone) {
 			break
