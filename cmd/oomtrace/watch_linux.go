@@ -105,7 +105,7 @@ func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
 	o := live.Options{
 		Version: version.Read().String(),
 		Daemon:  live.DaemonMode(f.clockDaemon.Value),
-		Count:   f.count,
+		Count:   f.count, Duration: time.Duration(f.duration),
 		Filters: f.filter.Describe(),
 		Match:   f.filter.Match,
 		Proc: procsnap.Options{
@@ -229,11 +229,6 @@ func watch(cmd *cobra.Command, env *cli.Env, flags *watchFlags) (err error) {
 	defer hangUp(nil)
 	if f, ok := env.Stdout.(*os.File); ok {
 		go awaitHangUp(f, hangUp)
-	}
-	if flags.duration > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, time.Duration(flags.duration), live.ErrDuration)
-		defer cancel()
 	}
 	res, err := live.Run(ctx, o)
 	if !errors.Is(err, live.ErrStuck) { // else one is still being written to

@@ -66,6 +66,8 @@ type Options struct {
 	Proc    procsnap.Options
 	Daemon  DaemonMode // default summary
 	Count   uint64     // end after so many events of kill or clock; 0: never
+	// Duration ends the session so long after everything was attached; 0: never.
+	Duration time.Duration
 	// Warn takes what is not as good as it could be, before the stream opens.
 	Warn func(string)
 }
@@ -92,20 +94,27 @@ const (
 // errCounted ends a session that has shown enough.
 var errCounted = errors.New("count reached")
 
-// Run traces until ctx ends, Count is reached or Sink fails. The cause of ctx
-// (context.Cause) may be ErrDuration to be told apart from a signal.
+// errDuration is the cause of a context that ended because time is up.
+var errDuration = errors.New("time is up")
+
+// Run traces until ctx ends, Count is reached, Duration is over or Sink fails.
 // ErrStuck is returned when an output hangs: it must not be closed then.
 func Run(ctx context.Context, o Options) (res Result, err error) {
 	s, err := open(ctx, o)
-	if err != nil {
-		return Result{}, errors.Join(err, s.close())
-	}
 	defer func() { err = errors.Join(err, s.close()) }()
+	if err != nil && ctx.Err() != nil {
+		return Result{Reason: reason(ctx)}, nil // asked to end before it had begun
+	}
+	if err != nil {
+		return Result{}, err
+	}
+	if o.Duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, o.Duration, errDuration)
+		defer cancel()
+	}
 	return s.run(ctx)
 }
-
-// ErrDuration is the cause of a context that ended because time is up.
-var ErrDuration = errors.New("time is up")
 
 // session is all that one Run needs.
 type session struct {
@@ -406,7 +415,7 @@ func reason(ctx context.Context) string {
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errCounted):
 		return "count"
-	case errors.Is(cause, ErrDuration):
+	case errors.Is(cause, errDuration):
 		return "duration"
 	case errors.Is(cause, syscall.EPIPE):
 		return "closed-pipe"

@@ -301,8 +301,9 @@ func TestRunEnds(t *testing.T) {
 		}
 	})
 	t.Run("duration", func(t *testing.T) {
-		r := begin(t, Options{})
-		if end := r.end(ErrDuration); end.Reason != "duration" || r.res.Reason != "duration" || r.err != nil {
+		r := begin(t, Options{Duration: time.Millisecond})
+		<-r.done
+		if end := r.end(nil); end.Reason != "duration" || r.res.Reason != "duration" || r.err != nil {
 			t.Errorf("%+v, %+v, %v", end, r.res, r.err)
 		}
 	})
