@@ -47,7 +47,7 @@ func TestClockFull(t *testing.T) {
 	got := clockJSON(t, d, rawClock(newClock(), tailLen), nil)
 	want := map[string]string{
 		"schema": "oomtrace/v1", "type": "clock.adjust", "session": "00", "seq": "1", "time": "2023-11-14T22:13:20.000000000Z", "boottime_ns": "1", "source": "bpf",
-		"op": "clock_adjtime", "function": "do_adjtimex", "kind": "frequency", "daemon": "false", "modes[0]": "frequency", "result": "ok",
+		"op": "clock_adjtime", "function": "do_adjtimex", "kind": "frequency", "modes[0]": "frequency", "result": "ok",
 		"process.pid": "500", "process.tid": "500", "process.comm": "chronyd", "process.uid": "1000", "process.start_boottime_ns": "1000000500", "process.kthread": "false",
 		"process.cgroup.version": "2", "process.cgroup.path": "/system.slice/cron.service", "process.cgroup.id": "3", "process.unit": "cron.service",
 		"before.freq_ppm": "0.5", "before.tick_us": "10001", "before.rate_ppm": "100.5", "before.status[0]": "unsync", "before.tai_s": "36", "before.age_ms": "1000",
