@@ -176,6 +176,11 @@ func TestOffsetNS(t *testing.T) {
 	}{
 		{0, StaNano, 7, ns{7, true}},
 		{AdjOffset, StaPLL, -7, ns{-7000, true}},
+		{AdjOffset, StaPLL, 500_000, ns{500_000_000, true}},
+		{AdjOffset, StaPLL, (1<<32 - 1) / 1000, ns{-296, true}},                   // -1 ns and down, before v6.13
+		{AdjOffset, StaPLL, (1<<32 - 7000) / 1000, ns{-7296, true}},               // -7 µs
+		{AdjOffset, StaPLL, (1<<32 - 500_000_000) / 1000, ns{-500_000_296, true}}, // -MAXPHASE
+		{AdjOffset, StaPLL | StaNano, -7, ns{-7, true}},
 		{AdjOffset, StaPLL, math.MaxInt64, ns{}},
 		{AdjOffsetSingleshot, 0, 7, ns{}},
 		{AdjOffsetSSRead, StaNano, 7, ns{}},
@@ -293,7 +298,7 @@ func FuzzTimex(f *testing.F) {
 				t.Errorf("%d s %d, modes %#x: %d", sec, usec, modes, v)
 			}
 		}
-		if v, ok := OffsetNS(modes, after, value); ok && v != value && v/1000 != value {
+		if v, ok := OffsetNS(modes, after, value); ok && v != value && v/1000 != value && (v+1<<32)/1000 != value {
 			t.Errorf("status %#x: offset %d of %d", after, v, value)
 		}
 		if r := RatePPM(value, FreqPPM(sec), 100); math.IsNaN(r) || math.IsInf(r, 0) {

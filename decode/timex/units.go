@@ -84,12 +84,19 @@ func SlewNS(modes uint32, status *int32, offset int64) (ns int64, ok bool) {
 // timex.offset and timex.status after a call that succeeded. ok is false after
 // ADJ_OFFSET_SINGLESHOT and ADJ_OFFSET_SS_READ, where offset is something else:
 // what the old adjtime(3) had left before the call, in µs.
+//
+// Microseconds beyond what an offset can be are a negative one: from commit
+// ead25417f82e ("timex: use __kernel_timex internally") (in v5.1) to commit
+// f5807b0606da ("ntp: Remove invalid cast in time offset math") (in v6.13, and in
+// stable series) the kernel divided the offset's lower 32 bits without their sign.
 func OffsetNS(modes uint32, status int32, offset int64) (ns int64, ok bool) {
-	if modes&AdjAdjtime != 0 {
+	switch {
+	case modes&AdjAdjtime != 0:
 		return 0, false
-	}
-	if status&StaNano != 0 {
+	case status&StaNano != 0:
 		return offset, true
+	case offset > maxPhaseNS/nsPerUS && offset <= math.MaxUint32/nsPerUS:
+		return int64(int32(uint32(offset * nsPerUS))), true // less than 1 µs too low
 	}
 	return scale(offset, nsPerUS)
 }
