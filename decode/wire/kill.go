@@ -41,6 +41,8 @@ type Machine struct {
 	// RAMPages and SwapPages are totalram_pages and total_swap_pages, for the
 	// kernel's own arithmetic where no hook saw its result; nil: unknown.
 	RAMPages, SwapPages *uint64
+	// Swappiness is the sysctl vm.swappiness; nil: unknown.
+	Swappiness *int
 	// ThreadRSSPages is how many pages of a resident counter a thread may keep to
 	// itself, on kernels that count so.
 	ThreadRSSPages uint64
@@ -299,23 +301,27 @@ func (d *Decoder) limit(k *event.Kill, w *bpf.OomtraceWireKill, i int) *event.Li
 	if group || k.Victim.Cgroup != nil {
 		l.OOMGroup = &group // of a victim without cgroup only the limit's part is known
 	}
-	v := k.Victim.Cgroup
+	t, c := &w.Victim, k.Victim.Cgroup // whose chain it is
 	if has(w.H.Valid, bpf.OomtraceWireKillValidWIRE_KILL_MEMCGS_TRIGGER) {
-		v = k.Trigger.Cgroup
+		t, c = &w.Trigger, k.Trigger.Cgroup
 	}
-	if v != nil {
-		l.Cgroup.Version, l.Cgroup.Controller = v.Version, v.Controller
-		if v.Path != "" && v.PathHex == "" && !v.Truncated {
-			l.Cgroup.Path = ancestor(v.Path, int(m.Level))
+	switch {
+	case c == nil:
+	case c.ID == l.Cgroup.ID:
+		*l.Cgroup = *c
+	default:
+		l.Cgroup.Version, l.Cgroup.Controller = c.Version, c.Controller
+		if path, ok := pathOf(t, w.Tail[:]); ok && !c.Truncated {
+			l.Cgroup.Path, l.Cgroup.PathHex = event.CleanString(ancestor(path, int(m.Level)))
 		}
 	}
 	return l
 }
 
 // ancestor is the first n components of path.
-func ancestor(path string, n int) string {
+func ancestor(path []byte, n int) []byte {
 	if n <= 0 {
-		return "/"
+		return []byte("/")
 	}
 	for i := 1; i < len(path); i++ {
 		if path[i] == '/' {
@@ -327,20 +333,23 @@ func ancestor(path string, n int) string {
 	return path
 }
 
-// memcgAllowed is mem_cgroup_get_max (mm/memcontrol.c): the limit and the swap
-// it may use. Unknown when swap exists and v1's swappiness would decide.
+// memcgAllowed is what constrained_alloc (mm/oom_kill.c) sets oc->totalpages to, by
+// mem_cgroup_get_max (mm/memcontrol.c): the limit, and with a swappiness other than 0
+// the swap that may be used. The swappiness is the sysctl's on v2; on v1 it is the
+// cgroup's own, which is not known.
 func (d *Decoder) memcgAllowed(w *bpf.OomtraceWireKill, i int) (uint64, bool) {
-	swap := d.Machine.SwapPages
+	swap, swappiness := d.Machine.SwapPages, d.Machine.Swappiness
 	m := memcgs(w)[i]
 	switch {
 	case swap == nil:
 		return 0, false
 	case *swap == 0:
-		return max(m.Max, 1), true
-	case !isV1(w):
-		return m.Max + min(m.SwapMax, *swap), true
+	case isV1(w) || swappiness == nil:
+		return 0, false
+	case *swappiness > 0:
+		m.Max += min(m.SwapMax, *swap)
 	}
-	return 0, false
+	return max(m.Max, 1), true
 }
 
 // points fills in points and permille, computed where the kernel did not say.
@@ -366,6 +375,9 @@ func (d *Decoder) points(k *event.Kill, w *bpf.OomtraceWireKill) {
 	}
 	if v.PointsPages != nil && v.AllowedPages != nil && *v.AllowedPages > 0 {
 		v.BadnessPermille = event.Ptr(*v.PointsPages * 1000 / int64(*v.AllowedPages))
+		if k.Sources["victim.points_pages"] != "" || k.Sources["victim.allowed_pages"] != "" {
+			k.Sources["victim.badness_permille"] = "computed"
+		}
 	}
 }
 

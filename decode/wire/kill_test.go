@@ -72,8 +72,8 @@ func TestKillAbsent(t *testing.T) {
 	}{
 		"oc": {kill(bpf.OomtraceWireKillValidWIRE_KILL_OC), `scope choice trigger.gfp_mask trigger.order victim.allowed_pages victim.points_pages victim.badness_permille
 			limit.kind limit.bytes limit.usage_bytes limit.swap_bytes limit.oom_group limit.cgroup.id limit.cgroup.path limit.cgroup.version`},
-		"points":   {kill(bpf.OomtraceWireKillValidWIRE_KILL_POINTS), "+victim.points_pages=4855 +victim.badness_permille=592 +sources.victim.points_pages=computed"},
-		"message":  {kill(bpf.OomtraceWireKillValidWIRE_KILL_MESSAGE), "message choice +victim.points_pages=4855 +victim.badness_permille=592 +sources.victim.points_pages=computed"},
+		"points":   {kill(bpf.OomtraceWireKillValidWIRE_KILL_POINTS), "+victim.points_pages=4855 +victim.badness_permille=592 +sources.victim.points_pages=computed +sources.victim.badness_permille=computed"},
+		"message":  {kill(bpf.OomtraceWireKillValidWIRE_KILL_MESSAGE), "message choice +victim.points_pages=4855 +victim.badness_permille=592 +sources.victim.points_pages=computed +sources.victim.badness_permille=computed"},
 		"total_vm": {kill(bpf.OomtraceWireKillValidWIRE_KILL_TOTAL_VM), "victim.total_vm_bytes"},
 		"rss":      {kill(bpf.OomtraceWireKillValidWIRE_KILL_RSS), "victim.anon_rss_bytes victim.file_rss_bytes victim.shmem_rss_bytes victim.swap_bytes"},
 		"pgtables": {kill(bpf.OomtraceWireKillValidWIRE_KILL_PGTABLES), "victim.pgtables_bytes"},
@@ -195,8 +195,12 @@ func TestKill(t *testing.T) {
 		}, map[string]string{"limit.cgroup.path": "/system.slice", "limit.bytes": "33554432"}},
 		"limit's path beyond the record": {func(w *killRecord, _ *Machine) { w.OcMemcgId, w.LimitOff, w.LimitLen = 0xabc, 65535, 1 },
 			map[string]string{"limit.cgroup.id": "abc", "limit.cgroup.path": ""}},
-		"limit's path not from a mended one": {func(w *killRecord, _ *Machine) { w.Tail[0] = -1 },
-			map[string]string{"victim.cgroup.path_hex": "2f73686f702e736c6963652fff65622e73636f7065", "limit.cgroup.path": ""}},
+		"limit of a path that is mended": {func(w *killRecord, _ *Machine) { w.Tail[0] = -1 },
+			map[string]string{"victim.cgroup.path_hex": "2f73686f702e736c6963652fff65622e73636f7065", "limit.cgroup.path": "/shop.slice/\ufffdeb.scope", "limit.cgroup.path_hex": "2f73686f702e736c6963652fff65622e73636f7065"}},
+		"limit above what is mended": {func(w *killRecord, _ *Machine) { w.Tail[0] = -1; w.OcMemcgId = 5 },
+			map[string]string{"limit.cgroup.id": "5", "limit.cgroup.path": "/shop.slice", "limit.cgroup.path_hex": ""}},
+		"limit that is mended itself": {func(w *killRecord, _ *Machine) { w.Tail[len("web.scope")+1] = -1; w.OcMemcgId = 5 },
+			map[string]string{"limit.cgroup.path": "/\ufffdhop.slice", "limit.cgroup.path_hex": "2fff686f702e736c696365"}},
 		"v1": {func(w *killRecord, _ *Machine) { v1(w); w.Memcgs[0].SwapUsage, w.Memcgs[0].SwapMax = 8200, 9000 },
 			map[string]string{"victim.cgroup.version": "1", "victim.cgroup.controller": "memory", "limit.cgroup.controller": "memory", "limit.kind": "memory", "limit.bytes": "33554432", "limit.swap_bytes": "40960"}},
 		"v1 memsw": {func(w *killRecord, _ *Machine) {
@@ -208,19 +212,23 @@ func TestKill(t *testing.T) {
 
 		"allocating task": {func(w *killRecord, _ *Machine) {
 			setC(w.Message[:], "Out of memory (oom_kill_allocating_task)")
-		}, map[string]string{"choice": "allocating_task", "victim.points_pages": "4855", "sources.victim.points_pages": "computed"}},
+		}, map[string]string{"choice": "allocating_task", "victim.points_pages": "4855", "sources.victim.points_pages": "computed", "sources.victim.badness_permille": "computed"}},
 		"task origin": {func(w *killRecord, _ *Machine) { w.Origin = 1; w.Points = 1<<63 - 1 },
 			map[string]string{"choice": "task_origin", "victim.points_pages": "4855"}},
 		"group": {func(w *killRecord, _ *Machine) { w.Role = 1 },
 			map[string]string{"role": "group", "choice": "", "victim.points_pages": "4855"}},
 		"shared mm": {func(w *killRecord, _ *Machine) { w.Role = 2 }, map[string]string{"role": "shared_mm", "choice": ""}},
 
-		"comm with stale bytes":  {func(w *killRecord, _ *Machine) { setC(w.Victim.Comm[:], "java\x00er/0") }, map[string]string{"victim.comm": "java", "victim.comm_hex": ""}},
-		"comm of 16 bytes":       {func(w *killRecord, _ *Machine) { setC(w.Victim.Comm[:], "0123456789abcdef") }, map[string]string{"victim.comm": "0123456789abcdef"}},
-		"invalid UTF-8":          {func(w *killRecord, _ *Machine) { setC(w.Victim.Comm[:], "a\xff\xc3") }, map[string]string{"victim.comm": "a\ufffd\ufffd", "victim.comm_hex": "61ffc3"}},
-		"hostile comm":           {func(w *killRecord, _ *Machine) { setC(w.Victim.Comm[:], "\x1b[2J\n\"</b>") }, map[string]string{"victim.comm": "\x1b[2J\n\"</b>", "victim.comm_hex": ""}},
-		"kernel thread":          {func(w *killRecord, _ *Machine) { w.Trigger.Flags = pfKthread }, map[string]string{"trigger.kthread": "true"}},
-		"path cut":               {func(w *killRecord, _ *Machine) { w.Victim.Valid |= 1 << bpf.OomtraceWireTaskValidWIRE_TASK_PATH_CUT }, map[string]string{"victim.cgroup.truncated": "true", "limit.cgroup.path": ""}},
+		"comm with stale bytes": {func(w *killRecord, _ *Machine) { setC(w.Victim.Comm[:], "java\x00er/0") }, map[string]string{"victim.comm": "java", "victim.comm_hex": ""}},
+		"comm of 16 bytes":      {func(w *killRecord, _ *Machine) { setC(w.Victim.Comm[:], "0123456789abcdef") }, map[string]string{"victim.comm": "0123456789abcdef"}},
+		"invalid UTF-8":         {func(w *killRecord, _ *Machine) { setC(w.Victim.Comm[:], "a\xff\xc3") }, map[string]string{"victim.comm": "a\ufffd\ufffd", "victim.comm_hex": "61ffc3"}},
+		"hostile comm":          {func(w *killRecord, _ *Machine) { setC(w.Victim.Comm[:], "\x1b[2J\n\"</b>") }, map[string]string{"victim.comm": "\x1b[2J\n\"</b>", "victim.comm_hex": ""}},
+		"kernel thread":         {func(w *killRecord, _ *Machine) { w.Trigger.Flags = pfKthread }, map[string]string{"trigger.kthread": "true"}},
+		"path cut":              {func(w *killRecord, _ *Machine) { w.Victim.Valid |= 1 << bpf.OomtraceWireTaskValidWIRE_TASK_PATH_CUT }, map[string]string{"victim.cgroup.truncated": "true", "limit.cgroup.path": "/shop.slice/web.scope", "limit.cgroup.truncated": "true"}},
+		"path cut, limit above": {func(w *killRecord, _ *Machine) {
+			w.Victim.Valid |= 1 << bpf.OomtraceWireTaskValidWIRE_TASK_PATH_CUT
+			w.OcMemcgId = 5
+		}, map[string]string{"limit.cgroup.id": "5", "limit.cgroup.path": ""}},
 		"root cgroup":            {func(w *killRecord, _ *Machine) { w.Victim.PathLen = 0 }, map[string]string{"victim.cgroup.path": "/"}},
 		"path beyond the record": {func(w *killRecord, _ *Machine) { w.Victim.PathOff, w.Victim.PathLen = 60000, 60000 }, map[string]string{"victim.cgroup.path": "", "victim.cgroup.id": "4d"}},
 		"same cgroup": {func(w *killRecord, _ *Machine) {
@@ -247,19 +255,29 @@ func TestKill(t *testing.T) {
 
 		"derived memcg, v2, no swap": {func(w *killRecord, m *Machine) { derived(w, memcgAddr, callerAddr); m.SwapPages = new(uint64) }, map[string]string{
 			"scope": "memcg", "sources.scope": "computed", "limit.cgroup.id": "4d", "limit.kind": "memory", "sources.limit": "computed",
-			"victim.allowed_pages": "8192", "sources.victim.allowed_pages": "computed", "victim.points_pages": "4855", "trigger.gfp_mask": "", "trigger.order": "", "choice": "", "message": "",
+			"victim.allowed_pages": "8192", "sources.victim.allowed_pages": "computed", "victim.points_pages": "4855", "sources.victim.badness_permille": "computed", "trigger.gfp_mask": "", "trigger.order": "", "choice": "", "message": "",
 		}},
 		"derived memcg, v2, swap": {func(w *killRecord, m *Machine) {
 			derived(w, memcgAddr, callerAddr)
-			m.SwapPages = event.Ptr(uint64(50))
+			m.SwapPages, m.Swappiness = event.Ptr(uint64(50)), event.Ptr(60)
 		},
 			map[string]string{"victim.allowed_pages": "8242"}},
+		"derived memcg, v2, swappiness 0": {func(w *killRecord, m *Machine) {
+			derived(w, memcgAddr, callerAddr)
+			m.SwapPages, m.Swappiness = event.Ptr(uint64(50)), event.Ptr(0)
+		},
+			map[string]string{"victim.allowed_pages": "8192"}},
+		"derived memcg, v2, swappiness not known": {func(w *killRecord, m *Machine) {
+			derived(w, memcgAddr, callerAddr)
+			m.SwapPages = event.Ptr(uint64(50))
+		},
+			map[string]string{"limit.cgroup.id": "4d", "victim.allowed_pages": "", "victim.points_pages": ""}},
 		"derived memcg, swap not known": {func(w *killRecord, _ *Machine) { derived(w, memcgAddr, callerAddr) },
 			map[string]string{"limit.cgroup.id": "4d", "victim.allowed_pages": "", "victim.points_pages": ""}},
 		"derived memcg, v1, swap": {func(w *killRecord, m *Machine) {
 			derived(w, memcgAddr, callerAddr)
 			v1(w)
-			m.SwapPages = event.Ptr(uint64(50))
+			m.SwapPages, m.Swappiness = event.Ptr(uint64(50)), event.Ptr(60)
 		},
 			map[string]string{"limit.cgroup.id": "4d", "victim.allowed_pages": "", "victim.points_pages": ""}},
 		"derived memsw": {func(w *killRecord, m *Machine) {

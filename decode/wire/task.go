@@ -26,11 +26,20 @@ func cgroupOf(t *bpf.OomtraceWireTask, tail []int8) *event.Cgroup {
 	if taskHas(t, bpf.OomtraceWireTaskValidWIRE_TASK_CGROUP_V1) {
 		c.Version, c.Controller = 1, "memory"
 	}
-	if off, n := int(t.PathOff), int(t.PathLen); taskHas(t, bpf.OomtraceWireTaskValidWIRE_TASK_PATH) && off+n <= len(tail) {
+	if path, ok := pathOf(t, tail); ok {
 		c.Truncated = taskHas(t, bpf.OomtraceWireTaskValidWIRE_TASK_PATH_CUT)
-		c.Path, c.PathHex = event.CleanString(path(tail[off : off+n]))
+		c.Path, c.PathHex = event.CleanString(path)
 	}
 	return c
+}
+
+// pathOf is the path of the task's cgroup, as the kernel has it.
+func pathOf(t *bpf.OomtraceWireTask, tail []int8) ([]byte, bool) {
+	off, n := int(t.PathOff), int(t.PathLen)
+	if !taskHas(t, bpf.OomtraceWireTaskValidWIRE_TASK_PATH) || off+n > len(tail) {
+		return nil, false
+	}
+	return path(tail[off : off+n]), true
 }
 
 func hex(v uint64) string { return strconv.FormatUint(v, 16) }
