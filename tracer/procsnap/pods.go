@@ -33,6 +33,7 @@ const (
 // *Pods knows nothing.
 type Pods struct {
 	dir     string // of logDir
+	limit   int    // of each index
 	watcher *watcher
 	watched map[int]string // by watch descriptor, the folder's name below dir; "" is dir
 	done    chan struct{}
@@ -50,19 +51,21 @@ type containerName struct {
 	container string
 }
 
-// errFull says that there are more names than an index takes.
-var errFull = fmt.Errorf("more than %d of them", podsLimit)
+var errFull = errors.New("there are more than are kept")
 
 // OpenPods reads the names of the pods below o.Root. The error, if any, says why
 // they will not be kept current, or that there are too many: the Pods that comes
 // with it knows what could be read. Close ends it.
-func OpenPods(o Options) (*Pods, error) {
+func OpenPods(o Options) (*Pods, error) { return openPods(o, podsLimit) }
+
+func openPods(o Options, limit int) (*Pods, error) {
 	root := o.Root
 	if root == "" {
 		root = "/"
 	}
 	p := &Pods{
 		dir:        filepath.Join(root, logDir),
+		limit:      limit,
 		watched:    map[int]string{},
 		done:       make(chan struct{}),
 		pods:       map[string]podName{},
@@ -121,8 +124,9 @@ func (p *Pods) scan(name string) {
 		return
 	}
 	defer f.Close()
-	for range 2 * podsLimit / 256 {
+	for seen := 0; seen < 2*p.limit; {
 		names, err := f.Readdirnames(256)
+		seen += len(names)
 		for _, n := range names {
 			p.add(name, n)
 		}
@@ -167,11 +171,11 @@ func (p *Pods) add(dir, name string) {
 	switch dir {
 	case podsDir:
 		if uid, pod, ok := parsePodDir(name); ok {
-			put(p.pods, uid, pod, &p.full)
+			put(p, p.pods, uid, pod)
 		}
 	case containersDir:
 		if id, c, ok := parseContainerLog(name); ok {
-			put(p.containers, id, c, &p.full)
+			put(p, p.containers, id, c)
 		}
 	}
 }
@@ -191,9 +195,9 @@ func (p *Pods) remove(dir, name string) {
 	}
 }
 
-func put[V any](m map[string]V, key string, v V, full *bool) {
-	if _, known := m[key]; !known && len(m) >= podsLimit {
-		*full = true
+func put[V any](p *Pods, m map[string]V, key string, v V) {
+	if _, known := m[key]; !known && len(m) >= p.limit {
+		p.full = true
 		return
 	}
 	m[key] = v

@@ -24,7 +24,7 @@ const (
 	testID2  = "35b97177dada20362ab90d90ac63cd54e8a41cf87bea34f270631b6da17f4a93"
 )
 
-func openPods(t *testing.T, root string) *Pods {
+func knownPods(t *testing.T, root string) *Pods {
 	t.Helper()
 	p, err := OpenPods(Options{Root: root})
 	if err != nil {
@@ -69,7 +69,7 @@ func TestPods(t *testing.T) {
 			"/web/0.log",
 		"var/log/containers/readme.log": "",
 	})
-	p := openPods(t, root)
+	p := knownPods(t, root)
 	for _, tt := range []struct{ id, uid, want string }{
 		{testID, testUID, "default/web-7d4b9c/web"},
 		{testID2, testHash, "kube-system/etcd-node1/"},
@@ -105,7 +105,7 @@ func TestPods(t *testing.T) {
 // TestPodsLater starts before the kubelet ever ran.
 func TestPodsLater(t *testing.T) {
 	root := tree(t, map[string]string{"var/log/": ""})
-	p := openPods(t, root)
+	p := knownPods(t, root)
 	for _, dir := range []string{"pods/default_web_" + testUID, "containers"} {
 		if err := os.MkdirAll(filepath.Join(root, "var/log", dir), 0o755); err != nil {
 			t.Fatal(err)
@@ -119,7 +119,7 @@ func TestPodsLater(t *testing.T) {
 }
 
 func TestPodsWithoutKubelet(t *testing.T) {
-	if got := names(openPods(t, t.TempDir()), testID, testUID); got != "//" {
+	if got := names(knownPods(t, t.TempDir()), testID, testUID); got != "//" {
 		t.Errorf("knows %q", got)
 	}
 	if err := (*Pods)(nil).Close(); err != nil {
@@ -128,31 +128,36 @@ func TestPodsWithoutKubelet(t *testing.T) {
 }
 
 func TestPodsBounded(t *testing.T) {
-	p := &Pods{pods: map[string]podName{}, containers: map[string]containerName{}}
-	for i := range podsLimit + 1 {
+	const limit = 40
+	p := &Pods{limit: limit, pods: map[string]podName{}, containers: map[string]containerName{}}
+	for i := range limit + 1 {
 		if p.Full() {
 			t.Fatalf("full with %d pods", len(p.pods))
 		}
 		p.add(podsDir, fmt.Sprintf("ns_pod_%032x", i))
 	}
-	if len(p.pods) != podsLimit || !p.Full() {
+	if len(p.pods) != limit || !p.Full() {
 		t.Errorf("%d pods, full: %v", len(p.pods), p.Full())
 	}
 	if (*Pods)(nil).Full() {
 		t.Error("nil is full")
 	}
 
-	// More at the start than are looked at.
-	files := map[string]string{}
-	for i := range 2*podsLimit + 1 {
-		files[fmt.Sprintf("var/log/containers/%d", i)] = ""
-	}
-	p, err := OpenPods(Options{Root: tree(t, files)})
-	if !errors.Is(err, errFull) || !p.Full() {
-		t.Errorf("error %v, full: %v", err, p.Full())
-	}
-	if err := p.Close(); err != nil {
-		t.Error(err)
+	// Too many at the start; and more names than are looked at, which are none.
+	for _, name := range []string{"pod_ns_c-%064x.log", "%d"} {
+		root := tree(t, map[string]string{"var/log/containers/": ""})
+		for i := range limit + 1 {
+			if err := os.Symlink("x", filepath.Join(root, "var/log/containers", fmt.Sprintf(name, i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p, err := openPods(Options{Root: root}, limit/2)
+		if !errors.Is(err, errFull) || !p.Full() {
+			t.Errorf("error %v, full: %v", err, p.Full())
+		}
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -165,6 +170,7 @@ func TestPodsOverflow(t *testing.T) {
 	})
 	p := &Pods{
 		dir:        filepath.Join(root, logDir),
+		limit:      podsLimit,
 		pods:       map[string]podName{"stale": {}},
 		containers: map[string]containerName{"stale": {}},
 	}
@@ -176,7 +182,7 @@ func TestPodsOverflow(t *testing.T) {
 
 func TestPodsConcurrent(t *testing.T) {
 	root := tree(t, map[string]string{"var/log/pods/": ""})
-	p := openPods(t, root)
+	p := knownPods(t, root)
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
@@ -234,7 +240,7 @@ func TestParseNames(t *testing.T) {
 func FuzzParseChanges(f *testing.F) {
 	f.Add([]byte("\x01\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x10\x00\x00\x00ns_pod_uid\x00\x00\x00\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, buf []byte) {
-		p := &Pods{watched: map[int]string{1: podsDir, 2: containersDir}, pods: map[string]podName{}, containers: map[string]containerName{}}
+		p := &Pods{limit: podsLimit, watched: map[int]string{1: podsDir, 2: containersDir}, pods: map[string]podName{}, containers: map[string]containerName{}}
 		parseChanges(buf, p.apply)
 		for uid, name := range p.pods {
 			if !isDNSName(uid) || !isDNSName(name.name) {

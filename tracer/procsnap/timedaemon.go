@@ -77,7 +77,7 @@ func timeDaemon(dir int, unit string, buf []byte) Daemon {
 			unit = id.Unit
 		}
 	}
-	if isDaemonUnit(unit) {
+	if IsTimeDaemonUnit(unit) {
 		return Daemon{ByUnit, unit}
 	}
 	if exe := daemonExe(dir, buf); exe != "" {
@@ -89,8 +89,8 @@ func timeDaemon(dir int, unit string, buf []byte) Daemon {
 	return Daemon{}
 }
 
-// isDaemonUnit knows the units of the time daemons, instances (ptp4l@eth0) too.
-func isDaemonUnit(unit string) bool {
+// IsTimeDaemonUnit knows the systemd units of the time daemons, instances (ptp4l@eth0) too.
+func IsTimeDaemonUnit(unit string) bool {
 	name, ok := strings.CutSuffix(unit, ".service")
 	if !ok {
 		return false
