@@ -14,6 +14,8 @@ import (
 const (
 	summaryEvery = time.Minute
 	daemonsLimit = 32
+	// callerFor is how long who a caller is counts as known.
+	callerFor = 10 * time.Second
 
 	// explainWait is how long a change of the clock waits for the event that
 	// explains it.
@@ -59,27 +61,27 @@ func (p *pump) clock(s *slot) {
 	p.checkLoss()
 }
 
-// identify adds what /proc knows of the caller, and whether it is a time daemon.
-// Who called before is known already and costs nothing.
+// identify adds what /proc knows of the caller, and whether it is a time daemon: its
+// unit, which the kernel told, may say so. Who called a moment ago costs nothing.
 func (p *pump) identify(c *event.Clock) {
 	t := &c.Process
 	p.pods.Fill(t.Container, t.Pod)
+	if procsnap.IsTimeDaemonUnit(t.Unit) {
+		c.Daemon = event.Ptr(true)
+	}
 	if t.StartBoottimeNS == nil {
 		return
 	}
 	key := callerKey{t.PID, *t.StartBoottimeNS}
-	who, known := p.daemons.callers[key]
+	who, known := p.daemons.caller(key)
 	if !known {
 		r := ref(t.PID, t.StartBoottimeNS)
 		r.Daemon, r.Unit = true, t.Unit
 		a, ok := procsnap.Wait(p.clerk.Ask(procsnap.Request{Tasks: []procsnap.Ref{r}}), snapshotWait)
-		if !ok {
+		if !ok || len(a.Tasks) != 1 || a.Tasks[0].Err != nil {
 			return
 		}
-		if len(a.Tasks) != 1 || a.Tasks[0].Err != nil {
-			return
-		}
-		who = caller{a.Tasks[0].Identity, a.Tasks[0].Daemon.By != ""}
+		who = caller{identity: a.Tasks[0].Identity, daemon: a.Tasks[0].Daemon.By != ""}
 		p.daemons.remember(key, who)
 	}
 	who.identity.FillTask(t)
@@ -151,6 +153,7 @@ type callerKey struct {
 type caller struct {
 	identity procsnap.Identity
 	daemon   bool
+	asked    time.Time
 }
 
 // summary is one daemon's discipline since began.
@@ -160,11 +163,19 @@ type summary struct {
 	sum   event.ClockSummary
 }
 
+// caller returns who is remembered, unless that was too long ago: a process may
+// execute another program, or open the socket that makes it a time daemon.
+func (d *daemons) caller(key callerKey) (caller, bool) {
+	c, ok := d.callers[key]
+	return c, ok && time.Since(c.asked) < callerFor
+}
+
 // remember forgets all when there are too many: they are looked up again.
 func (d *daemons) remember(key callerKey, c caller) {
 	if d.callers == nil || len(d.callers) >= daemonsLimit {
 		d.callers = map[callerKey]caller{}
 	}
+	c.asked = time.Now()
 	d.callers[key] = c
 }
 
@@ -180,7 +191,10 @@ func (d *daemons) due() <-chan time.Time {
 
 // add counts one call of a daemon.
 func (d *daemons) add(c *event.Clock) {
-	key := callerKey{c.Process.PID, *c.Process.StartBoottimeNS}
+	key := callerKey{pid: c.Process.PID}
+	if start := c.Process.StartBoottimeNS; start != nil {
+		key.start = *start
+	}
 	var s *summary
 	for _, have := range d.sums {
 		if have.key == key {

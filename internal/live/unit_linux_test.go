@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -140,7 +141,9 @@ func newRig() rig {
 	}}
 	close(s.symbols)
 	in, out := newIntake(&s.seq, s.offsets, &s.errorNS, s.clocks), newOutbox(nil)
-	return rig{newPump(s, in, []*outbox{out}, func(error) {}), in, out}
+	p := newPump(s, in, []*outbox{out}, func(error) {})
+	p.lossAt = time.Now().Add(time.Hour) // there is no tracer to ask
+	return rig{p, in, out}
 }
 
 // emitted takes what has come out.
@@ -297,6 +300,69 @@ func TestDaemonSums(t *testing.T) {
 	}
 }
 
+// clockRecord is a call by pid as the ring has it: adjtimex with these modes, which
+// returned ret.
+func clockRecord(t *testing.T, pid, modes uint32, ret int32) []byte {
+	t.Helper()
+	var w bpf.OomtraceWireClock
+	w.H = bpf.OomtraceWireHeader{
+		BoottimeNs: 100, Len: uint32(binary.Size(w) - len(w.Tail)), Version: wire.Version, Kind: uint16(bpf.OomtraceWireKindWIRE_KIND_CLOCK),
+		Valid: 1<<bpf.OomtraceWireClockValidWIRE_CLOCK_IN | 1<<bpf.OomtraceWireClockValidWIRE_CLOCK_RET,
+	}
+	w.Func, w.ExitNs, w.Ret = uint32(bpf.OomtraceWireClockFuncWIRE_CLOCK_DO_ADJTIMEX), 110, ret
+	w.In.Modes, w.In.Usec = modes, 500
+	w.Task.Pid, w.Task.StartBoottimeNs = pid, uint64(pid)
+	w.Task.Valid = 1<<bpf.OomtraceWireTaskValidWIRE_TASK_PID | 1<<bpf.OomtraceWireTaskValidWIRE_TASK_TGID | 1<<bpf.OomtraceWireTaskValidWIRE_TASK_START
+	raw, err := binary.Append(nil, binary.LittleEndian, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw[:w.H.Len]
+}
+
+// A time daemon's own discipline is shown as --clock-daemon says; its steps and what
+// it was refused always are, and so is everybody else.
+func TestDaemonModes(t *testing.T) {
+	const daemon, other = 10, 20
+	for mode, want := range map[DaemonMode]string{
+		DaemonAll:     "adjust:10 adjust:10 adjust:10 adjust:20",
+		DaemonSummary: "adjust:10 adjust:10 adjust:20 summary:10",
+		DaemonNone:    "adjust:10 adjust:10 adjust:20",
+	} {
+		t.Run(string(mode), func(t *testing.T) {
+			r := newRig()
+			r.opts.Daemon = mode
+			r.daemons.remember(callerKey{daemon, daemon}, caller{daemon: true})
+			for _, raw := range [][]byte{
+				clockRecord(t, daemon, timex.AdjFrequency, 0),
+				clockRecord(t, daemon, timex.AdjFrequency, -int32(syscall.EPERM)),
+				clockRecord(t, daemon, timex.AdjSetOffset, 0),
+				clockRecord(t, other, timex.AdjFrequency, 0),
+			} {
+				r.in.Clock(raw)
+			}
+			r.drain()
+			var got []string
+			for _, e := range r.emitted() {
+				if c := e.Clock; c != nil {
+					got = append(got, fmt.Sprintf("adjust:%d", c.Process.PID))
+					if known := c.Daemon != nil; known != (c.Process.PID == daemon) {
+						t.Errorf("daemon %v of pid %d", c.Daemon, c.Process.PID)
+					}
+				} else {
+					got = append(got, fmt.Sprintf("summary:%d", e.ClockSummary.Process.PID))
+				}
+			}
+			if got := strings.Join(got, " "); got != want {
+				t.Errorf("shown %q, want %q", got, want)
+			}
+			if r.received["clock.adjust"] != 4 {
+				t.Errorf("received %v", r.received)
+			}
+		})
+	}
+}
+
 // A step that the events do not explain is told once, with the wall clock as it was
 // before it; small differences are the readings' own.
 func TestUnexplainedStep(t *testing.T) {
@@ -447,15 +513,7 @@ func TestIntakeStep(t *testing.T) {
 	var bound atomic.Int64
 	offsets := boottime.New(1000)
 	in := newIntake(&seq, offsets, &bound, ownClocks)
-	var w bpf.OomtraceWireClock
-	w.H = bpf.OomtraceWireHeader{BoottimeNs: 100, Len: uint32(binary.Size(w) - len(w.Tail)), Version: wire.Version, Kind: uint16(bpf.OomtraceWireKindWIRE_KIND_CLOCK)}
-	w.H.Valid = 1<<bpf.OomtraceWireClockValidWIRE_CLOCK_IN | 1<<bpf.OomtraceWireClockValidWIRE_CLOCK_RET
-	w.Func, w.ExitNs, w.In.Modes, w.In.Usec = uint32(bpf.OomtraceWireClockFuncWIRE_CLOCK_DO_ADJTIMEX), 110, timex.AdjSetOffset|timex.AdjNano, 500
-	raw, err := binary.Append(nil, binary.LittleEndian, w)
-	if err != nil {
-		t.Fatal(err)
-	}
-	in.Clock(raw[:w.H.Len])
+	in.Clock(clockRecord(t, 1, timex.AdjSetOffset|timex.AdjNano, 0))
 	if offsets.At(100) != 1000 || offsets.At(101) != 1500 {
 		t.Errorf("offsets %d, %d", offsets.At(100), offsets.At(101))
 	}
