@@ -132,12 +132,11 @@ func Context(frames []event.Frame) (scope event.Scope, sure bool) {
 	return "", false
 }
 
-// killer returns the index of the outermost frame of the OOM killer, or -1. A
-// stack taken by a kprobe at oom_kill_process lacks out_of_memory, its caller.
+// killer returns the index of the outermost frame of the OOM killer, or -1.
 func killer(frames []event.Frame) int {
 	for i := len(frames) - 1; i >= 0; i-- {
 		switch plain(frames[i].Symbol) {
-		case "out_of_memory", "mem_cgroup_out_of_memory", "oom_kill_process":
+		case "out_of_memory", "mem_cgroup_out_of_memory":
 			return i
 		}
 	}

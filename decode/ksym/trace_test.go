@@ -95,7 +95,6 @@ ffffffffc1011000 D end
 		"tracepoint":      {slices.Concat([]string{"perf_trace_run_bpf_submit", "perf_trace_mark_victim", "__traceiter_mark_victim"}, kernel), 0, want},
 		"fentry":          {slices.Concat([]string{prog, trampoline}, kernel), 0, want},
 		"fexit around":    {slices.Concat(kernel[:4], []string{trampoline}, kernel[4:5], []string{trampoline}, kernel[5:]), 2, want},
-		"kprobe, callers": {[]string{"oom_kill_process.cold", "mem_cgroup_out_of_memory", "try_charge_memcg", "charge_memcg", "asm_exc_page_fault"}, -3, want},
 		"lost caller":     {slices.Concat(kernel[:5], []string{"arch_rethook_trampoline"}, kernel[6:]), 0, ""},
 	} {
 		got := Trace(stack(c.names...), table)
@@ -206,6 +205,7 @@ func TestContext(t *testing.T) {
 		"caller lost":        {frames("out_of_memory", "kretprobe_trampoline"), "", false},
 		"no caller":          {frames("oom_kill_process", "out_of_memory"), "", false},
 		"sysrq":              {frames("out_of_memory", "moom_callback", "process_one_work"), event.ScopeSysrq, true},
+		"probed too early":   {frames("oom_kill_process", "__alloc_pages_may_oom"), "", false},
 		"other":              {frames("dump_stack", "schedule"), "", false},
 	} {
 		if scope, sure := Context(c.stack); scope != c.scope || sure != c.sure {
