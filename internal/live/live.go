@@ -129,13 +129,15 @@ type session struct {
 	errorNS atomic.Int64 // bound of the offset's error
 	set     *clockSet    // nil: sets by nobody are not seen
 
-	reader  *procsnap.Reader
-	worker  *procsnap.Worker // nil: /proc is not looked at
-	clerk   *procsnap.Worker // the clock's own: no storm fills the queue of kills
-	pods    *procsnap.Pods
-	initNS  *bool
-	survive survive.State
-	warns   []string
+	reader *procsnap.Reader
+	worker *procsnap.Worker // nil: /proc is not looked at
+	clerk  *procsnap.Worker // the clock's own: no storm fills the queue of kills
+	pods   *procsnap.Pods
+	// settings are those last read. An event that has them shares them.
+	settings *event.Settings
+	initNS   *bool
+	survive  survive.State
+	warns    []string
 
 	symbols chan struct{} // closed once the symbol table is there, or cannot be
 }
@@ -182,6 +184,7 @@ func open(ctx context.Context, o Options) (*session, error) {
 	s.warns = append(s.warns, s.survive.Warnings...)
 	s.host = s.reader.Host()
 	s.host.Labels = o.Labels
+	s.settings = s.reader.Settings()
 	s.lookups()
 	s.machine()
 	return s, nil

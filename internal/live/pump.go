@@ -347,7 +347,8 @@ func (p *pump) snapshot(k *event.Kill, boot uint64) {
 	if t := k.Trigger; t != nil && t.PID != k.Victim.PID {
 		tasks = append(tasks, ref(t.PID, t.StartBoottimeNS))
 	}
-	answer := p.worker.Ask(procsnap.Request{Tasks: tasks, Memory: true})
+	k.Settings = p.settings // those last read, unless the answer comes
+	answer := p.worker.Ask(procsnap.Request{Tasks: tasks, Machine: true})
 	wait := snapshotWait
 	if time.Now().Before(p.blockedUntil) {
 		wait = 0
@@ -380,6 +381,10 @@ func (p *pump) snapshot(k *event.Kill, boot uint64) {
 		}
 	}
 	p.memory(k, a.Memory, a.AgeMS(boot))
+	if a.Settings != nil {
+		a.Settings.Kdump = p.settings.Kdump
+		p.settings, k.Settings = a.Settings, a.Settings
+	}
 }
 
 // known is what /proc may add to a task.
@@ -539,7 +544,7 @@ func (p *pump) start() {
 	p.warm()
 	e := p.event(event.TypeSessionStart, 0, p.clocks.boot(), event.SourceTracer)
 	e.SessionStart = &event.SessionStart{
-		Version: p.opts.Version, Hooks: hooks(p.tracer.Hooks()), Settings: p.reader.Settings(),
+		Version: p.opts.Version, Hooks: hooks(p.tracer.Hooks()), Settings: p.settings,
 		Locked: p.survive.Locked, OOMScoreAdj: p.survive.OOMScoreAdj,
 		Filters: p.filters(), Warnings: p.warns, InitPIDNamespace: p.initNS,
 	}

@@ -228,6 +228,9 @@ func TestRunKill(t *testing.T) {
 	if at := e.Time; at.Before(began.Add(-time.Second)) || at.After(time.Now().Add(time.Second)) {
 		t.Errorf("at %v", at)
 	}
+	if k.Settings == nil || k.Settings.PanicOnOOM == nil || *k.Settings.PanicOnOOM != 0 || k.Settings.Swappiness == nil {
+		t.Errorf("settings %+v", k.Settings)
+	}
 	if k.Snapshot == nil || k.Snapshot.State == "" {
 		t.Errorf("snapshot %+v", k.Snapshot)
 	}

@@ -14,17 +14,22 @@ import (
 // Settings reads the sysctls and the kdump state that decide what an OOM does.
 // What cannot be read is absent.
 func (r *Reader) Settings() *event.Settings {
-	s := &event.Settings{
-		PanicOnOOM:            r.sysctl("vm.panic_on_oom"),
-		OOMKillAllocatingTask: r.sysctl("vm.oom_kill_allocating_task"),
-		OvercommitMemory:      r.sysctl("vm.overcommit_memory"),
-		Swappiness:            r.sysctl("vm.swappiness"),
-		Kdump:                 r.Kdump(),
-	}
+	s := r.sysctls()
+	s.Kdump = r.Kdump()
 	if m, err := r.fs.Meminfo(); err == nil {
 		s.SwapTotalBytes = m.SwapTotalBytes
 	}
 	return s
+}
+
+// sysctls reads those alone, which is quick.
+func (r *Reader) sysctls() *event.Settings {
+	return &event.Settings{
+		PanicOnOOM:            r.sysctl("vm.panic_on_oom"),
+		OOMKillAllocatingTask: r.sysctl("vm.oom_kill_allocating_task"),
+		OvercommitMemory:      r.sysctl("vm.overcommit_memory"),
+		Swappiness:            r.sysctl("vm.swappiness"),
+	}
 }
 
 // sysctl reads a sysctl that holds one integer.

@@ -37,8 +37,9 @@ type Ref struct {
 // Request is one look-up: of the processes in their order, the one that dies
 // first, then of the machine.
 type Request struct {
-	Tasks  []Ref
-	Memory bool
+	Tasks []Ref
+	// Machine asks for Memory and Settings.
+	Machine bool
 }
 
 // Answer is what came of a Request.
@@ -49,6 +50,8 @@ type Answer struct {
 	BoottimeNS uint64
 	Tasks      []TaskAnswer // one for each Ref, unless blocked or off
 	Memory     *event.Memory
+	// Settings are the sysctls and the swap space alone.
+	Settings *event.Settings
 }
 
 // TaskAnswer is what came of a Ref. Err is that of Task.
@@ -170,9 +173,12 @@ func (r *Reader) answer(req Request) Answer {
 			a.State = StateBlocked
 		}
 	}
-	if req.Memory {
+	if req.Machine {
+		a.Settings = r.sysctls()
 		// Without it the answer still serves.
-		a.Memory, _ = r.Memory()
+		if a.Memory, _ = r.Memory(); a.Memory != nil {
+			a.Settings.SwapTotalBytes = a.Memory.SwapTotalBytes
+		}
 	}
 	return a
 }

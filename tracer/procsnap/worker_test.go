@@ -43,7 +43,7 @@ func wait(t *testing.T, answer <-chan Answer) Answer {
 func TestWorker(t *testing.T) {
 	w := NewWorker(newReader(t, Options{}), 4)
 	before := w.reader.BoottimeNS()
-	a := wait(t, w.Ask(Request{Tasks: []Ref{{PID: os.Getpid(), Daemon: true}, {PID: 1 << 30}}, Memory: true}))
+	a := wait(t, w.Ask(Request{Tasks: []Ref{{PID: os.Getpid(), Daemon: true}, {PID: 1 << 30}}, Machine: true}))
 	if a.State != StateOK || len(a.Tasks) != 2 || a.Tasks[0].Identity.Exe == nil || a.Memory == nil {
 		t.Errorf("answer %+v", a)
 	}
@@ -63,7 +63,7 @@ func TestWorker(t *testing.T) {
 	}
 
 	w = nil
-	if a = wait(t, w.Ask(Request{Memory: true})); a.State != StateOff || a.Memory != nil {
+	if a = wait(t, w.Ask(Request{Machine: true})); a.State != StateOff || a.Memory != nil {
 		t.Errorf("no worker says %+v", a)
 	}
 	closeWorker(t, w)
@@ -131,7 +131,7 @@ func TestWorkerConcurrent(t *testing.T) {
 			}
 		})
 	}
-	wait(t, w.Ask(Request{Memory: true}))
+	wait(t, w.Ask(Request{Machine: true}))
 	closeWorker(t, w)
 	wg.Wait()
 
@@ -159,7 +159,7 @@ func BenchmarkWorker(b *testing.B) {
 			b.Error(err)
 		}
 	}()
-	req := Request{Tasks: []Ref{{PID: os.Getpid()}, {PID: os.Getppid()}}, Memory: true}
+	req := Request{Tasks: []Ref{{PID: os.Getpid()}, {PID: os.Getppid()}}, Machine: true}
 	b.ReportAllocs()
 	for b.Loop() {
 		if a := <-w.Ask(req); a.State != StateOK {
