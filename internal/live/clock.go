@@ -42,7 +42,7 @@ func (p *pump) clock(s *slot) {
 	w := &p.rec.Clock
 	boot := w.H.BoottimeNs
 	c := p.decoder.Clock(&p.rec, step)
-	p.identify(c)
+	p.identify(c, boot)
 	if c.Daemon != nil && *c.Daemon && c.StepNS == nil && c.Errno == "" && p.opts.Daemon != DaemonAll {
 		p.received[string(event.TypeClockAdjust)]++
 		if p.opts.Daemon == DaemonSummary {
@@ -63,7 +63,7 @@ func (p *pump) clock(s *slot) {
 
 // identify adds what /proc knows of the caller, and whether it is a time daemon: its
 // unit, which the kernel told, may say so. Who called a moment ago costs nothing.
-func (p *pump) identify(c *event.Clock) {
+func (p *pump) identify(c *event.Clock, boot uint64) {
 	t := &c.Process
 	p.pods.Fill(t.Container, t.Pod)
 	if procsnap.IsTimeDaemonUnit(t.Unit) {
@@ -75,7 +75,7 @@ func (p *pump) identify(c *event.Clock) {
 	key := callerKey{t.PID, *t.StartBoottimeNS}
 	who, known := p.daemons.caller(key)
 	if !known {
-		r := ref(t.PID, t.StartBoottimeNS)
+		r := ref(t.PID, t.StartBoottimeNS, boot)
 		r.Daemon, r.Unit = true, t.Unit
 		a, ok := procsnap.Wait(p.clerk.Ask(procsnap.Request{Tasks: []procsnap.Ref{r}}), snapshotWait)
 		if !ok || len(a.Tasks) != 1 || a.Tasks[0].Err != nil {

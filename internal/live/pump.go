@@ -343,9 +343,9 @@ func (p *pump) complete(k *event.Kill, boot uint64) (simulated bool) {
 
 // snapshot asks the worker and waits for it, for a moment.
 func (p *pump) snapshot(k *event.Kill, boot uint64) {
-	tasks := []procsnap.Ref{ref(k.Victim.PID, k.Victim.StartBoottimeNS)}
+	tasks := []procsnap.Ref{ref(k.Victim.PID, k.Victim.StartBoottimeNS, boot)}
 	if t := k.Trigger; t != nil && t.PID != k.Victim.PID {
-		tasks = append(tasks, ref(t.PID, t.StartBoottimeNS))
+		tasks = append(tasks, ref(t.PID, t.StartBoottimeNS, boot))
 	}
 	k.Settings = p.settings // those last read, unless the answer comes
 	answer := p.worker.Ask(procsnap.Request{Tasks: tasks, Machine: true})
@@ -412,8 +412,8 @@ func fromProc(k *event.Kill, who string, was, is known) {
 	}
 }
 
-func ref(pid int, start *uint64) procsnap.Ref {
-	r := procsnap.Ref{PID: pid}
+func ref(pid int, start *uint64, boot uint64) procsnap.Ref {
+	r := procsnap.Ref{PID: pid, EventBoottimeNS: boot}
 	if start != nil {
 		r.StartBoottimeNS = *start
 	}

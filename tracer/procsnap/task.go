@@ -34,6 +34,8 @@ type Identity struct {
 	Container        *event.Container
 	Pod              *event.Pod
 	Unit             string
+
+	startTicks uint64 // on the boot clock of this time namespace
 }
 
 // Task reads who pid is. startBoottimeNS is the start time that the kernel's
@@ -49,7 +51,7 @@ func (r *Reader) Task(pid int, startBoottimeNS uint64) (Identity, error) {
 	}
 	defer unix.Close(dir)
 
-	id := Identity{PPID: &st.ppid, KThread: event.Ptr(st.flags&pfKthread != 0)}
+	id := Identity{PPID: &st.ppid, KThread: event.Ptr(st.flags&pfKthread != 0), startTicks: st.startTicks}
 	exe, exeErr := readlinkAt(dir, "exe", buf[:cmdlineLimit])
 	if exeErr == nil && r.opts.Cmdline.Exe() {
 		s, hexRaw := event.CleanString(exe)
@@ -110,6 +112,12 @@ func (r *Reader) openTask(pid int, startBoottimeNS uint64, buf []byte) (dir int,
 func (r *Reader) startedAt(st stat, boottimeNS uint64) bool {
 	diff := int64(st.startTicks) - (int64(boottimeNS)+r.timensNS)/tickNS
 	return -1 <= diff && diff <= 1
+}
+
+// startedAfter says whether the process began only after boottimeNS: then it is not
+// the one of an event of that time.
+func (r *Reader) startedAfter(id *Identity, boottimeNS uint64) bool {
+	return int64(id.startTicks) > (int64(boottimeNS)+r.timensNS)/tickNS
 }
 
 // orGone makes ErrGone of the errors that a vanished process gives.

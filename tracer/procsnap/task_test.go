@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/oomtrace/oomtrace/decode/cmdline"
 	"github.com/oomtrace/oomtrace/decode/event"
@@ -105,7 +106,7 @@ func TestTask(t *testing.T) {
 			if !errors.Is(err, tt.err) {
 				t.Fatalf("error %v, want %v", err, tt.err)
 			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
+			if diff := cmp.Diff(tt.want, got, cmpopts.IgnoreUnexported(Identity{})); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})

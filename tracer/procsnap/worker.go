@@ -29,6 +29,9 @@ const (
 type Ref struct {
 	PID             int
 	StartBoottimeNS uint64 // 0: not known
+	// EventBoottimeNS is when the process was seen; where its start is not known,
+	// one that began later is another.
+	EventBoottimeNS uint64
 	// Daemon asks for TimeDaemon too; Unit is what the caller knows of the unit.
 	Daemon bool
 	Unit   string
@@ -162,6 +165,9 @@ func (r *Reader) answer(req Request) Answer {
 	for i, ref := range req.Tasks {
 		t := &a.Tasks[i]
 		t.Identity, t.Err = r.Task(ref.PID, ref.StartBoottimeNS)
+		if t.Err == nil && ref.EventBoottimeNS != 0 && r.startedAfter(&t.Identity, ref.EventBoottimeNS) {
+			t.Identity, t.Err = Identity{}, ErrReused
+		}
 		if t.Err == nil && ref.Daemon {
 			// Gone in between: who it was is known nevertheless.
 			t.Daemon, _ = r.TimeDaemon(ref.PID, ref.StartBoottimeNS, ref.Unit)

@@ -167,3 +167,25 @@ func BenchmarkWorker(b *testing.B) {
 		}
 	}
 }
+
+// Without its start, a process that began after the event is not taken for the one
+// of the event.
+func TestAnswerReused(t *testing.T) {
+	r, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		seen uint64
+		want error
+	}{
+		"now":              {r.BoottimeNS(), nil},
+		"before its start": {1, ErrReused},
+		"not known":        {0, nil},
+	} {
+		a := r.answer(Request{Tasks: []Ref{{PID: os.Getpid(), EventBoottimeNS: tt.seen}}})
+		if got := a.Tasks[0]; !errors.Is(got.Err, tt.want) || (got.Err != nil) != (got.Identity.Exe == nil) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
