@@ -45,10 +45,28 @@ struct mm_struct___atomic {
 	struct mm_rss_stat rss_stat;
 } __attribute__((preserve_access_index));
 
+/*
+ * commit 6018e1f407cc ("bpf: implement numbers iterator") (in v6.4): a loop that
+ * the verifier looks at once, however many CPUs there are.
+ */
+struct bpf_iter_num {
+	u64 __opaque[1];
+} __attribute__((aligned(8)));
+
+extern int bpf_iter_num_new(struct bpf_iter_num *it, int start, int end) __weak __ksym;
+extern int *bpf_iter_num_next(struct bpf_iter_num *it) __weak __ksym;
+extern void bpf_iter_num_destroy(struct bpf_iter_num *it) __weak __ksym;
+
+#define HAVE_ITER_NUM ((u64)bpf_iter_num_new != 0)
+
 #define RSS_FILE 0
 #define RSS_ANON 1
 #define RSS_SWAP 2
 #define RSS_SHMEM 3
+
+/* Without CONFIG_MEMCG there is the name alone; without CONFIG_CGROUPS, no css_set. */
+#define HAVE_MEMCG bpf_core_type_exists(struct mem_cgroup)
+#define HAVE_CGROUPS bpf_core_type_exists(struct css_set)
 
 /*
  * include/linux/memcontrol.h, struct mem_cgroup: swap (default hierarchy) and

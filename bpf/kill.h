@@ -117,41 +117,60 @@ static __always_inline void enter_oom_kill_process(struct oom_control *oc, const
 	inv->owner = task;
 }
 
+/* Whether a percpu_sum() since it was set lacks a CPU's part. */
+bool percpu_cut = false;
+
+/*
+ * lib/percpu_counter.c, __percpu_counter_sum(). A global function, which the
+ * verifier looks at once, and an iterator, which it looks at for no more than one
+ * CPU: attaching takes the same time on 2 CPUs and on 8192.
+ */
+__noinline s64 percpu_sum(u64 counter)
+{
+	struct percpu_counter *c = (void *)counter;
+	struct bpf_iter_num it;
+	u64 offsets = per_cpu_offset, counters;
+	s64 sum = BPF_CORE_READ(c, count);
+	int *cpu;
+
+	if (!bpf_core_field_exists(c->counters)) /* no CONFIG_SMP */
+		return sum;
+	counters = (u64)BPF_CORE_READ(c, counters);
+	if (!offsets || !HAVE_ITER_NUM) {
+		percpu_cut = true;
+		return sum;
+	}
+	bpf_iter_num_new(&it, 0, nr_cpus);
+	while ((cpu = bpf_iter_num_next(&it))) {
+		u64 base = 0;
+		s32 part = 0;
+
+		if (bpf_probe_read_kernel(&base, sizeof(base), (void *)(offsets + 8 * (u64)*cpu)) ||
+		    bpf_probe_read_kernel(&part, sizeof(part), (void *)(counters + base)))
+			percpu_cut = true;
+		sum += part;
+	}
+	bpf_iter_num_destroy(&it);
+	return sum;
+}
+
 static __always_inline void read_rss_percpu(struct wire_kill *k, struct mm_struct *mm)
 {
 	struct mm_struct___percpu *p = (void *)mm;
-	u64 offsets = per_cpu_offset;
 	u64 *out[4] = {&k->file_pages, &k->anon_pages, &k->swap_pages, &k->shmem_pages};
-	bool exact = offsets != 0;
-	int err = 0;
+	u64 counter = (u64)__builtin_preserve_access_index(&p->rss_stat);
+	s64 first;
 
+	GOT(k->h.valid, k->failed, WIRE_KILL_RSS,
+	    bpf_probe_read_kernel(&first, sizeof(first), (void *)counter));
+	percpu_cut = false;
 	for (int i = 0; i < 4; i++) {
-		struct percpu_counter *c =
-			(void *)((char *)__builtin_preserve_access_index(&p->rss_stat) +
-				 i * bpf_core_type_size(struct percpu_counter));
-		char *counters = NULL;
-		s64 sum = 0;
+		s64 sum = percpu_sum(counter);
 
-		err |= bpf_core_read(&sum, sizeof(sum), &c->count);
-		if (offsets && !bpf_core_read(&counters, sizeof(counters), &c->counters)) {
-			/* lib/percpu_counter.c, __percpu_counter_sum() */
-			for (u32 cpu = 0; cpu < nr_cpus && cpu < 1024; cpu++) {
-				u64 base = 0;
-				s32 part = 0;
-
-				if (bpf_probe_read_kernel(&base, sizeof(base),
-							  (void *)(offsets + 8 * cpu)) ||
-				    bpf_probe_read_kernel(&part, sizeof(part), counters + base)) {
-					exact = false;
-					break;
-				}
-				sum += part;
-			}
-		}
 		*out[i] = sum > 0 ? sum : 0;
+		counter += bpf_core_type_size(struct percpu_counter);
 	}
-	GOT(k->h.valid, k->failed, WIRE_KILL_RSS, err);
-	if (!exact) {
+	if (percpu_cut) {
 		/* percpu_counter_batch: max(32, 2 * nr_cpus) on each CPU */
 		u32 batch = 2 * nr_cpus > 32 ? 2 * nr_cpus : 32;
 
@@ -183,6 +202,8 @@ static __always_inline void read_memcgs(struct wire_kill *k, struct cgroup_subsy
 {
 	u32 n = 0;
 
+	if (!HAVE_MEMCG)
+		return;
 	for (int i = 0; i < WIRE_MEMCG_DEPTH && css; i++) {
 		struct mem_cgroup *cg = (void *)css; /* css is the first member */
 		struct mem_cgroup___swap *sw = (void *)css;
@@ -229,7 +250,7 @@ static __always_inline void read_oc(struct wire_kill *k, struct invocation *inv)
 	GOT(k->h.valid, k->failed, WIRE_KILL_OC, err);
 	GOT(k->h.valid, k->failed, WIRE_KILL_POINTS,
 	    BPF_CORE_READ_INTO(&k->points, oc, chosen_points));
-	cg = BPF_CORE_READ(oc, memcg);
+	cg = HAVE_MEMCG ? BPF_CORE_READ(oc, memcg) : NULL;
 	if (cg)
 		GOT(k->h.valid, k->failed, WIRE_KILL_OC_MEMCG,
 		    BPF_CORE_READ_INTO(&k->oc_memcg_id, cg, css.cgroup, kn, id));
@@ -319,8 +340,8 @@ static __always_inline u32 read_limit_path(struct wire_kill *k, struct invocatio
 	struct kernfs_node *kn;
 	bool cut;
 
-	if (!(k->h.valid & (1 << WIRE_KILL_OC_MEMCG)) || k->oc_memcg_id == k->victim.cgroup_id ||
-	    off > 2 * (WIRE_PATH_LEN + WIRE_NAME_LEN))
+	if (!HAVE_MEMCG || !(k->h.valid & (1 << WIRE_KILL_OC_MEMCG)) ||
+	    k->oc_memcg_id == k->victim.cgroup_id || off > 2 * (WIRE_PATH_LEN + WIRE_NAME_LEN))
 		return off;
 	kn = BPF_CORE_READ(oc, memcg, css.cgroup, kn);
 	k->limit_off = off;
@@ -335,7 +356,7 @@ static __always_inline bool in_oom_group(struct task_struct *task)
 {
 	struct cgroup_subsys_state *css = memory_css(task);
 
-	for (int i = 0; i < WIRE_MEMCG_DEPTH && css; i++) {
+	for (int i = 0; HAVE_MEMCG && i < WIRE_MEMCG_DEPTH && css; i++) {
 		if (BPF_CORE_READ((struct mem_cgroup *)css, oom_group))
 			return true;
 		css = BPF_CORE_READ(css, parent);

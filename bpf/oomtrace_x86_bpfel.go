@@ -259,6 +259,7 @@ const (
 	OomtraceVarNrCpus              = "nr_cpus"
 	OomtraceVarPageSize            = "page_size"
 	OomtraceVarPerCpuOffset        = "per_cpu_offset"
+	OomtraceVarPercpuCut           = "percpu_cut"
 	OomtraceVarThreadSize          = "thread_size"
 )
 
@@ -366,6 +367,7 @@ type OomtraceVariableSpecs struct {
 	NrCpus              *ebpf.VariableSpec `ebpf:"nr_cpus"`
 	PageSize            *ebpf.VariableSpec `ebpf:"page_size"`
 	PerCpuOffset        *ebpf.VariableSpec `ebpf:"per_cpu_offset"`
+	PercpuCut           *ebpf.VariableSpec `ebpf:"percpu_cut"`
 	ThreadSize          *ebpf.VariableSpec `ebpf:"thread_size"`
 }
 
@@ -429,6 +431,7 @@ type OomtraceVariables struct {
 	NrCpus              *ebpf.Variable `ebpf:"nr_cpus"`
 	PageSize            *ebpf.Variable `ebpf:"page_size"`
 	PerCpuOffset        *ebpf.Variable `ebpf:"per_cpu_offset"`
+	PercpuCut           *ebpf.Variable `ebpf:"percpu_cut"`
 	ThreadSize          *ebpf.Variable `ebpf:"thread_size"`
 }
 

@@ -45,7 +45,7 @@ static __always_inline struct cgroup_subsys_state *memory_css(struct task_struct
 	struct css_set *set;
 	u64 idx;
 
-	if (!bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id))
+	if (!HAVE_MEMCG)
 		return NULL;
 	idx = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
 	set = BPF_CORE_READ(task, cgroups);
@@ -60,10 +60,13 @@ static __always_inline struct cgroup_subsys_state *memory_css(struct task_struct
 /* The cgroup that speaks for the task's memory: v1's memory cgroup, else v2's. */
 static __always_inline struct kernfs_node *task_kn(struct task_struct *task, bool *v1)
 {
-	struct cgroup *dfl = BPF_CORE_READ(task, cgroups, dfl_cgrp);
 	struct cgroup_subsys_state *css = memory_css(task);
+	struct cgroup *dfl;
 
 	*v1 = false;
+	if (!HAVE_CGROUPS)
+		return NULL;
+	dfl = BPF_CORE_READ(task, cgroups, dfl_cgrp);
 	if (css) {
 		struct cgroup *cg = BPF_CORE_READ(css, cgroup);
 
