@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/oomtrace/oomtrace/internal/cli"
 	"github.com/oomtrace/oomtrace/internal/render"
@@ -23,9 +24,13 @@ func main() {
 	os.Exit(run(context.Background(), os.Args, os.Stdin, os.Stdout, os.Stderr))
 }
 
+// secondSignal is how long a second signal counts as the first: timeout(1) sends its
+// own to the process and to its group.
+const secondSignal = 500 * time.Millisecond
+
 // run runs the command line args, args[0] being the program, and returns the
-// exit code. SIGINT, SIGTERM and SIGHUP end its context, a second one ends the
-// process.
+// exit code. SIGINT, SIGTERM and SIGHUP end its context, a second one, some moments
+// later, ends the process.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if filepath.Base(args[0]) == simulate.ChildName {
 		return simulate.Child(args[1:], stdin, stdout, stderr)
@@ -35,7 +40,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	context.AfterFunc(ctx, stop)
+	context.AfterFunc(ctx, func() { time.AfterFunc(secondSignal, stop) })
 
 	env := &cli.Env{Stdin: stdin, Stdout: stdout, Stderr: stderr, Getenv: os.Getenv}
 	root := newRoot(env)
