@@ -106,7 +106,7 @@ func decode(line []byte) (*Event, error) {
 	if e.Time, err = time.Parse(time.RFC3339Nano, at); err != nil {
 		return nil, fmt.Errorf("%s: %w", e.Type, err)
 	}
-	if e.Time = e.Time.UTC(); !writable(e.Time) {
+	if e.Time = e.Time.UTC(); e.Time.IsZero() || e.Time.Year() < 0 || e.Time.Year() > 9999 {
 		return nil, fmt.Errorf("%s: time %.40q is out of range", e.Type, at)
 	}
 	payload, err := e.payload(true)

@@ -11,9 +11,13 @@ import (
 	"unicode/utf8"
 )
 
-// DefaultMaxLine is the line length, in bytes, that an [Encoder] keeps to
-// unless told otherwise.
-const DefaultMaxLine = 8 << 10
+// Line lengths in bytes.
+const (
+	// DefaultMaxLine is what an [Encoder] keeps to unless told otherwise.
+	DefaultMaxLine = 8 << 10
+	// MinMaxLine is what every event can be made to fit.
+	MinMaxLine = 4 << 10
+)
 
 // timeLayout is RFC 3339 with all nine digits, so that lines sort as text.
 const timeLayout = "2006-01-02T15:04:05.000000000Z"
@@ -33,6 +37,7 @@ type Encoder struct {
 	buf  bytes.Buffer
 	json *json.Encoder // into buf
 	hdr  header
+	head int // the header's part of the last line, in bytes
 }
 
 // header is what [Event] shows of itself, with the time as text. A test keeps
@@ -55,15 +60,32 @@ type header struct {
 // [Schema], whatever e says.
 //
 // An oom.kill that is too long goes without its stack's frames, which follow in
-// oom.detail lines. What is too long even so has its longest strings cut, on a
-// rune boundary, and named in Truncated. e is not changed.
+// oom.detail lines. What is too long even so is made to fit, and what that costs
+// is named in Truncated:
+//
+//  1. A header of more than half a line has its longest strings cut (the host's
+//     name, the values of labels), then goes without labels.
+//  2. The longest command lines and executables are cut, then the longest other
+//     strings, on a rune boundary and none below 96 bytes of JSON.
+//  3. Lists are halved and optional groups left out, the last ones first: of an
+//     oom.kill settings, memory, sources, limit and trigger, in this order, then
+//     the victim's pod, container and cgroup.
+//  4. At last all else that is optional goes, the last first. An oom.kill keeps its
+//     header, episode, role, and the victim's pid and comm.
+//
+// e is not changed. A time beyond what RFC 3339 can tell becomes the last or first
+// that it can, a number that is not finite is left out.
 //
 // It fails, and returns dst as it was, when the type is unknown ([ErrType]), the
-// payload or the time is missing, a number is not finite, or nothing more can
-// be cut ([ErrLineTooLong]).
+// payload or the time is missing, or MaxLine is below [MinMaxLine] and too short
+// ([ErrLineTooLong]).
 func (c *Encoder) Append(dst []byte, e *Event) ([]byte, error) {
 	start := len(dst)
 	dst, err := c.appendLine(dst, e)
+	if err != nil && errors.As(err, new(*json.UnsupportedValueError)) {
+		e = e.clone() // it leaves such numbers out
+		dst, err = c.appendLine(dst, e)
+	}
 	if err == nil && len(dst)-start > c.maxLine() {
 		dst, err = c.appendLong(dst[:start], e)
 	}
@@ -89,11 +111,10 @@ func (c *Encoder) appendLine(dst []byte, e *Event) ([]byte, error) {
 	if payload == nil {
 		return dst, errors.New("no payload")
 	}
-	at := e.Time.UTC()
-	if !writable(at) {
-		return dst, fmt.Errorf("time %s is not set or out of range", at.Format(time.RFC3339))
+	if e.Time.IsZero() {
+		return dst, errors.New("no time")
 	}
-	c.hdr = header{Schema, e.Type, e.Session, e.Seq, at.Format(timeLayout), e.BoottimeNS, e.Source, e.Host, e.Simulated, e.Truncated}
+	c.hdr = header{Schema, e.Type, e.Session, e.Seq, formatTime(e.Time), e.BoottimeNS, e.Source, e.Host, e.Simulated, e.Truncated}
 	if c.json == nil {
 		c.json = json.NewEncoder(&c.buf)
 		c.json.SetEscapeHTML(false)
@@ -109,12 +130,22 @@ func (c *Encoder) appendLine(dst []byte, e *Event) ([]byte, error) {
 		return dst, err
 	}
 	c.buf.Bytes()[joint] = ','
-	return appendEscaped(dst, c.buf.Bytes()), nil
+	start := len(dst)
+	dst = appendEscaped(dst, c.buf.Bytes()[:joint])
+	c.head = len(dst) - start
+	return appendEscaped(dst, c.buf.Bytes()[joint:]), nil
 }
 
-// writable reports whether t is set and RFC 3339 can tell it.
-func writable(t time.Time) bool {
-	return !t.IsZero() && t.Year() >= 0 && t.Year() <= 9999
+// formatTime is t in RFC 3339, or the nearest time that it can tell.
+func formatTime(t time.Time) string {
+	t = t.UTC()
+	switch {
+	case t.Year() < 0:
+		t = time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)
+	case t.Year() > 9999:
+		t = time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC)
+	}
+	return t.Format(timeLayout)
 }
 
 // appendEscaped appends JSON text with the control characters that

@@ -41,8 +41,8 @@ type Event struct {
 	Host       *Host     `json:"host,omitempty"`
 	// Simulated marks what `oomtrace simulate` caused.
 	Simulated bool `json:"simulated,omitempty"`
-	// Truncated names the strings that were cut so that the line fits, such as
-	// "victim.cmdline".
+	// Truncated names what was cut or left out so that the line fits, such as
+	// "victim.cmdline": strings, lists and whole groups.
 	Truncated []string `json:"truncated,omitempty"`
 
 	// The payload: the one that Type names. Its fields stand beside the ones
@@ -168,26 +168,27 @@ const (
 	RoleSharedMM Role = "shared_mm" // shares the victim's mm
 )
 
-// Kill is one process killed by the kernel's OOM killer.
+// Kill is one process killed by the kernel's OOM killer. Of this struct and the
+// others, an Encoder that lacks room leaves out the last field first.
 type Kill struct {
 	// Episode is the first 8 hex digits of boot_id, "-", and the hex
 	// boottime_ns of the invocation of the OOM killer.
-	Episode string  `json:"episode"`
-	Scope   Scope   `json:"scope,omitempty"`
-	Choice  Choice  `json:"choice,omitempty"`
-	Role    Role    `json:"role"`
-	Message string  `json:"message,omitempty"` // the kernel's, "Memory cgroup out of memory"
-	Victim  Victim  `json:"victim"`
-	Trigger *Task   `json:"trigger,omitempty"`
-	Limit   *Limit  `json:"limit,omitempty"`
-	Memory  *Memory `json:"memory,omitempty"`
-	Stack   *Stack  `json:"stack,omitempty"`
-	// Settings are those in force when they were last read.
-	Settings *Settings      `json:"settings,omitempty"`
-	Snapshot *SnapshotState `json:"snapshot,omitempty"`
+	Episode string `json:"episode"`
+	Scope   Scope  `json:"scope,omitempty"`
+	Choice  Choice `json:"choice,omitempty"`
+	Role    Role   `json:"role"`
+	Message string `json:"message,omitempty"` // the kernel's, "Memory cgroup out of memory"
+	Victim  Victim `json:"victim"`
+	Trigger *Task  `json:"trigger,omitempty"`
+	Limit   *Limit `json:"limit,omitempty"`
 	// Sources names every field that did not come from the best rung:
 	// hook, computed, proc, kmsg.
 	Sources map[string]string `json:"sources,omitempty"`
+	Memory  *Memory           `json:"memory,omitempty"`
+	Stack   *Stack            `json:"stack,omitempty"`
+	// Settings are those in force when they were last read.
+	Settings *Settings      `json:"settings,omitempty"`
+	Snapshot *SnapshotState `json:"snapshot,omitempty"`
 	// Details counts the oom.detail lines that follow, which hold the stack's
 	// frames; 0 when all is here.
 	Details int `json:"details,omitempty"`

@@ -30,7 +30,7 @@ func TestPayloadsFitBesideTheHeader(t *testing.T) {
 	names := func(typ reflect.Type) map[string]bool {
 		out := map[string]bool{}
 		for i := range typ.NumField() {
-			name, required := jsonName(typ.Field(i))
+			name, required := jsonField(typ.Field(i))
 			if name != "-" {
 				out[name] = required
 			}
@@ -59,16 +59,6 @@ func TestPayloadsFitBesideTheHeader(t *testing.T) {
 	if n == 0 {
 		t.Error("no payloads found")
 	}
-}
-
-func jsonName(f reflect.StructField) (name string, required bool) {
-	tag := f.Tag.Get("json")
-	for i := range tag {
-		if tag[i] == ',' {
-			return tag[:i], false
-		}
-	}
-	return tag, true
 }
 
 func FuzzTextLen(f *testing.F) {

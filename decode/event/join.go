@@ -2,7 +2,10 @@
 
 package event
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // maxFrames bounds a joined stack. The kernel's own bound is 127 by default.
 const maxFrames = 1024
@@ -68,7 +71,8 @@ func (j *Joiner) take(e *Event) bool {
 	}
 	k.Stack.Frames = append(k.Stack.Frames, d.Frames...)
 	j.part = d.Part
-	if path := "stack.frames"; len(e.Truncated) > 0 && !slices.Contains(j.kill.Truncated, path) {
+	cut := slices.ContainsFunc(e.Truncated, func(path string) bool { return strings.HasPrefix(path, "frames") })
+	if path := "stack.frames"; cut && !slices.Contains(j.kill.Truncated, path) {
 		j.kill.Truncated = append(slices.Clip(j.kill.Truncated), path)
 	}
 	return true

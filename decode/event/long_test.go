@@ -4,6 +4,7 @@ package event_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -177,15 +178,133 @@ func TestCutsOtherTypes(t *testing.T) {
 	frame := eventtest.Detail()
 	frame.Detail.Frames[1].Symbol = strings.Repeat("_R", 6000)
 	for path, e := range map[string]*event.Event{
-		"process.exe":     clock,
-		"hooks.1.reason":  start,
-		"warnings.1":      start,
-		"frames.1.symbol": frame,
+		"process.exe":   clock,
+		"hooks.reason":  start,
+		"warnings":      start,
+		"frames.symbol": frame,
 	} {
 		events := decodeLong(t, encode(t, &event.Encoder{}, e), event.DefaultMaxLine)
 		if len(events) != 1 || !slices.Contains(events[0].Truncated, path) {
 			t.Errorf("%s is not among the truncated %q", path, events[0].Truncated)
 		}
+	}
+}
+
+// Whatever is in an event, its lines fit, are valid, and name what they lack.
+func TestEveryEventFits(t *testing.T) {
+	words := []string{`"`, "\x01", "\xff", "日"}
+	events := eventtest.All()
+	for range words { // a kill with each of them
+		events = append(events, eventtest.Kill())
+	}
+	for i, e := range events {
+		s := words[i%len(words)]
+		eventtest.Bloat(e, strings.Repeat(s, 10<<10/len(s)))
+		t.Run(fmt.Sprintf("%q-%s", s, name(i, e)), func(t *testing.T) {
+			checkFits(t, e, event.MinMaxLine, event.DefaultMaxLine)
+		})
+	}
+}
+
+func FuzzAppend(f *testing.F) {
+	f.Add("x\x01\"", 9000, 4096, 1)
+	f.Add("\xff", 300, 8192, 5)
+	f.Fuzz(func(t *testing.T, s string, n, maxLine, which int) {
+		all := examples()
+		e := all[max(0, which)%len(all)]
+		if s != "" {
+			eventtest.Bloat(e, strings.Repeat(s, (n&0x3fff)/len(s)+1))
+		}
+		checkFits(t, e, event.MinMaxLine+maxLine&0x7fff)
+	})
+}
+
+func checkFits(t *testing.T, e *event.Event, maxLines ...int) {
+	whole := &event.Encoder{MaxLine: 1 << 30}
+	before := encode(t, whole, e)[0]
+	want := leaves(t, before)
+	for _, maxLine := range maxLines {
+		joined := join(decodeLong(t, encode(t, &event.Encoder{MaxLine: maxLine}, e), maxLine))
+		if len(joined) != 1 {
+			t.Fatalf("%d events joined, want 1", len(joined))
+		}
+		got := joined[0]
+		if e.Kill != nil && e.Kill.Victim.Comm != nil && got.Kill.Victim.Comm == nil {
+			t.Errorf("max %d: the victim's comm is gone", maxLine)
+		}
+		have := leaves(t, encode(t, whole, got)[0])
+		for path := range want {
+			named := slices.ContainsFunc(got.Truncated, func(cut string) bool { return path == cut || strings.HasPrefix(path, cut+".") })
+			if !cmp.Equal(want[path], have[path]) && !named {
+				t.Errorf("max %d: %.80s differs, but is not among the truncated %.800q", maxLine, path, got.Truncated)
+			}
+		}
+	}
+	if after := encode(t, whole, e)[0]; !bytes.Equal(before, after) {
+		t.Fatal("the event was changed")
+	}
+}
+
+// leaves returns the values in a JSON object by their path; those in a list have
+// the list's.
+func leaves(t *testing.T, line []byte) map[string][]any {
+	var root any
+	if err := json.Unmarshal(line, &root); err != nil {
+		t.Fatal(err)
+	}
+	out := map[string][]any{}
+	var walk func(path string, v any)
+	walk = func(path string, v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for name, v := range v {
+				walk(strings.TrimPrefix(path+"."+name, "."), v)
+			}
+		case []any:
+			for _, v := range v {
+				walk(path, v)
+			}
+		default:
+			out[path] = append(out[path], v)
+		}
+	}
+	walk("", root)
+	return out
+}
+
+// What goes first is what is least missed.
+func TestOrderOfGivingUp(t *testing.T) {
+	e := eventtest.Kill()
+	cgroup := "/" + strings.Repeat("nested-group/", 100)
+	for _, c := range []*event.Cgroup{e.Kill.Victim.Cgroup, e.Kill.Trigger.Cgroup, e.Kill.Limit.Cgroup} {
+		c.Path = cgroup
+	}
+	e.Kill.Stack = nil
+	e.Kill.Sources["victim.badness_permille"] = "computed"
+	size := len(encode(t, &event.Encoder{MaxLine: 1 << 20}, e)[0])
+	given := []string{}
+	for maxLine := size; maxLine > 1300; maxLine -= 20 {
+		out, err := (&event.Encoder{MaxLine: maxLine}).Append(nil, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := event.Unmarshal(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range got.Truncated {
+			if !slices.Contains(given, path) {
+				given = append(given, path)
+			}
+		}
+	}
+	want := []string{
+		"victim.cmdline", "trigger.cmdline", "victim.cgroup.path", "trigger.cgroup.path", "limit.cgroup.path",
+		"settings.kdump", "settings", "memory", "sources", "limit.cgroup", "limit",
+		"trigger.pod", "trigger.container", "trigger.cgroup", "trigger", "victim.pod", "victim.container", "victim.cgroup",
+	}
+	if diff := cmp.Diff(want, given[:min(len(want), len(given))]); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
 
