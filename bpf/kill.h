@@ -13,19 +13,23 @@
 #define SEND_SIG_PRIV 1
 #define SI_KERNEL 0x80
 #define TRACE_SIGNAL_DELIVERED 0
-/* Longer than this between two kills is not one invocation. */
+#define PF_EXITING 0x4 /* include/linux/sched.h */
+/* Where the end of an invocation is not hooked: what is longer ago was another. */
 #define STALE_NS 1000000000ULL
+/* Cgroups above a task that are looked at for memory.oom.group. */
+#define OOM_GROUP_DEPTH 32
 
 /* What a task inside the OOM killer has done so far. */
 struct killer {
 	u64 signalled; /* task_struct * that got the last SIGKILL */
 	u64 mm;	       /* of the last victim */
-	u64 marked_ns; /* when the last victim was marked */
+	u64 group;     /* its memory.oom.group cgroup */
+	u64 marked_ns; /* when it was marked; 0: nobody was */
 	u64 episode_ns;
 	u32 signalled_pid;
-	u32 victim_tgid;
-	u32 kills;
 	u32 signalled_tgid;
+	u32 victim_tgid;
+	u32 undelivered; /* the signal: its receiver was dying already */
 };
 
 /* By thread id. LRU: a killer that never comes back costs nothing. */
@@ -45,76 +49,66 @@ struct invocation {
 	u64 entry_ns;
 	struct oom_control *oc;
 	const char *message;
+	u32 chosen_tgid; /* of oc->chosen, once something was chosen */
+	u32 ends;	 /* the end is hooked: owner is a task inside, never one that was */
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct invocation);
-} invocations SEC(".maps");
+struct invocation inv = {};
 
 /* Filled first, then copied into the ring: a reservation that is preempted
  * would stall every record behind it. oom_lock makes one record enough. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct wire_kill);
-} kill_scratch SEC(".maps");
+struct wire_kill kill_scratch = {};
 
-static __always_inline struct invocation *get_invocation(void)
+/* Whether what inv says is of current's. */
+static __always_inline bool is_owner(void)
 {
-	u32 zero = 0;
+	return inv.owner == bpf_get_current_task();
+}
 
-	return bpf_map_lookup_elem(&invocations, &zero);
+/* Whether current is surely inside the OOM killer. */
+static __always_inline bool is_inside(void)
+{
+	return inv.ends && is_owner();
 }
 
 static __always_inline void enter_invocation(struct oom_control *oc)
 {
-	struct invocation *inv = get_invocation();
 	u32 tid = bpf_get_current_pid_tgid();
 
 	COUNT(invocations);
-	if (!inv)
-		return;
 	bpf_map_delete_elem(&killers, &tid);
-	inv->entry_ns = bpf_ktime_get_boot_ns();
-	inv->oc = oc;
-	inv->message = NULL;
-	inv->owner = bpf_get_current_task();
+	inv.entry_ns = bpf_ktime_get_boot_ns();
+	inv.oc = oc;
+	inv.message = NULL;
+	inv.chosen_tgid = 0;
+	inv.owner = bpf_get_current_task();
 }
 
 static __always_inline void leave_invocation(void)
 {
-	struct invocation *inv = get_invocation();
 	u32 tid = bpf_get_current_pid_tgid();
 
-	if (!inv || inv->owner != bpf_get_current_task())
+	inv.ends = true;
+	if (!is_owner())
 		return;
-	inv->owner = 0;
-	inv->oc = NULL;
+	inv.owner = 0;
+	inv.oc = NULL;
 	bpf_map_delete_elem(&killers, &tid);
 }
 
 static __always_inline void enter_oom_kill_process(struct oom_control *oc, const char *message)
 {
-	struct invocation *inv = get_invocation();
 	u32 tid = bpf_get_current_pid_tgid();
-	u64 task = bpf_get_current_task();
 
-	if (!inv)
-		return;
-	if (!have_invocation) {
+	if (!have_invocation || !is_owner()) {
 		/* Nothing saw the entry: this is where the invocation begins for us. */
 		bpf_map_delete_elem(&killers, &tid);
-		inv->entry_ns = 0;
-	} else if (inv->owner != task) {
-		inv->entry_ns = 0;
+		inv.entry_ns = 0;
 	}
-	inv->oc = oc;
-	inv->message = message;
-	inv->owner = task;
+	inv.oc = oc;
+	inv.message = message;
+	inv.chosen_tgid = BPF_CORE_READ(oc, chosen, tgid);
+	inv.owner = bpf_get_current_task();
 }
 
 /* Whether a percpu_sum() since it was set lacks a CPU's part. */
@@ -231,9 +225,9 @@ static __always_inline void read_memcgs(struct wire_kill *k, struct cgroup_subsy
 		k->h.valid |= 1 << WIRE_KILL_MEMCGS;
 }
 
-static __always_inline void read_oc(struct wire_kill *k, struct invocation *inv)
+static __always_inline void read_oc(struct wire_kill *k)
 {
-	struct oom_control *oc = inv->oc;
+	struct oom_control *oc = inv.oc;
 	struct mem_cgroup *cg;
 	u32 constraint = 0;
 	u64 totalpages = 0;
@@ -254,9 +248,9 @@ static __always_inline void read_oc(struct wire_kill *k, struct invocation *inv)
 	if (cg)
 		GOT(k->h.valid, k->failed, WIRE_KILL_OC_MEMCG,
 		    BPF_CORE_READ_INTO(&k->oc_memcg_id, cg, css.cgroup, kn, id));
-	if (inv->message)
+	if (inv.message)
 		GOT(k->h.valid, k->failed, WIRE_KILL_MESSAGE,
-		    bpf_probe_read_kernel_str(&k->message, sizeof(k->message), inv->message));
+		    bpf_probe_read_kernel_str(&k->message, sizeof(k->message), inv.message));
 }
 
 static __always_inline void read_victim_memory(struct wire_kill *k, struct task_struct *task,
@@ -283,12 +277,8 @@ static __always_inline void read_victim_memory(struct wire_kill *k, struct task_
 
 static __always_inline struct wire_kill *new_kill(u16 kind)
 {
-	struct wire_kill *k;
-	u32 zero = 0;
+	struct wire_kill *k = &kill_scratch;
 
-	k = bpf_map_lookup_elem(&kill_scratch, &zero);
-	if (!k)
-		return NULL;
 	/* The strings are as long as their length says: no need to clear them. */
 	__builtin_memset(k, 0, offsetof(struct wire_kill, memcgs));
 	k->h.boottime_ns = bpf_ktime_get_boot_ns();
@@ -322,21 +312,21 @@ static __always_inline void read_stack(void *ctx, struct wire_kill *k)
 }
 
 /* What the invocation knows, if it is current's. */
-static __always_inline void read_invocation(struct wire_kill *k, struct invocation *inv)
+static __always_inline void read_invocation(struct wire_kill *k)
 {
-	if (inv->owner != bpf_get_current_task())
+	if (!is_owner())
 		return;
-	if (inv->entry_ns) {
-		k->episode_ns = inv->entry_ns;
+	if (inv.entry_ns) {
+		k->episode_ns = inv.entry_ns;
 		k->h.valid |= 1 << WIRE_KILL_INVOCATION;
 	}
-	read_oc(k, inv);
+	read_oc(k);
 }
 
 /* The path of the memcg that was short, unless it is the victim's own. */
-static __always_inline u32 read_limit_path(struct wire_kill *k, struct invocation *inv, u32 off)
+static __always_inline u32 read_limit_path(struct wire_kill *k, u32 off)
 {
-	struct oom_control *oc = inv->oc;
+	struct oom_control *oc = inv.oc;
 	struct kernfs_node *kn;
 	bool cut;
 
@@ -351,89 +341,118 @@ static __always_inline u32 read_limit_path(struct wire_kill *k, struct invocatio
 	return off + k->limit_len;
 }
 
-/* Whether memory.oom.group holds for a task: mem_cgroup_get_oom_group(). */
-static __always_inline bool in_oom_group(struct task_struct *task)
+/* The outermost cgroup above task that is killed as one (memory.oom.group), which is
+ * mem_cgroup_get_oom_group()'s but for the limit's place; 0: none. */
+static __always_inline u64 oom_group(struct task_struct *task)
 {
 	struct cgroup_subsys_state *css = memory_css(task);
+	u64 group = 0;
 
-	for (int i = 0; HAVE_MEMCG && i < WIRE_MEMCG_DEPTH && css; i++) {
+	for (int i = 0; HAVE_MEMCG && i < OOM_GROUP_DEPTH && css; i++) {
 		if (BPF_CORE_READ((struct mem_cgroup *)css, oom_group))
-			return true;
+			group = BPF_CORE_READ(css, cgroup, kn, id);
 		css = BPF_CORE_READ(css, parent);
 	}
-	return false;
-}
-
-/*
- * Where no hook tells where an invocation begins: a killer's further victim is of
- * the same one only if it is a group that is killed.
- */
-static __always_inline void begin_anew(struct killer *by, struct invocation *inv,
-				       struct task_struct *task)
-{
-	if (!by->marked_ns || have_invocation || inv->owner == bpf_get_current_task() ||
-	    in_oom_group(task))
-		return;
-	by->marked_ns = 0;
-	by->kills = 0;
+	return group;
 }
 
 /* One kill of task, by current. by is what current has done so far. */
 static __noinline int emit_kill(void *ctx, struct task_struct *task, struct killer *by, u32 role)
 {
 	struct task_struct *current = (void *)bpf_get_current_task();
-	struct invocation *inv = get_invocation();
 	struct wire_kill *k = new_kill(WIRE_KIND_KILL);
-	struct mm_struct *mm;
 	u32 off;
 
-	if (!k || !inv || !by)
+	if (!by)
 		return 0;
-	mm = (void *)by->mm;
 	k->role = role;
 	k->episode_ns = by->episode_ns;
-	read_invocation(k, inv);
-	read_victim_memory(k, task, mm);
+	read_invocation(k);
+	if (role == WIRE_ROLE_SHARED_MM || (is_owner() && inv.chosen_tgid))
+		k->h.valid |= 1 << WIRE_KILL_ROLE;
+	read_victim_memory(k, task, (void *)by->mm);
 	read_memcgs(k, memory_css(task));
 	off = read_task(&k->victim, task, k->tail, 0, 0);
 	off = read_task(&k->trigger, current, k->tail, off, k->victim.cgroup_id);
-	off = read_limit_path(k, inv, off);
+	off = read_limit_path(k, off);
 	read_stack(ctx, k);
 	submit_kill(k, off);
 	return 0;
 }
 
-/* A SIGKILL to task that may be an OOM kill. */
-static __always_inline void on_signal(void *ctx, struct task_struct *task)
+/* What current has done in this invocation; NULL, counted, if it cannot be kept. */
+static __always_inline struct killer *get_killer(void)
 {
-	struct invocation *inv = get_invocation();
-	u64 now = bpf_ktime_get_boot_ns();
 	u32 tid = bpf_get_current_pid_tgid();
-	struct killer fresh = {}, *by;
-	struct mm_struct *mm;
-	u32 tgid, pid;
+	struct killer *by = bpf_map_lookup_elem(&killers, &tid);
+	struct killer fresh = {};
 
-	if (!inv || (have_invocation && inv->owner != bpf_get_current_task()))
+	if (by &&
+	    (is_inside() || !by->marked_ns || bpf_ktime_get_boot_ns() - by->marked_ns < STALE_NS))
+		return by;
+	if (bpf_map_update_elem(&killers, &tid, &fresh, BPF_ANY)) {
+		COUNT(oom_reserve);
+		return NULL;
+	}
+	return bpf_map_lookup_elem(&killers, &tid);
+}
+
+/*
+ * Whether a signal of current's can be one for a sharer of the last victim's mm.
+ * Where no end of the invocation is seen, nothing by a task that exits is: an init that
+ * was a victim sends the like to all of its namespace (kernel/pid_namespace.c,
+ * zap_pid_ns_processes).
+ */
+static __always_inline bool kills_sharers(struct killer *by)
+{
+	struct task_struct *current = (void *)bpf_get_current_task();
+
+	return by->marked_ns && (is_inside() || !(BPF_CORE_READ(current, flags) & PF_EXITING));
+}
+
+/*
+ * by marks one more victim. Where no hook tells where an invocation begins, it is of the
+ * same one only if both are killed as one group.
+ */
+static __always_inline void next_victim(struct killer *by, u64 group)
+{
+	if (!is_owner() && (!group || group != by->group))
+		by->marked_ns = 0;
+	by->group = group;
+	if (!by->marked_ns)
+		by->episode_ns = bpf_ktime_get_boot_ns();
+}
+
+static __always_inline u32 role_of(struct killer *by, u32 tgid)
+{
+	if (is_owner() && inv.chosen_tgid)
+		return tgid == inv.chosen_tgid ? WIRE_ROLE_CHOSEN : WIRE_ROLE_GROUP;
+	return by->marked_ns ? WIRE_ROLE_GROUP : WIRE_ROLE_CHOSEN;
+}
+
+/* A SIGKILL to task that may be an OOM kill. */
+static __always_inline void on_signal(void *ctx, struct task_struct *task, bool delivered)
+{
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	u32 tgid = BPF_CORE_READ(task, tgid);
+	struct killer *by = get_killer();
+	struct oom_control *oc = inv.oc;
+
+	if (!by)
 		return;
-	tgid = BPF_CORE_READ(task, tgid);
-	pid = BPF_CORE_READ(task, pid);
-	mm = BPF_CORE_READ(task, mm);
-	by = bpf_map_lookup_elem(&killers, &tid);
-	if (by && by->marked_ns && now - by->marked_ns > STALE_NS)
-		by = NULL; /* an earlier invocation of the same task */
-	if (!by) {
-		bpf_map_update_elem(&killers, &tid, &fresh, BPF_ANY);
-		by = bpf_map_lookup_elem(&killers, &tid);
-		if (!by)
-			return;
-	} else if (by->marked_ns && mm && (u64)mm == by->mm && tgid != by->victim_tgid) {
-		by->kills++;
+	if (is_owner() && oc && !inv.chosen_tgid)
+		inv.chosen_tgid = BPF_CORE_READ(oc, chosen, tgid);
+	/* A leader that has exited has no mm: process_shares_mm() looks at its threads'.
+	 * A victim always has one: find_lock_task_mm(). */
+	if (delivered && tgid != by->victim_tgid && (!mm || (u64)mm == by->mm) &&
+	    kills_sharers(by)) {
 		emit_kill(ctx, task, by, WIRE_ROLE_SHARED_MM);
 		return;
 	}
 	by->signalled = (u64)task;
-	by->signalled_pid = pid;
+	by->signalled_pid = BPF_CORE_READ(task, pid);
 	by->signalled_tgid = tgid;
+	by->undelivered = !delivered;
 }
 
 /* mark_victim of task (NULL when only its pid is known). */
@@ -441,9 +460,8 @@ static __always_inline void on_mark(void *ctx, struct task_struct *task, u32 pid
 {
 	u32 tid = bpf_get_current_pid_tgid();
 	struct killer *by = bpf_map_lookup_elem(&killers, &tid);
-	struct invocation *inv = get_invocation();
 
-	if (!inv || !by || !by->signalled ||
+	if (!by || !by->signalled ||
 	    (task ? by->signalled != (u64)task : by->signalled_pid != pid)) {
 		COUNT(exiting);
 		return;
@@ -452,11 +470,11 @@ static __always_inline void on_mark(void *ctx, struct task_struct *task, u32 pid
 	by->signalled = 0;
 	by->mm = (u64)BPF_CORE_READ(task, mm);
 	by->victim_tgid = by->signalled_tgid;
-	begin_anew(by, inv, task);
-	if (!by->marked_ns)
-		by->episode_ns = bpf_ktime_get_boot_ns();
-	emit_kill(ctx, task, by, by->marked_ns ? WIRE_ROLE_GROUP : WIRE_ROLE_CHOSEN);
-	by->kills++;
+	next_victim(by, oom_group(task));
+	if (by->undelivered)
+		COUNT(exiting); /* the sharers of its mm may not be */
+	else
+		emit_kill(ctx, task, by, role_of(by, by->victim_tgid));
 	by->marked_ns = bpf_ktime_get_boot_ns();
 }
 
@@ -467,31 +485,18 @@ static __always_inline void on_mark(void *ctx, struct task_struct *task, u32 pid
  */
 static __always_inline void on_signal_record(struct trace_event_raw_signal_generate *rec)
 {
-	struct invocation *inv = get_invocation();
-	u64 now = bpf_ktime_get_boot_ns();
-	u32 tid = bpf_get_current_pid_tgid();
-	struct killer fresh = {}, *by;
+	struct killer *by = get_killer();
 	struct wire_kill *k;
 
-	if (!inv || (have_invocation && inv->owner != bpf_get_current_task()))
+	if (!by)
 		return;
-	by = bpf_map_lookup_elem(&killers, &tid);
-	if (by && by->marked_ns && now - by->marked_ns > STALE_NS)
-		by = NULL;
-	if (!by) {
-		bpf_map_update_elem(&killers, &tid, &fresh, BPF_ANY);
-		by = bpf_map_lookup_elem(&killers, &tid);
-		if (!by)
-			return;
-	}
-	by->signalled_pid = rec->pid;
 	by->signalled = 1;
-	if (!by->marked_ns)
+	by->signalled_pid = rec->pid;
+	by->undelivered = rec->result != TRACE_SIGNAL_DELIVERED;
+	if (by->undelivered || !kills_sharers(by))
 		return;
 	/* A sharer of the victim's mm, unless mark_victim follows: user space waits. */
 	k = new_kill(WIRE_KIND_SIGNAL);
-	if (!k)
-		return;
 	k->role = WIRE_ROLE_SHARED_MM;
 	k->episode_ns = by->episode_ns;
 	k->victim.pid = rec->pid;
@@ -505,13 +510,13 @@ static __noinline int emit_record(void *ctx, struct trace_event_raw_mark_victim 
 				  struct killer *by)
 {
 	struct task_struct *current = (void *)bpf_get_current_task();
-	struct invocation *inv = get_invocation();
 	struct wire_kill *k = new_kill(WIRE_KIND_KILL);
 	u32 off;
 
-	if (!k || !by || !inv)
+	if (!by)
 		return 0;
-	k->role = by->kills ? WIRE_ROLE_GROUP : WIRE_ROLE_CHOSEN;
+	/* rec's pid may be a thread's: it cannot be compared with oc->chosen's. */
+	k->role = by->marked_ns ? WIRE_ROLE_GROUP : WIRE_ROLE_CHOSEN;
 	k->episode_ns = by->episode_ns;
 	k->victim.pid = k->victim.tid = rec->pid;
 	k->victim.valid = 1 << WIRE_TASK_PID;
@@ -534,16 +539,16 @@ static __noinline int emit_record(void *ctx, struct trace_event_raw_mark_victim 
 			      1 << WIRE_KILL_RSS_NO_SWAP | 1 << WIRE_KILL_PGTABLES |
 			      1 << WIRE_KILL_ADJ;
 	}
-	read_invocation(k, inv);
+	read_invocation(k);
 	off = read_task(&k->trigger, current, k->tail, 0, 0);
 	if (k->trigger.valid & (1 << WIRE_TASK_CGROUP_V1))
 		k->victim.valid |= 1 << WIRE_TASK_CGROUP_V1;
 	if (k->h.valid & (1 << WIRE_KILL_OC_MEMCG)) {
-		struct oom_control *oc = inv->oc;
+		struct oom_control *oc = inv.oc;
 
 		/* The limit's chain in place of the victim's, which is not known. */
 		read_memcgs(k, (void *)BPF_CORE_READ(oc, memcg));
-		off = read_limit_path(k, inv, off);
+		off = read_limit_path(k, off);
 	} else {
 		/* What was short is an ancestor of whoever charged, too. */
 		read_memcgs(k, memory_css(current));
@@ -556,30 +561,30 @@ static __noinline int emit_record(void *ctx, struct trace_event_raw_mark_victim 
 
 static __always_inline void on_mark_record(void *ctx, struct trace_event_raw_mark_victim *rec)
 {
-	struct task_struct *current = (void *)bpf_get_current_task();
-	u32 tid = bpf_get_current_pid_tgid();
+	struct task_struct *current = (void *)bpf_get_current_task(), *task = NULL;
+	u64 id = bpf_get_current_pid_tgid();
+	u32 tid = id, tgid = id >> 32, pid = rec->pid;
 	struct killer *by = bpf_map_lookup_elem(&killers, &tid);
-	struct invocation *inv = get_invocation();
-	u32 pid = rec->pid;
 
-	if (!inv || !by || !by->signalled || by->signalled_pid != pid) {
+	if (!by || !by->signalled || by->signalled_pid != pid) {
 		COUNT(exiting);
 		return;
 	}
 	by->signalled = 0;
-	begin_anew(by, inv, current);
-	if (!by->marked_ns)
-		by->episode_ns = bpf_ktime_get_boot_ns();
-	if (pid == tid || pid == (u32)BPF_CORE_READ(current, tgid)) {
-		struct task_struct *task =
-			pid == tid ? current : BPF_CORE_READ(current, group_leader);
-
+	if (pid == tid)
+		task = current;
+	else if (pid == tgid)
+		task = BPF_CORE_READ(current, group_leader);
+	/* Of another victim the group is not known: current's stands for it. */
+	next_victim(by, oom_group(task ?: current));
+	if (by->undelivered) {
+		COUNT(exiting);
+	} else if (task) {
 		by->mm = (u64)BPF_CORE_READ(task, mm);
-		emit_kill(ctx, task, by, by->marked_ns ? WIRE_ROLE_GROUP : WIRE_ROLE_CHOSEN);
+		emit_kill(ctx, task, by, role_of(by, tgid));
 	} else {
 		emit_record(ctx, rec, by);
 	}
-	by->kills++;
 	by->marked_ns = bpf_ktime_get_boot_ns();
 }
 

@@ -37,10 +37,8 @@ const enum wire_clock_func *keep_clock_func __attribute__((unused));
  *		   int group, int result); the same in both kinds of program. */
 static __always_inline int signal_args(u64 *args)
 {
-	if ((u32)args[0] != SIGKILL || args[1] != SEND_SIG_PRIV || !(u32)args[3] ||
-	    (u32)args[4] != TRACE_SIGNAL_DELIVERED)
-		return 0;
-	on_signal(args, (struct task_struct *)args[2]);
+	if ((u32)args[0] == SIGKILL && args[1] == SEND_SIG_PRIV && (u32)args[3])
+		on_signal(args, (void *)args[2], (u32)args[4] == TRACE_SIGNAL_DELIVERED);
 	return 0;
 }
 
@@ -85,8 +83,7 @@ int mark_raw(u64 *ctx)
 SEC("tracepoint/signal/signal_generate")
 int signal_tp(struct trace_event_raw_signal_generate *ctx)
 {
-	if (ctx->sig == SIGKILL && ctx->code == SI_KERNEL && ctx->group &&
-	    ctx->result == TRACE_SIGNAL_DELIVERED)
+	if (ctx->sig == SIGKILL && ctx->code == SI_KERNEL && ctx->group)
 		on_signal_record(ctx);
 	return 0;
 }
@@ -103,6 +100,7 @@ int mark_tp(struct trace_event_raw_mark_victim *ctx)
 SEC("fentry/out_of_memory")
 int BPF_PROG(oom_entry_fentry, struct oom_control *oc)
 {
+	inv.ends = true; /* its rung hooks the return, too; of kprobes leave_invocation() tells */
 	enter_invocation(oc);
 	return 0;
 }

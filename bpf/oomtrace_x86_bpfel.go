@@ -112,6 +112,7 @@ const (
 	OomtraceWireKillValidWIRE_KILL_INVOCATION     OomtraceWireKillValid = 12
 	OomtraceWireKillValidWIRE_KILL_RSS_NO_SWAP    OomtraceWireKillValid = 13
 	OomtraceWireKillValidWIRE_KILL_MEMCGS_TRIGGER OomtraceWireKillValid = 14
+	OomtraceWireKillValidWIRE_KILL_ROLE           OomtraceWireKillValid = 15
 )
 
 type OomtraceWireKind uint32
@@ -212,8 +213,6 @@ const (
 	OomtraceMapClockCalls          = "clock_calls"
 	OomtraceMapClockRing           = "clock_ring"
 	OomtraceMapClockScratch        = "clock_scratch"
-	OomtraceMapInvocations         = "invocations"
-	OomtraceMapKillScratch         = "kill_scratch"
 	OomtraceMapKillers             = "killers"
 	OomtraceMapOomRing             = "oom_ring"
 	OomtraceMapStats               = "stats"
@@ -248,12 +247,14 @@ const (
 	OomtraceProgWarpKretprobe      = "warp_kretprobe"
 	OomtraceVarArchHasSyscallNr    = "arch_has_syscall_nr"
 	OomtraceVarHaveInvocation      = "have_invocation"
+	OomtraceVarInv                 = "inv"
 	OomtraceVarKeepClockFunc       = "keep_clock_func"
 	OomtraceVarKeepClockValid      = "keep_clock_valid"
 	OomtraceVarKeepKillValid       = "keep_kill_valid"
 	OomtraceVarKeepKind            = "keep_kind"
 	OomtraceVarKeepRole            = "keep_role"
 	OomtraceVarKeepTaskValid       = "keep_task_valid"
+	OomtraceVarKillScratch         = "kill_scratch"
 	OomtraceVarMarkVictimHasFields = "mark_victim_has_fields"
 	OomtraceVarMarkVictimHasTask   = "mark_victim_has_task"
 	OomtraceVarNrCpus              = "nr_cpus"
@@ -343,8 +344,6 @@ type OomtraceMapSpecs struct {
 	ClockCalls   *ebpf.MapSpec `ebpf:"clock_calls"`
 	ClockRing    *ebpf.MapSpec `ebpf:"clock_ring"`
 	ClockScratch *ebpf.MapSpec `ebpf:"clock_scratch"`
-	Invocations  *ebpf.MapSpec `ebpf:"invocations"`
-	KillScratch  *ebpf.MapSpec `ebpf:"kill_scratch"`
 	Killers      *ebpf.MapSpec `ebpf:"killers"`
 	OomRing      *ebpf.MapSpec `ebpf:"oom_ring"`
 	Stats        *ebpf.MapSpec `ebpf:"stats"`
@@ -356,12 +355,14 @@ type OomtraceMapSpecs struct {
 type OomtraceVariableSpecs struct {
 	ArchHasSyscallNr    *ebpf.VariableSpec `ebpf:"arch_has_syscall_nr"`
 	HaveInvocation      *ebpf.VariableSpec `ebpf:"have_invocation"`
+	Inv                 *ebpf.VariableSpec `ebpf:"inv"`
 	KeepClockFunc       *ebpf.VariableSpec `ebpf:"keep_clock_func"`
 	KeepClockValid      *ebpf.VariableSpec `ebpf:"keep_clock_valid"`
 	KeepKillValid       *ebpf.VariableSpec `ebpf:"keep_kill_valid"`
 	KeepKind            *ebpf.VariableSpec `ebpf:"keep_kind"`
 	KeepRole            *ebpf.VariableSpec `ebpf:"keep_role"`
 	KeepTaskValid       *ebpf.VariableSpec `ebpf:"keep_task_valid"`
+	KillScratch         *ebpf.VariableSpec `ebpf:"kill_scratch"`
 	MarkVictimHasFields *ebpf.VariableSpec `ebpf:"mark_victim_has_fields"`
 	MarkVictimHasTask   *ebpf.VariableSpec `ebpf:"mark_victim_has_task"`
 	NrCpus              *ebpf.VariableSpec `ebpf:"nr_cpus"`
@@ -394,8 +395,6 @@ type OomtraceMaps struct {
 	ClockCalls   *ebpf.Map `ebpf:"clock_calls"`
 	ClockRing    *ebpf.Map `ebpf:"clock_ring"`
 	ClockScratch *ebpf.Map `ebpf:"clock_scratch"`
-	Invocations  *ebpf.Map `ebpf:"invocations"`
-	KillScratch  *ebpf.Map `ebpf:"kill_scratch"`
 	Killers      *ebpf.Map `ebpf:"killers"`
 	OomRing      *ebpf.Map `ebpf:"oom_ring"`
 	Stats        *ebpf.Map `ebpf:"stats"`
@@ -406,8 +405,6 @@ func (m *OomtraceMaps) Close() error {
 		m.ClockCalls,
 		m.ClockRing,
 		m.ClockScratch,
-		m.Invocations,
-		m.KillScratch,
 		m.Killers,
 		m.OomRing,
 		m.Stats,
@@ -420,12 +417,14 @@ func (m *OomtraceMaps) Close() error {
 type OomtraceVariables struct {
 	ArchHasSyscallNr    *ebpf.Variable `ebpf:"arch_has_syscall_nr"`
 	HaveInvocation      *ebpf.Variable `ebpf:"have_invocation"`
+	Inv                 *ebpf.Variable `ebpf:"inv"`
 	KeepClockFunc       *ebpf.Variable `ebpf:"keep_clock_func"`
 	KeepClockValid      *ebpf.Variable `ebpf:"keep_clock_valid"`
 	KeepKillValid       *ebpf.Variable `ebpf:"keep_kill_valid"`
 	KeepKind            *ebpf.Variable `ebpf:"keep_kind"`
 	KeepRole            *ebpf.Variable `ebpf:"keep_role"`
 	KeepTaskValid       *ebpf.Variable `ebpf:"keep_task_valid"`
+	KillScratch         *ebpf.Variable `ebpf:"kill_scratch"`
 	MarkVictimHasFields *ebpf.Variable `ebpf:"mark_victim_has_fields"`
 	MarkVictimHasTask   *ebpf.Variable `ebpf:"mark_victim_has_task"`
 	NrCpus              *ebpf.Variable `ebpf:"nr_cpus"`

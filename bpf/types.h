@@ -186,6 +186,7 @@ struct oom_control {
 	unsigned int gfp_mask;
 	int order;
 	unsigned long totalpages;
+	struct task_struct *chosen;
 	long chosen_points;
 	enum oom_constraint constraint;
 };

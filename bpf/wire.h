@@ -27,7 +27,7 @@ enum wire_kind {
 	WIRE_KIND_KILL = 1,
 	WIRE_KIND_SIGNAL = 2, /* tracepoint rung: a SIGKILL by a task that is killing for OOM */
 	WIRE_KIND_CLOCK = 3,
-	WIRE_KIND_SYNTHETIC = 4, /* the tracer's own, to warm its path */
+	WIRE_KIND_SYNTHETIC = 4, /* by no program: user space makes it, to warm its path */
 };
 
 enum wire_role {
@@ -70,6 +70,7 @@ enum wire_kill_valid {
 	WIRE_KILL_INVOCATION = 12,     /* episode_ns is out_of_memory's entry */
 	WIRE_KILL_RSS_NO_SWAP = 13,    /* the tracepoint's record has no swap */
 	WIRE_KILL_MEMCGS_TRIGGER = 14, /* memcgs are the trigger's: the victim's are not known */
+	WIRE_KILL_ROLE = 15,	       /* role is by oc->chosen or the mm, not by the order alone */
 };
 
 /* Bits of wire_header.valid in a wire_clock. */
@@ -192,7 +193,7 @@ struct wire_clock {
 
 /* Counters, one set a CPU. */
 struct wire_stats {
-	u64 oom_reserve;       /* OOM records that did not fit the ring */
+	u64 oom_reserve;       /* OOM records that did not fit the ring, signals without state */
 	u64 clock_reserve;     /* clock records that did not fit, or had no entry state */
 	u64 read;	       /* failed reads of kernel memory */
 	u64 clock_reads;       /* adjtimex calls that change nothing */

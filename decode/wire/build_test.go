@@ -82,11 +82,12 @@ func newKill() *killRecord {
 		bpf.OomtraceWireKillValidWIRE_KILL_OC, bpf.OomtraceWireKillValidWIRE_KILL_POINTS, bpf.OomtraceWireKillValidWIRE_KILL_MESSAGE,
 		bpf.OomtraceWireKillValidWIRE_KILL_TOTAL_VM, bpf.OomtraceWireKillValidWIRE_KILL_RSS, bpf.OomtraceWireKillValidWIRE_KILL_PGTABLES,
 		bpf.OomtraceWireKillValidWIRE_KILL_ADJ, bpf.OomtraceWireKillValidWIRE_KILL_ORIGIN, bpf.OomtraceWireKillValidWIRE_KILL_STACK,
-		bpf.OomtraceWireKillValidWIRE_KILL_MEMCGS, bpf.OomtraceWireKillValidWIRE_KILL_OC_MEMCG, bpf.OomtraceWireKillValidWIRE_KILL_INVOCATION)
+		bpf.OomtraceWireKillValidWIRE_KILL_MEMCGS, bpf.OomtraceWireKillValidWIRE_KILL_OC_MEMCG, bpf.OomtraceWireKillValidWIRE_KILL_INVOCATION,
+		bpf.OomtraceWireKillValidWIRE_KILL_ROLE)
 	w.Memcgs[0] = memcgRecord{Id: 77, Usage: 8190, Max: 8192, SwapUsage: 3, SwapMax: 100, Level: 2}
 	w.Memcgs[1] = memcgRecord{Id: 5, Usage: 9000, Max: unlimitedPages, SwapUsage: 4, SwapMax: unlimitedPages, Level: 1}
 	w.Memcgs[2] = memcgRecord{Id: 1, Usage: 99999, Max: unlimitedPages, SwapMax: unlimitedPages}
-	w.Stack[0], w.Stack[1], w.Stack[2] = killAddr, callerAddr, entryAddr
+	w.Stack[0], w.Stack[1], w.Stack[2] = memcgAddr, callerAddr, entryAddr
 	setC(w.Message[:], "Memory cgroup out of memory")
 	w.Victim.PathLen = uint16(copy(bytesOf(w.Tail[:]), victimPath))
 	w.Trigger.PathOff = w.Victim.PathLen
@@ -117,7 +118,6 @@ const (
 	globalAddr = 0xffffffff81003010
 	faultAddr  = 0xffffffff81004010
 	sysrqAddr  = 0xffffffff81005010
-	killAddr   = 0xffffffff81006010
 	callerAddr = 0xffffffff81007010
 	entryAddr  = 0xffffffff81008010
 )
@@ -130,7 +130,6 @@ ffffffff81002000 T mem_cgroup_out_of_memory
 ffffffff81003000 T out_of_memory
 ffffffff81004000 T pagefault_out_of_memory
 ffffffff81005000 T moom_callback
-ffffffff81006000 T oom_kill_process
 ffffffff81007000 T try_charge_memcg
 ffffffff81008000 T asm_exc_page_fault
 ffffffff81009000 T _etext

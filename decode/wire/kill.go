@@ -72,6 +72,9 @@ func (d *Decoder) Kill(r *Record) *event.Kill {
 	if !has(w.H.Valid, bpf.OomtraceWireKillValidWIRE_KILL_INVOCATION) {
 		k.Sources["episode"] = "computed"
 	}
+	if !has(w.H.Valid, bpf.OomtraceWireKillValidWIRE_KILL_ROLE) {
+		k.Sources["role"] = "computed" // by the order alone
+	}
 	if !taskHas(&w.Victim, bpf.OomtraceWireTaskValidWIRE_TASK_TGID) {
 		k.Sources["victim.pid"] = "computed" // the thread's, taken for the leader's
 	}

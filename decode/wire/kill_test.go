@@ -40,7 +40,7 @@ func TestKillFull(t *testing.T) {
 		"trigger.gfp_mask": "cc0", "trigger.gfp_flags[0]": "GFP_KERNEL", "trigger.order": "2",
 		"limit.kind": "memory", "limit.bytes": "33554432", "limit.usage_bytes": "33546240", "limit.swap_bytes": "12288", "limit.oom_group": "false",
 		"limit.cgroup.version": "2", "limit.cgroup.path": "/shop.slice/web.scope", "limit.cgroup.id": "4d",
-		"stack.frames[0].symbol": "oom_kill_process", "stack.frames[0].offset": "16",
+		"stack.frames[0].symbol": "mem_cgroup_out_of_memory", "stack.frames[0].offset": "16",
 		"stack.frames[1].symbol": "try_charge_memcg", "stack.frames[1].offset": "16",
 		"stack.frames[2].symbol": "asm_exc_page_fault", "stack.frames[2].offset": "16", "stack.id": got["stack.id"],
 	}
@@ -85,6 +85,7 @@ func TestKillAbsent(t *testing.T) {
 		"oc_memcg": {kill(bpf.OomtraceWireKillValidWIRE_KILL_OC_MEMCG), `limit.kind limit.bytes limit.usage_bytes limit.swap_bytes limit.oom_group
 			limit.cgroup.id limit.cgroup.path limit.cgroup.version`},
 		"invocation": {kill(bpf.OomtraceWireKillValidWIRE_KILL_INVOCATION), "+sources.episode=computed"},
+		"role":       {kill(bpf.OomtraceWireKillValidWIRE_KILL_ROLE), "+sources.role=computed"},
 
 		"victim pid":     {victim(bpf.OomtraceWireTaskValidWIRE_TASK_PID), "victim.tid"},
 		"victim comm":    {victim(bpf.OomtraceWireTaskValidWIRE_TASK_COMM), "victim.comm"},
@@ -332,7 +333,7 @@ func TestSignal(t *testing.T) {
 	w.Trigger.PathLen = uint16(copy(bytesOf(w.Tail[:]), triggerPath))
 	got := killJSON(t, newDecoder(), raw(w, bpf.OomtraceWireKindWIRE_KIND_SIGNAL, killFixed, tailLen))
 	expect(t, got, map[string]string{
-		"role": "shared_mm", "victim.pid": "9", "victim.tid": "9", "victim.comm": "sharer", "victim.uid": "", "victim.cgroup.id": "",
+		"role": "shared_mm", "sources.role": "computed", "victim.pid": "9", "victim.tid": "9", "victim.comm": "sharer", "victim.uid": "", "victim.cgroup.id": "",
 		"trigger.pid": "30", "trigger.cgroup.path": "/system.slice/cron.service", "limit.kind": "", "scope": "",
 	})
 	for path := range got {
