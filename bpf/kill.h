@@ -191,6 +191,23 @@ static __always_inline void read_rss(struct wire_kill *k, struct mm_struct *mm)
 	}
 }
 
+static __always_inline int read_memcg(struct wire_memcg *m, struct mem_cgroup *cg)
+{
+	struct mem_cgroup___swap *sw = (void *)cg;
+	bool group = false;
+	int err = 0;
+
+	err |= BPF_CORE_READ_INTO(&m->id, cg, css.cgroup, kn, id);
+	err |= BPF_CORE_READ_INTO(&m->level, cg, css.cgroup, level);
+	err |= BPF_CORE_READ_INTO(&m->usage, cg, memory.usage.counter);
+	err |= BPF_CORE_READ_INTO(&m->max, cg, memory.max);
+	err |= BPF_CORE_READ_INTO(&m->swap_usage, sw, swap.usage.counter);
+	err |= BPF_CORE_READ_INTO(&m->swap_max, sw, swap.max);
+	err |= BPF_CORE_READ_INTO(&group, cg, oom_group);
+	m->oom_group = group;
+	return err;
+}
+
 /* A memory cgroup and its ancestors, leaf first. */
 static __always_inline void read_memcgs(struct wire_kill *k, struct cgroup_subsys_state *css)
 {
@@ -199,30 +216,18 @@ static __always_inline void read_memcgs(struct wire_kill *k, struct cgroup_subsy
 	if (!HAVE_MEMCG)
 		return;
 	for (int i = 0; i < WIRE_MEMCG_DEPTH && css; i++) {
-		struct mem_cgroup *cg = (void *)css; /* css is the first member */
-		struct mem_cgroup___swap *sw = (void *)css;
-		struct wire_memcg *m = &k->memcgs[i];
-		bool group = false;
-		int err = 0;
-
-		err |= BPF_CORE_READ_INTO(&m->id, cg, css.cgroup, kn, id);
-		err |= BPF_CORE_READ_INTO(&m->level, cg, css.cgroup, level);
-		err |= BPF_CORE_READ_INTO(&m->usage, cg, memory.usage.counter);
-		err |= BPF_CORE_READ_INTO(&m->max, cg, memory.max);
-		err |= BPF_CORE_READ_INTO(&m->swap_usage, sw, swap.usage.counter);
-		err |= BPF_CORE_READ_INTO(&m->swap_max, sw, swap.max);
-		err |= BPF_CORE_READ_INTO(&group, cg, oom_group);
-		if (err) {
+		if (read_memcg(&k->memcgs[i], (void *)css)) { /* css is the first member */
 			k->failed++;
 			break;
 		}
-		m->oom_group = group;
 		n = i + 1;
 		css = BPF_CORE_READ(css, parent);
 	}
 	k->memcgs_len = n;
 	if (n)
 		k->h.valid |= 1 << WIRE_KILL_MEMCGS;
+	if (css)
+		k->h.valid |= 1 << WIRE_KILL_MEMCGS_CUT;
 }
 
 static __always_inline void read_oc(struct wire_kill *k)
@@ -246,8 +251,7 @@ static __always_inline void read_oc(struct wire_kill *k)
 	    BPF_CORE_READ_INTO(&k->points, oc, chosen_points));
 	cg = HAVE_MEMCG ? BPF_CORE_READ(oc, memcg) : NULL;
 	if (cg)
-		GOT(k->h.valid, k->failed, WIRE_KILL_OC_MEMCG,
-		    BPF_CORE_READ_INTO(&k->oc_memcg_id, cg, css.cgroup, kn, id));
+		GOT(k->h.valid, k->failed, WIRE_KILL_OC_MEMCG, read_memcg(&k->limit, cg));
 	if (inv.message)
 		GOT(k->h.valid, k->failed, WIRE_KILL_MESSAGE,
 		    bpf_probe_read_kernel_str(&k->message, sizeof(k->message), inv.message));
@@ -331,7 +335,7 @@ static __always_inline u32 read_limit_path(struct wire_kill *k, u32 off)
 	bool cut;
 
 	if (!HAVE_MEMCG || !(k->h.valid & (1 << WIRE_KILL_OC_MEMCG)) ||
-	    k->oc_memcg_id == k->victim.cgroup_id || off > 2 * (WIRE_PATH_LEN + WIRE_NAME_LEN))
+	    k->limit.id == k->victim.cgroup_id || off > 2 * (WIRE_PATH_LEN + WIRE_NAME_LEN))
 		return off;
 	kn = BPF_CORE_READ(oc, memcg, css.cgroup, kn);
 	k->limit_off = off;

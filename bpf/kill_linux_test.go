@@ -203,6 +203,65 @@ func TestKillInside(t *testing.T) {
 	equal(t, "the chosen one is skipped", k.told(), told{12, group, true, 1})
 }
 
+// The limit is read where it is, however far above the victim, and what was not read
+// of the chain is said.
+func TestKillDeep(t *testing.T) {
+	k := bootOOM(t)
+	chain := []uint64{k.memcg(1, 0, false)}
+	for id := uint64(2); id <= 9; id++ {
+		chain = append(chain, k.memcg(id, chain[len(chain)-1], false))
+	}
+	k.set("mem_cgroup", chain[1], map[string]uint64{"memory.usage": 500, "memory.max": 600, "oom_group": 1})
+	victim := k.task(10, k.mm(), chain[8])
+	k.run("oom_entry_fentry", k.make("oom_control", map[string]uint64{"chosen": victim, "memcg": chain[1]}))
+	k.kill(victim)
+	k.kill(k.task(11, k.mm(), chain[7]))
+	k.run("oom_return_fexit")
+	got := records[OomtraceWireKill](k.kernel, "oom_ring")
+	if len(got) != 2 {
+		t.Fatalf("%d records", len(got))
+	}
+	if l := got[0].Limit; l.Id != 2 || l.Usage != 500 || l.Max != 600 || l.OomGroup != 1 {
+		t.Errorf("limit %+v", l)
+	}
+	for i, want := range []struct{ first, last, cut uint64 }{{9, 2, 1}, {8, 1, 0}} {
+		w := &got[i]
+		if cut := w.H.Valid >> OomtraceWireKillValidWIRE_KILL_MEMCGS_CUT & 1; w.MemcgsLen != 8 || w.Memcgs[0].Id != want.first || w.Memcgs[7].Id != want.last || cut != want.cut {
+			t.Errorf("chain of %d: %d to %d, cut %d; want %+v", w.MemcgsLen, w.Memcgs[0].Id, w.Memcgs[7].Id, cut, want)
+		}
+	}
+}
+
+// A cgroup's path of as many components as there is room for is whole.
+func TestPathDepth(t *testing.T) {
+	k := bootOOM(t)
+	parent := "parent"
+	if _, typ := findMember(structNamed(t, k.types, "kernfs_node"), parent); typ == nil {
+		parent = "__parent"
+	}
+	name := k.alloc(8)
+	k.put(name, []byte("abcdef\x00"))
+	victim := k.task(10, k.mm(), k.memcg(1, 0, false))
+	cgroups := k.peek(victim + first(k.member("task_struct", "cgroups")))
+	cgroup := k.peek(cgroups + first(k.member("css_set", "dfl_cgrp")))
+	kn := k.make("kernfs_node", map[string]uint64{"name": name}) // the root
+	for depth := 1; depth <= 17; depth++ {
+		kn = k.make("kernfs_node", map[string]uint64{"name": name, parent: kn})
+		if depth < 15 {
+			continue
+		}
+		k.set("cgroup", cgroup, map[string]uint64{"kn": kn})
+		k.kill(victim)
+		w := records[OomtraceWireKill](k.kernel, "oom_ring")[0]
+		cut := w.Victim.Valid&(1<<OomtraceWireTaskValidWIRE_TASK_PATH_CUT) != 0
+		if n := int(w.Victim.PathLen) / 7; n != min(depth, 16) || cut != (depth > 16) {
+			t.Errorf("%d components: %d, cut: %v", depth, n, cut)
+		}
+	}
+}
+
+func first(off, _ uint64) uint64 { return off }
+
 // Where the entry alone is hooked, its task stays the owner.
 func TestKillEntryOnly(t *testing.T) {
 	k := bootOOM(t)

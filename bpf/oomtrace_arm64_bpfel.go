@@ -74,7 +74,6 @@ type OomtraceWireKill struct {
 	ShmemPages    uint64
 	RssErrorPages uint64
 	PgtablesBytes uint64
-	OcMemcgId     uint64
 	GfpMask       uint32
 	Order         int32
 	Constraint    uint32
@@ -88,6 +87,7 @@ type OomtraceWireKill struct {
 	LimitLen      uint16
 	Victim        OomtraceWireTask
 	Trigger       OomtraceWireTask
+	Limit         OomtraceWireMemcg
 	Memcgs        [8]OomtraceWireMemcg
 	Message       [64]int8
 	Stack         [100]uint64
@@ -113,6 +113,7 @@ const (
 	OomtraceWireKillValidWIRE_KILL_RSS_NO_SWAP    OomtraceWireKillValid = 13
 	OomtraceWireKillValidWIRE_KILL_MEMCGS_TRIGGER OomtraceWireKillValid = 14
 	OomtraceWireKillValidWIRE_KILL_ROLE           OomtraceWireKillValid = 15
+	OomtraceWireKillValidWIRE_KILL_MEMCGS_CUT     OomtraceWireKillValid = 16
 )
 
 type OomtraceWireKind uint32

@@ -66,11 +66,12 @@ enum wire_kill_valid {
 	WIRE_KILL_ORIGIN = 8,
 	WIRE_KILL_STACK = 9,
 	WIRE_KILL_MEMCGS = 10,
-	WIRE_KILL_OC_MEMCG = 11,       /* oc_memcg_id */
+	WIRE_KILL_OC_MEMCG = 11,       /* limit */
 	WIRE_KILL_INVOCATION = 12,     /* episode_ns is out_of_memory's entry */
 	WIRE_KILL_RSS_NO_SWAP = 13,    /* the tracepoint's record has no swap */
 	WIRE_KILL_MEMCGS_TRIGGER = 14, /* memcgs are the trigger's: the victim's are not known */
 	WIRE_KILL_ROLE = 15,	       /* role is by oc->chosen or the mm, not by the order alone */
+	WIRE_KILL_MEMCGS_CUT = 16,     /* there are more memcgs above */
 };
 
 /* Bits of wire_header.valid in a wire_clock. */
@@ -141,7 +142,6 @@ struct wire_kill {
 	u64 shmem_pages;
 	u64 rss_error_pages;
 	u64 pgtables_bytes;
-	u64 oc_memcg_id;
 	u32 gfp_mask;
 	s32 order;
 	u32 constraint;
@@ -151,10 +151,11 @@ struct wire_kill {
 	u32 stack_len; /* addresses */
 	u32 origin;
 	u32 failed;
-	u16 limit_off; /* path of oc_memcg_id, when it is another than the victim's */
+	u16 limit_off; /* limit's path, when it is another than the victim's */
 	u16 limit_len;
 	struct wire_task victim;
 	struct wire_task trigger;
+	struct wire_memcg limit;		    /* oc->memcg: the one that was short */
 	struct wire_memcg memcgs[WIRE_MEMCG_DEPTH]; /* the victim's, leaf first */
 	char message[WIRE_MESSAGE_LEN];
 	u64 stack[WIRE_STACK_DEPTH];

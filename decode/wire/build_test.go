@@ -73,7 +73,7 @@ func newKill() *killRecord {
 	w := &killRecord{
 		EpisodeNs: 0x123456, Points: 5000, Totalpages: 8192,
 		TotalVmPages: 20000, FilePages: 10, AnonPages: 4000, SwapPages: 30, ShmemPages: 5,
-		PgtablesBytes: 40960, OcMemcgId: 77, GfpMask: 0xcc0, Order: 2, Constraint: constraintMemcg,
+		PgtablesBytes: 40960, GfpMask: 0xcc0, Order: 2, Constraint: constraintMemcg,
 		OomScoreAdj: 100, MemcgsLen: 3, StackLen: 3,
 		Victim: newTask(1200, 1201, "java", 77), Trigger: newTask(30, 31, "cron", 12),
 	}
@@ -87,6 +87,7 @@ func newKill() *killRecord {
 	w.Memcgs[0] = memcgRecord{Id: 77, Usage: 8190, Max: 8192, SwapUsage: 3, SwapMax: 100, Level: 2}
 	w.Memcgs[1] = memcgRecord{Id: 5, Usage: 9000, Max: unlimitedPages, SwapUsage: 4, SwapMax: unlimitedPages, Level: 1}
 	w.Memcgs[2] = memcgRecord{Id: 1, Usage: 99999, Max: unlimitedPages, SwapMax: unlimitedPages}
+	w.Limit = w.Memcgs[0]
 	w.Stack[0], w.Stack[1], w.Stack[2] = memcgAddr, callerAddr, entryAddr
 	setC(w.Message[:], "Memory cgroup out of memory")
 	w.Victim.PathLen = uint16(copy(bytesOf(w.Tail[:]), victimPath))

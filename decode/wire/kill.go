@@ -193,12 +193,17 @@ func (d *Decoder) fromOC(k *event.Kill, w *bpf.OomtraceWireKill) {
 		k.Scope, k.Limit = event.ScopeGlobal, &event.Limit{Kind: event.LimitRAM}
 	}
 	if k.Scope == event.ScopeMemcg && has(w.H.Valid, bpf.OomtraceWireKillValidWIRE_KILL_OC_MEMCG) {
-		k.Limit = &event.Limit{Cgroup: &event.Cgroup{ID: hex(w.OcMemcgId)}}
-		for i, m := range memcgs(w) {
-			if m.Id == w.OcMemcgId {
-				k.Limit = d.limit(k, w, i)
+		chain, known := memcgs(w), false
+		for i, m := range chain {
+			if m.Id == w.Limit.Id {
+				chain, known = chain[:i+1], true
+				break
 			}
 		}
+		if !known && !cut(w) {
+			chain = nil // the victim has moved elsewhere
+		}
+		k.Limit = d.limit(k, w, w.Limit, chain, known)
 		if off, n := int(w.LimitOff), int(w.LimitLen); n > 0 && off+n <= len(w.Tail) {
 			k.Limit.Cgroup.Path, k.Limit.Cgroup.PathHex = event.CleanString(path(w.Tail[off : off+n]))
 		}
@@ -247,11 +252,12 @@ func (d *Decoder) derive(k *event.Kill, w *bpf.OomtraceWireKill) {
 		}
 		full = i
 	}
-	// Without a stack a full memcg is a sign, not a proof: say nothing.
-	if full < 0 || k.Scope != event.ScopeMemcg {
+	// Without a stack a full memcg is a sign, not a proof, and another may be above
+	// those that were read: say nothing.
+	if full < 0 || k.Scope != event.ScopeMemcg || cut(w) {
 		return
 	}
-	k.Limit = d.limit(k, w, full)
+	k.Limit = d.limit(k, w, memcgs(w)[full], memcgs(w)[:full+1], true)
 	k.Sources["limit"] = "computed"
 	if allowed, ok := d.memcgAllowed(w, full); ok {
 		k.Victim.AllowedPages = &allowed
@@ -266,6 +272,11 @@ func memcgs(w *bpf.OomtraceWireKill) []bpf.OomtraceWireMemcg {
 	return nil
 }
 
+// cut says whether there are more memory cgroups above memcgs.
+func cut(w *bpf.OomtraceWireKill) bool {
+	return has(w.H.Valid, bpf.OomtraceWireKillValidWIRE_KILL_MEMCGS_CUT)
+}
+
 func isV1(w *bpf.OomtraceWireKill) bool {
 	return taskHas(&w.Victim, bpf.OomtraceWireTaskValidWIRE_TASK_CGROUP_V1)
 }
@@ -276,9 +287,9 @@ func (d *Decoder) unlimited(max uint64) bool { return max >= 1<<63/d.pageSize()-
 
 func atMax(usage, max uint64) bool { return max < 1<<46 && usage+chargeSlack >= max }
 
-// limit describes the i-th memory cgroup of the victim's chain.
-func (d *Decoder) limit(k *event.Kill, w *bpf.OomtraceWireKill, i int) *event.Limit {
-	m := memcgs(w)[i]
+// limit describes the memory cgroup m whose limit was hit. chain are the memory cgroups
+// from the victim's up to m, all of them if complete.
+func (d *Decoder) limit(k *event.Kill, w *bpf.OomtraceWireKill, m bpf.OomtraceWireMemcg, chain []bpf.OomtraceWireMemcg, complete bool) *event.Limit {
 	l := &event.Limit{Kind: event.LimitMemory, Cgroup: &event.Cgroup{ID: hex(m.Id)}}
 	max, usage := m.Max, m.Usage
 	if isV1(w) && atMax(m.SwapUsage, m.SwapMax) && !atMax(m.Usage, m.Max) {
@@ -297,11 +308,11 @@ func (d *Decoder) limit(k *event.Kill, w *bpf.OomtraceWireKill, i int) *event.Li
 		l.SwapBytes = d.bytes(m.SwapUsage - m.Usage)
 	}
 	// mem_cgroup_get_oom_group: any cgroup from the victim's up to the limit's
-	group := false
-	for _, a := range memcgs(w)[:i+1] {
+	group := m.OomGroup != 0
+	for _, a := range chain {
 		group = group || a.OomGroup != 0
 	}
-	if group || k.Victim.Cgroup != nil {
+	if group || complete && k.Victim.Cgroup != nil {
 		l.OOMGroup = &group // of a victim without cgroup only the limit's part is known
 	}
 	t, c := &w.Victim, k.Victim.Cgroup // whose chain it is
@@ -314,7 +325,7 @@ func (d *Decoder) limit(k *event.Kill, w *bpf.OomtraceWireKill, i int) *event.Li
 		*l.Cgroup = *c
 	default:
 		l.Cgroup.Version, l.Cgroup.Controller = c.Version, c.Controller
-		if path, ok := pathOf(t, w.Tail[:]); ok && !c.Truncated {
+		if path, ok := pathOf(t, w.Tail[:]); ok && complete && !c.Truncated {
 			l.Cgroup.Path, l.Cgroup.PathHex = event.CleanString(ancestor(path, int(m.Level)))
 		}
 	}

@@ -80,8 +80,7 @@ func TestKillAbsent(t *testing.T) {
 		"adj":      {kill(bpf.OomtraceWireKillValidWIRE_KILL_ADJ), "victim.oom_score_adj victim.killable"},
 		"origin":   {kill(bpf.OomtraceWireKillValidWIRE_KILL_ORIGIN), ""},
 		"stack":    {kill(bpf.OomtraceWireKillValidWIRE_KILL_STACK), "stack.frames[0].addr stack.frames[1].addr stack.frames[2].addr stack.unresolved"},
-		"memcgs": {kill(bpf.OomtraceWireKillValidWIRE_KILL_MEMCGS), `limit.kind limit.bytes limit.usage_bytes limit.swap_bytes limit.oom_group
-			limit.cgroup.path limit.cgroup.version`},
+		"memcgs":   {kill(bpf.OomtraceWireKillValidWIRE_KILL_MEMCGS), "limit.oom_group"},
 		"oc_memcg": {kill(bpf.OomtraceWireKillValidWIRE_KILL_OC_MEMCG), `limit.kind limit.bytes limit.usage_bytes limit.swap_bytes limit.oom_group
 			limit.cgroup.id limit.cgroup.path limit.cgroup.version`},
 		"invocation": {kill(bpf.OomtraceWireKillValidWIRE_KILL_INVOCATION), "+sources.episode=computed"},
@@ -177,38 +176,50 @@ func TestKill(t *testing.T) {
 			map[string]string{"scope": "sysrq", "limit.kind": "", "trigger.order": "", "trigger.gfp_mask": "cc0"}},
 
 		"limit of the parent": {func(w *killRecord, _ *Machine) {
-			w.OcMemcgId = 5
 			w.Memcgs[1].Max, w.Memcgs[1].OomGroup = 9000, 1
+			w.Limit = w.Memcgs[1]
 		}, map[string]string{"limit.cgroup.id": "5", "limit.cgroup.path": "/shop.slice", "limit.bytes": "36864000", "limit.unlimited": "", "limit.oom_group": "true"}},
-		"limit of the root": {func(w *killRecord, _ *Machine) { w.OcMemcgId = 1 },
+		"limit of the root": {func(w *killRecord, _ *Machine) { w.Limit = w.Memcgs[2] },
 			map[string]string{"limit.cgroup.id": "1", "limit.cgroup.path": "/", "limit.unlimited": "true", "limit.bytes": "", "limit.usage_bytes": "409595904"}},
 		"group above the limit": {func(w *killRecord, _ *Machine) { w.Memcgs[1].OomGroup = 1 },
 			map[string]string{"limit.cgroup.id": "4d", "limit.oom_group": "false"}},
-		"limit elsewhere": {func(w *killRecord, _ *Machine) { w.OcMemcgId = 0xabc },
-			map[string]string{"limit.cgroup.id": "abc", "limit.cgroup.path": "", "limit.bytes": "", "limit.kind": ""}},
+		"limit elsewhere": {func(w *killRecord, _ *Machine) { w.Limit.Id = 0xabc; w.Memcgs[0].OomGroup = 1 },
+			map[string]string{"limit.cgroup.id": "abc", "limit.cgroup.path": "", "limit.bytes": "33554432", "limit.kind": "memory", "limit.oom_group": ""}},
+		"limit beyond the chain": {func(w *killRecord, _ *Machine) {
+			w.H.Valid |= bits(bpf.OomtraceWireKillValidWIRE_KILL_MEMCGS_CUT)
+			w.Limit = memcgRecord{Id: 0xabc, Usage: 10000, Max: 10000, OomGroup: 1}
+		}, map[string]string{"limit.cgroup.id": "abc", "limit.bytes": "40960000", "limit.usage_bytes": "40960000", "limit.oom_group": "true"}},
+		"limit beyond the chain, a group below": {func(w *killRecord, _ *Machine) {
+			w.H.Valid |= bits(bpf.OomtraceWireKillValidWIRE_KILL_MEMCGS_CUT)
+			w.Limit.Id, w.Memcgs[2].OomGroup = 0xabc, 1
+		}, map[string]string{"limit.cgroup.id": "abc", "limit.oom_group": "true"}},
+		"limit beyond the chain, no group known": {func(w *killRecord, _ *Machine) {
+			w.H.Valid |= bits(bpf.OomtraceWireKillValidWIRE_KILL_MEMCGS_CUT)
+			w.Limit.Id = 0xabc
+		}, map[string]string{"limit.cgroup.id": "abc", "limit.oom_group": ""}},
 		"limit elsewhere, with its path": {func(w *killRecord, _ *Machine) {
-			w.OcMemcgId, w.LimitOff = 0xabc, w.Trigger.PathOff+w.Trigger.PathLen
+			w.Limit.Id, w.LimitOff = 0xabc, w.Trigger.PathOff+w.Trigger.PathLen
 			w.LimitLen = uint16(copy(bytesOf(w.Tail[w.LimitOff:]), "b\x00a\x00"))
-		}, map[string]string{"limit.cgroup.id": "abc", "limit.cgroup.path": "/a/b", "limit.bytes": ""}},
+		}, map[string]string{"limit.cgroup.id": "abc", "limit.cgroup.path": "/a/b", "limit.bytes": "33554432"}},
 		"chain of the trigger": {func(w *killRecord, _ *Machine) {
 			w.H.Valid |= bits(bpf.OomtraceWireKillValidWIRE_KILL_MEMCGS_TRIGGER)
-			w.Memcgs[0].Level = 1
+			w.Limit.Level = 1
 		}, map[string]string{"limit.cgroup.path": "/system.slice", "limit.bytes": "33554432"}},
-		"limit's path beyond the record": {func(w *killRecord, _ *Machine) { w.OcMemcgId, w.LimitOff, w.LimitLen = 0xabc, 65535, 1 },
+		"limit's path beyond the record": {func(w *killRecord, _ *Machine) { w.Limit.Id, w.LimitOff, w.LimitLen = 0xabc, 65535, 1 },
 			map[string]string{"limit.cgroup.id": "abc", "limit.cgroup.path": ""}},
 		"limit of a path that is mended": {func(w *killRecord, _ *Machine) { w.Tail[0] = -1 },
 			map[string]string{"victim.cgroup.path_hex": "2f73686f702e736c6963652fff65622e73636f7065", "limit.cgroup.path": "/shop.slice/\ufffdeb.scope", "limit.cgroup.path_hex": "2f73686f702e736c6963652fff65622e73636f7065"}},
-		"limit above what is mended": {func(w *killRecord, _ *Machine) { w.Tail[0] = -1; w.OcMemcgId = 5 },
+		"limit above what is mended": {func(w *killRecord, _ *Machine) { w.Tail[0] = -1; w.Limit = w.Memcgs[1] },
 			map[string]string{"limit.cgroup.id": "5", "limit.cgroup.path": "/shop.slice", "limit.cgroup.path_hex": ""}},
-		"limit that is mended itself": {func(w *killRecord, _ *Machine) { w.Tail[len("web.scope")+1] = -1; w.OcMemcgId = 5 },
+		"limit that is mended itself": {func(w *killRecord, _ *Machine) { w.Tail[len("web.scope")+1] = -1; w.Limit = w.Memcgs[1] },
 			map[string]string{"limit.cgroup.path": "/\ufffdhop.slice", "limit.cgroup.path_hex": "2fff686f702e736c696365"}},
-		"v1": {func(w *killRecord, _ *Machine) { v1(w); w.Memcgs[0].SwapUsage, w.Memcgs[0].SwapMax = 8200, 9000 },
+		"v1": {func(w *killRecord, _ *Machine) { v1(w); w.Limit.SwapUsage, w.Limit.SwapMax = 8200, 9000 },
 			map[string]string{"victim.cgroup.version": "1", "victim.cgroup.controller": "memory", "limit.cgroup.controller": "memory", "limit.kind": "memory", "limit.bytes": "33554432", "limit.swap_bytes": "40960"}},
 		"v1 memsw": {func(w *killRecord, _ *Machine) {
 			v1(w)
-			w.Memcgs[0] = memcgRecord{Id: 77, Usage: 4000, Max: 8192, SwapUsage: 9000, SwapMax: 9000, Level: 2}
+			w.Limit = memcgRecord{Id: 77, Usage: 4000, Max: 8192, SwapUsage: 9000, SwapMax: 9000, Level: 2}
 		}, map[string]string{"limit.kind": "memsw", "limit.bytes": "36864000", "limit.usage_bytes": "36864000", "limit.swap_bytes": "20480000"}},
-		"v1 without swap accounting": {func(w *killRecord, _ *Machine) { v1(w); w.Memcgs[0].SwapUsage, w.Memcgs[0].SwapMax = 0, unlimitedPages },
+		"v1 without swap accounting": {func(w *killRecord, _ *Machine) { v1(w); w.Limit.SwapUsage, w.Limit.SwapMax = 0, unlimitedPages },
 			map[string]string{"limit.kind": "memory", "limit.swap_bytes": ""}},
 
 		"allocating task": {func(w *killRecord, _ *Machine) {
@@ -228,7 +239,7 @@ func TestKill(t *testing.T) {
 		"path cut":              {func(w *killRecord, _ *Machine) { w.Victim.Valid |= 1 << bpf.OomtraceWireTaskValidWIRE_TASK_PATH_CUT }, map[string]string{"victim.cgroup.truncated": "true", "limit.cgroup.path": "/shop.slice/web.scope", "limit.cgroup.truncated": "true"}},
 		"path cut, limit above": {func(w *killRecord, _ *Machine) {
 			w.Victim.Valid |= 1 << bpf.OomtraceWireTaskValidWIRE_TASK_PATH_CUT
-			w.OcMemcgId = 5
+			w.Limit = w.Memcgs[1]
 		}, map[string]string{"limit.cgroup.id": "5", "limit.cgroup.path": ""}},
 		"root cgroup":            {func(w *killRecord, _ *Machine) { w.Victim.PathLen = 0 }, map[string]string{"victim.cgroup.path": "/"}},
 		"path beyond the record": {func(w *killRecord, _ *Machine) { w.Victim.PathOff, w.Victim.PathLen = 60000, 60000 }, map[string]string{"victim.cgroup.path": "", "victim.cgroup.id": "4d"}},
@@ -236,7 +247,7 @@ func TestKill(t *testing.T) {
 			w.Trigger.CgroupId = 77
 			w.Trigger.Valid &^= 1 << bpf.OomtraceWireTaskValidWIRE_TASK_PATH
 		}, map[string]string{"trigger.cgroup.path": "/shop.slice/web.scope", "trigger.unit": "web.scope"}},
-		"too many memcgs":  {func(w *killRecord, _ *Machine) { w.MemcgsLen = 9 }, map[string]string{"limit.bytes": "", "limit.cgroup.id": "4d"}},
+		"too many memcgs":  {func(w *killRecord, _ *Machine) { w.MemcgsLen = 9 }, map[string]string{"limit.oom_group": "", "limit.cgroup.id": "4d"}},
 		"too long a stack": {func(w *killRecord, _ *Machine) { w.StackLen = uint32(len(w.Stack)) + 1 }, map[string]string{"stack.frames[0].symbol": ""}},
 		"adj out of range": {func(w *killRecord, _ *Machine) { w.OomScoreAdj = 1001 }, map[string]string{"victim.oom_score_adj": "", "victim.killable": ""}},
 		"not killable":     {func(w *killRecord, _ *Machine) { w.OomScoreAdj = -1000 }, map[string]string{"victim.oom_score_adj": "-1000", "victim.killable": "false"}},
@@ -250,7 +261,7 @@ func TestKill(t *testing.T) {
 		"order of no allocation":   {func(w *killRecord, _ *Machine) { w.Order = -2 }, map[string]string{"trigger.order": "", "scope": "memcg"}},
 		"threads' own counts":      {func(_ *killRecord, m *Machine) { m.ThreadRSSPages = 64 }, map[string]string{"victim.rss_error_bytes": "2097152"}},
 		"large pages":              {func(_ *killRecord, m *Machine) { m.PageSize = 16384 }, map[string]string{"victim.anon_rss_bytes": "65536000", "limit.bytes": "134217728"}},
-		"unlimited, large pages":   {func(w *killRecord, m *Machine) { m.PageSize = 16384; w.Memcgs[0].Max = (1<<63 - 1) / 16384 }, map[string]string{"limit.unlimited": "true", "limit.bytes": ""}},
+		"unlimited, large pages":   {func(w *killRecord, m *Machine) { m.PageSize = 16384; w.Limit.Max = (1<<63 - 1) / 16384 }, map[string]string{"limit.unlimited": "true", "limit.bytes": ""}},
 		"nspid that is not known":  {func(w *killRecord, _ *Machine) { w.Victim.Nspid = 0 }, map[string]string{"victim.nspid": ""}},
 		"thread that is not known": {func(w *killRecord, _ *Machine) { w.Victim.Tid = 0 }, map[string]string{"victim.tid": ""}},
 
@@ -289,6 +300,10 @@ func TestKill(t *testing.T) {
 		}, map[string]string{"limit.kind": "memsw", "limit.bytes": "36864000"}},
 		"derived, two at their maximum": {func(w *killRecord, _ *Machine) { derived(w, memcgAddr, callerAddr); w.Memcgs[1].Max = 9000 },
 			map[string]string{"scope": "memcg", "limit.kind": "", "limit.cgroup.id": ""}},
+		"derived, more above": {func(w *killRecord, _ *Machine) {
+			derived(w, memcgAddr, callerAddr)
+			w.H.Valid |= bits(bpf.OomtraceWireKillValidWIRE_KILL_MEMCGS_CUT)
+		}, map[string]string{"scope": "memcg", "limit.kind": "", "limit.cgroup.id": "", "sources.limit": ""}},
 		"derived, none at its maximum": {func(w *killRecord, _ *Machine) { derived(w, memcgAddr, callerAddr); w.Memcgs[0].Usage = 8000 },
 			map[string]string{"scope": "memcg", "limit.kind": ""}},
 		"derived global": {func(w *killRecord, m *Machine) {
