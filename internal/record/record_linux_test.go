@@ -19,7 +19,7 @@ import (
 	"github.com/oomtrace/oomtrace/internal/testenv"
 )
 
-func open(t *testing.T, dir string) *Recorder {
+func openIn(t *testing.T, dir string) *Recorder {
 	t.Helper()
 	r, err := Open(dir, 0)
 	if err != nil {
@@ -74,7 +74,7 @@ func count(events []*event.Event) (n int) {
 func TestAppend(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	for range 2 {
-		r := open(t, dir)
+		r := openIn(t, dir)
 		record(t, r)
 		if err := r.Close(); err != nil {
 			t.Fatal(err)
@@ -99,7 +99,7 @@ func TestPartialLine(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, FileName), []byte(`{"schema":"oomtra`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := open(t, dir)
+	r := openIn(t, dir)
 	record(t, r)
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
@@ -127,6 +127,45 @@ func TestOpenErrors(t *testing.T) {
 	}
 }
 
+// A file that others could read or lead elsewhere is made private, or refused.
+func TestOpenGuards(t *testing.T) {
+	for want, place := range map[string]func(path string) error{
+		"is a symbolic link": func(path string) error { return os.Symlink("elsewhere", path) },
+		"is no plain file":   func(path string) error { return unix.Mkfifo(path, 0o600) },
+		"belongs to another user (uid 65534)": func(path string) error {
+			return errors.Join(os.WriteFile(path, nil, 0o600), os.Chown(path, 65534, -1))
+		},
+	} {
+		dir := t.TempDir()
+		if err := place(filepath.Join(dir, FileName)); errors.Is(err, fs.ErrPermission) {
+			continue // only root gives files away
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		r, err := Open(dir, 0)
+		if err == nil {
+			_ = r.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), dir+": "+FileName+" "+want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "elsewhere")); err == nil {
+			t.Error("the link was followed")
+		}
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, FileName)
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := openIn(t, dir).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v after %v, want 0600", st.Mode(), err)
+	}
+}
+
 // smallDisk mounts a disk of 64 KiB.
 func smallDisk(t *testing.T) string {
 	t.Helper()
@@ -151,18 +190,21 @@ func TestFullDisk(t *testing.T) {
 	if err := os.WriteFile(filler, make([]byte, 32<<10), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := open(t, dir)
+	r := openIn(t, dir)
 	tried := 0
 	for r.Dropped() < 3 {
 		tried += record(t, r)
 	}
 	full := r.Dropped()
+	if err := r.Err(); !errors.Is(err, unix.ENOSPC) || !strings.Contains(err.Error(), FileName) {
+		t.Errorf("Err is %v, want ENOSPC and the file", err)
+	}
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
 	tried += record(t, r)
-	if r.Dropped() != full {
-		t.Errorf("%d dropped with room, %d before", r.Dropped(), full)
+	if r.Dropped() != full || r.Err() != nil {
+		t.Errorf("%d dropped with room, %d before; %v", r.Dropped(), full, r.Err())
 	}
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
