@@ -68,7 +68,7 @@ var suse = []struct {
 	{"local url", "KDUMP_SAVEDIR=file:///srv/dumps\n",
 		event.Kdump{Tool: "sysconfig", Collector: "makedumpfile", DumpLevel: event.Ptr(31), Target: "/srv/dumps"}, true},
 	{"a password", "KDUMP_SAVEDIR=\"ftp://user:secret@host/var/crash\"\nKDUMP_DUMPLEVEL=\"1\"\n",
-		event.Kdump{Tool: "sysconfig", Collector: "makedumpfile", DumpLevel: event.Ptr(1), Target: "ftp://user:***@host/var/crash"}, true},
+		event.Kdump{Tool: "sysconfig", Collector: "makedumpfile", DumpLevel: event.Ptr(1), Target: "ftp://***@host/var/crash"}, true},
 	{"log only", "KDUMP_SAVEDIR=/a\nKDUMP_DUMPFORMAT=none\n", event.Kdump{Tool: "sysconfig", Target: "/a"}, true},
 	{"own script", "KDUMP_SAVEDIR=/a\nKDUMP_TRANSFER=\"/usr/local/bin/send -d 3\"\n",
 		event.Kdump{Tool: "sysconfig", Collector: "send", Target: "/a"}, true},
