@@ -111,6 +111,14 @@ static __always_inline void read_syscall(struct wire_clock *c, struct task_struc
 #endif
 }
 
+/* A call that is none of ours begins: what an earlier one left behind is not its. */
+static __always_inline void forget_call(void)
+{
+	u64 id = bpf_get_current_pid_tgid();
+
+	bpf_map_delete_elem(&clock_calls, &id);
+}
+
 /* made_up says that the call's end knows it all the same. */
 static __always_inline void enter_call(struct clock_call *call, bool made_up)
 {
@@ -176,37 +184,42 @@ static __always_inline bool same_call(const struct clock_call *a, const struct c
 }
 
 /*
- * The end of a call. seen is what its end alone knows of it (func 0: nothing),
- * for when its beginning was missed: fentry programs are skipped while the same
- * one, preempted, is under way on the CPU.
+ * The end of a call of func. seen is what its end alone knows of it (NULL: nothing),
+ * for when its beginning was missed: fentry programs are skipped while the same one,
+ * preempted, is under way on the CPU.
  */
-static __always_inline void finish_call(s32 ret, struct clock_call *seen)
+static __always_inline void finish_call(u32 func, s32 ret, struct clock_call *seen)
 {
 	u64 id = bpf_get_current_pid_tgid();
 	struct clock_call *begun = bpf_map_lookup_elem(&clock_calls, &id);
 	struct clock_call *call = begun;
 	struct wire_clock *c;
 
-	if (!call && !seen->func)
-		return; /* a read of the clock, or begun before we came */
 	/* The thread's call before this one may have left its own behind: its end
 	 * was missed, and this one's beginning. */
-	if (!call || (seen->func && !same_call(call, seen)))
+	if (call && (call->func != func || (seen && !same_call(call, seen))))
+		call = NULL;
+	if (!call)
 		call = seen;
-	c = leave_call(call, ret);
+	c = call ? leave_call(call, ret)
+		 : NULL; /* else a read of the clock, or begun before we came */
 	if (c) {
 		bool read = false;
 
 		if (call->arg) {
+			bool kernels = func == WIRE_CLOCK_DO_ADJTIMEX;
+
 			GOT(c->h.valid, c->failed, WIRE_CLOCK_OUT,
-			    read_timex(&c->out, (void *)call->arg,
-				       call->func != WIRE_CLOCK_DO_ADJTIMEX));
-			read = (c->h.valid & (1 << WIRE_CLOCK_OUT)) && is_read(c->out.modes);
+			    read_timex(&c->out, (void *)call->arg, !kernels));
 			/* The kernel leaves the modes as they were asked for. */
-			if (call == begun && seen->func && c->in.modes != c->out.modes) {
+			if (kernels && call == begun && c->in.modes != c->out.modes) {
 				c->h.valid &= ~(1ULL << WIRE_CLOCK_IN);
+				c->h.valid |= 1 << WIRE_CLOCK_NO_ENTRY;
 				c->h.boottime_ns = c->exit_ns;
 			}
+			/* In its own memory the caller can change them meanwhile. */
+			read = !(c->h.valid & (1 << WIRE_CLOCK_IN)) &&
+			       (c->h.valid & (1 << WIRE_CLOCK_OUT)) && is_read(c->out.modes);
 		}
 		if (!read)
 			submit_clock(c);
@@ -226,6 +239,7 @@ static __always_inline void enter_adjtimex(u32 func, const void *tx, bool made_u
 		COUNT(clock_read_events);
 	} else if (is_read(call.in.modes)) {
 		COUNT(clock_reads);
+		forget_call();
 		return;
 	} else {
 		call.valid |= 1 << WIRE_CLOCK_IN;
@@ -245,6 +259,19 @@ static __always_inline void read_time(struct clock_call *call, const struct time
 		call->valid |= 1 << WIRE_CLOCK_TIME;
 	else
 		COUNT(clock_read_events);
+}
+
+/* A call as its end alone knows it. */
+static __always_inline struct clock_call unseen(u32 func, const void *arg)
+{
+	struct clock_call call = {
+		.func = func,
+		.arg = (u64)arg,
+		.entry_ns = bpf_ktime_get_boot_ns(),
+		.valid = 1 << WIRE_CLOCK_NO_ENTRY,
+	};
+
+	return call;
 }
 
 static __always_inline void enter_do_settimeofday64(const struct timespec64 *ts, bool made_up)

@@ -152,13 +152,9 @@ int BPF_PROG(adjtimex_fentry, void *tx)
 SEC("fexit/do_adjtimex")
 int BPF_PROG(adjtimex_fexit, void *tx, int ret)
 {
-	struct clock_call seen = {
-		.func = WIRE_CLOCK_DO_ADJTIMEX,
-		.arg = (u64)tx,
-		.entry_ns = bpf_ktime_get_boot_ns(),
-	};
+	struct clock_call seen = unseen(WIRE_CLOCK_DO_ADJTIMEX, tx);
 
-	finish_call(ret, &seen);
+	finish_call(WIRE_CLOCK_DO_ADJTIMEX, ret, &seen);
 	return 0;
 }
 
@@ -172,9 +168,7 @@ int adjtimex_kprobe(struct pt_regs *ctx)
 SEC("kretprobe/do_adjtimex")
 int adjtimex_kretprobe(struct pt_regs *ctx)
 {
-	struct clock_call unseen = {};
-
-	finish_call(PT_REGS_RC(ctx), &unseen);
+	finish_call(WIRE_CLOCK_DO_ADJTIMEX, PT_REGS_RC(ctx), NULL);
 	return 0;
 }
 
@@ -188,13 +182,10 @@ int BPF_PROG(settime_fentry, const struct timespec64 *ts)
 SEC("fexit/do_settimeofday64")
 int BPF_PROG(settime_fexit, const struct timespec64 *ts, int ret)
 {
-	struct clock_call seen = {
-		.func = WIRE_CLOCK_DO_SETTIMEOFDAY64,
-		.entry_ns = bpf_ktime_get_boot_ns(),
-	};
+	struct clock_call seen = unseen(WIRE_CLOCK_DO_SETTIMEOFDAY64, NULL);
 
 	read_time(&seen, ts);
-	finish_call(ret, &seen);
+	finish_call(WIRE_CLOCK_DO_SETTIMEOFDAY64, ret, &seen);
 	return 0;
 }
 
@@ -208,49 +199,45 @@ int settime_kprobe(struct pt_regs *ctx)
 SEC("kretprobe/do_settimeofday64")
 int settime_kretprobe(struct pt_regs *ctx)
 {
-	struct clock_call unseen = {};
-
-	finish_call(PT_REGS_RC(ctx), &unseen);
+	finish_call(WIRE_CLOCK_DO_SETTIMEOFDAY64, PT_REGS_RC(ctx), NULL);
 	return 0;
 }
 
 /* timekeeping_warp_clock(void): settimeofday's first time zone after the boot. */
-static __always_inline void enter_warp(void)
+static __always_inline void enter_warp(bool made_up)
 {
 	struct clock_call call = {.func = WIRE_CLOCK_WARP};
 
-	enter_call(&call, false);
+	enter_call(&call, made_up);
 }
 
 SEC("fentry/timekeeping_warp_clock")
 int BPF_PROG(warp_fentry)
 {
-	enter_warp();
+	enter_warp(true);
 	return 0;
 }
 
 SEC("fexit/timekeeping_warp_clock")
 int BPF_PROG(warp_fexit)
 {
-	struct clock_call unseen = {};
+	struct clock_call seen = unseen(WIRE_CLOCK_WARP, NULL);
 
-	finish_call(0, &unseen);
+	finish_call(WIRE_CLOCK_WARP, 0, &seen);
 	return 0;
 }
 
 SEC("kprobe/timekeeping_warp_clock")
 int warp_kprobe(struct pt_regs *ctx)
 {
-	enter_warp();
+	enter_warp(false);
 	return 0;
 }
 
 SEC("kretprobe/timekeeping_warp_clock")
 int warp_kretprobe(struct pt_regs *ctx)
 {
-	struct clock_call unseen = {};
-
-	finish_call(0, &unseen);
+	finish_call(WIRE_CLOCK_WARP, 0, NULL);
 	return 0;
 }
 
@@ -269,6 +256,8 @@ int sys_clock_adjtime(struct trace_event_raw_sys_enter *ctx)
 {
 	if ((s32)ctx->args[0] == 0) /* CLOCK_REALTIME; others are not our clock */
 		enter_adjtimex(WIRE_CLOCK_SYS_CLOCK_ADJTIME, (void *)ctx->args[1], false);
+	else
+		forget_call();
 	return 0;
 }
 
@@ -277,6 +266,8 @@ int sys_settimeofday(struct trace_event_raw_sys_enter *ctx)
 {
 	if (ctx->args[0]) /* without a time it sets the zone only */
 		enter_sys_set(WIRE_CLOCK_SYS_SETTIMEOFDAY, (void *)ctx->args[0], 1000);
+	else
+		forget_call();
 	return 0;
 }
 
@@ -285,15 +276,43 @@ int sys_clock_settime(struct trace_event_raw_sys_enter *ctx)
 {
 	if ((s32)ctx->args[0] == 0)
 		enter_sys_set(WIRE_CLOCK_SYS_CLOCK_SETTIME, (void *)ctx->args[1], 1);
+	else
+		forget_call();
 	return 0;
 }
+
+#if defined(__TARGET_ARCH_x86) /* arch/x86/entry/syscalls/syscall_64.tbl */
+#define NR_ADJTIMEX 159
+#define NR_CLOCK_ADJTIME 305
+#define NR_SETTIMEOFDAY 164
+#define NR_CLOCK_SETTIME 227
+#else /* include/uapi/asm-generic/unistd.h */
+#define NR_ADJTIMEX 171
+#define NR_CLOCK_ADJTIME 266
+#define NR_SETTIMEOFDAY 170
+#define NR_CLOCK_SETTIME 112
+#endif
 
 /* Attached to the four sys_exit_* tracepoints. */
 SEC("tracepoint/syscalls/sys_exit_adjtimex")
 int sys_exit_clock(struct trace_event_raw_sys_exit *ctx)
 {
-	struct clock_call unseen = {};
+	u32 func = 0;
 
-	finish_call(ctx->ret, &unseen);
+	switch ((s32)ctx->id) { /* an int, whatever BTF says: kernel/trace/trace_syscalls.c */
+	case NR_ADJTIMEX:
+		func = WIRE_CLOCK_SYS_ADJTIMEX;
+		break;
+	case NR_CLOCK_ADJTIME:
+		func = WIRE_CLOCK_SYS_CLOCK_ADJTIME;
+		break;
+	case NR_SETTIMEOFDAY:
+		func = WIRE_CLOCK_SYS_SETTIMEOFDAY;
+		break;
+	case NR_CLOCK_SETTIME:
+		func = WIRE_CLOCK_SYS_CLOCK_SETTIME;
+		break;
+	}
+	finish_call(func, ctx->ret, NULL);
 	return 0;
 }

@@ -44,12 +44,13 @@ const (
 type OomtraceWireClockValid uint32
 
 const (
-	OomtraceWireClockValidWIRE_CLOCK_IN     OomtraceWireClockValid = 0
-	OomtraceWireClockValidWIRE_CLOCK_OUT    OomtraceWireClockValid = 1
-	OomtraceWireClockValidWIRE_CLOCK_TIME   OomtraceWireClockValid = 2
-	OomtraceWireClockValidWIRE_CLOCK_RET    OomtraceWireClockValid = 3
-	OomtraceWireClockValidWIRE_CLOCK_NR     OomtraceWireClockValid = 4
-	OomtraceWireClockValidWIRE_CLOCK_COMPAT OomtraceWireClockValid = 5
+	OomtraceWireClockValidWIRE_CLOCK_IN       OomtraceWireClockValid = 0
+	OomtraceWireClockValidWIRE_CLOCK_OUT      OomtraceWireClockValid = 1
+	OomtraceWireClockValidWIRE_CLOCK_TIME     OomtraceWireClockValid = 2
+	OomtraceWireClockValidWIRE_CLOCK_RET      OomtraceWireClockValid = 3
+	OomtraceWireClockValidWIRE_CLOCK_NR       OomtraceWireClockValid = 4
+	OomtraceWireClockValidWIRE_CLOCK_COMPAT   OomtraceWireClockValid = 5
+	OomtraceWireClockValidWIRE_CLOCK_NO_ENTRY OomtraceWireClockValid = 6
 )
 
 type OomtraceWireHeader struct {

@@ -80,8 +80,9 @@ enum wire_clock_valid {
 	WIRE_CLOCK_OUT = 1,  /* out_*: the timex given back */
 	WIRE_CLOCK_TIME = 2, /* sec, nsec: the time to set */
 	WIRE_CLOCK_RET = 3,
-	WIRE_CLOCK_NR = 4,     /* syscall_nr */
-	WIRE_CLOCK_COMPAT = 5, /* syscall_nr is of the 32-bit table */
+	WIRE_CLOCK_NR = 4,	 /* syscall_nr */
+	WIRE_CLOCK_COMPAT = 5,	 /* syscall_nr is of the 32-bit table */
+	WIRE_CLOCK_NO_ENTRY = 6, /* the entry was missed: header.boottime_ns is at return */
 };
 
 enum wire_clock_func {
@@ -178,7 +179,7 @@ struct wire_timex {
 };
 
 struct wire_clock {
-	struct wire_header h; /* boottime_ns: at entry */
+	struct wire_header h; /* boottime_ns: at entry, but for WIRE_CLOCK_NO_ENTRY */
 	u64 exit_ns;	      /* boottime at return */
 	s64 sec;
 	s64 nsec;

@@ -24,30 +24,64 @@ const maxCall = 1 << 61
 // StepOf tells whether a call stepped the clock, and by how much. offset is
 // (REALTIME - BOOTTIME) before it, known to within offsetError nanoseconds.
 func StepOf(w *bpf.OomtraceWireClock, offset, offsetError int64) (Step, bool) {
-	if w.Ret < 0 || !has(w.H.Valid, bpf.OomtraceWireClockValidWIRE_CLOCK_RET) {
+	if !succeeded(w) || !sized(w) {
 		return Step{}, false
 	}
-	switch {
-	case isAdjtimex(w):
-		if !has(w.H.Valid, bpf.OomtraceWireClockValidWIRE_CLOCK_IN) || w.In.Modes&timex.AdjSetOffset == 0 {
-			return Step{}, false
-		}
+	if isAdjtimex(w) {
 		ns, ok := timex.SetOffsetNS(w.In.Sec, w.In.Usec, w.In.Modes)
 		return Step{NS: ns, Source: "argument", BootNS: w.H.BoottimeNs + 1}, ok
-	case has(w.H.Valid, bpf.OomtraceWireClockValidWIRE_CLOCK_TIME) && w.ExitNs >= w.H.BoottimeNs && w.ExitNs-w.H.BoottimeNs < maxCall:
-		// The clock was set somewhere between entry and return.
-		half := int64(w.ExitNs-w.H.BoottimeNs) / 2
-		now := int64(w.H.BoottimeNs) + half
-		to := w.Sec*1e9 + w.Nsec
-		return Step{NS: to - now - offset, ErrorNS: half + 1 + offsetError, Source: "offset", BootNS: w.H.BoottimeNs + 1}, true
 	}
-	return Step{}, false
+	if w.ExitNs < w.H.BoottimeNs || w.ExitNs-w.H.BoottimeNs >= maxCall {
+		return Step{}, false
+	}
+	// The clock was set somewhere between entry and return.
+	half := int64(w.ExitNs-w.H.BoottimeNs) / 2
+	now := int64(w.H.BoottimeNs) + half
+	to := w.Sec*1e9 + w.Nsec
+	return Step{NS: to - now - offset, ErrorNS: half + 1 + offsetError, Source: "offset", BootNS: w.H.BoottimeNs + 1}, true
 }
 
-// IsWarp says whether a call moved the clock by the time zone, whose size no
-// argument tells.
-func IsWarp(w *bpf.OomtraceWireClock) bool {
-	return bpf.OomtraceWireClockFunc(w.Func) == bpf.OomtraceWireClockFuncWIRE_CLOCK_WARP && w.Ret == 0
+// NeedsSample says whether a call moved the clock by what its record does not tell: by
+// the time zone, or by an argument that was not read, or at a time that is not known
+// since its entry was missed. The clock itself tells.
+func NeedsSample(w *bpf.OomtraceWireClock) bool {
+	return succeeded(w) && moves(w) && !sized(w)
+}
+
+// IsWarp is NeedsSample's old name.
+func IsWarp(w *bpf.OomtraceWireClock) bool { return NeedsSample(w) }
+
+func succeeded(w *bpf.OomtraceWireClock) bool {
+	return w.Ret >= 0 && has(w.H.Valid, bpf.OomtraceWireClockValidWIRE_CLOCK_RET)
+}
+
+// moves says whether a call that succeeds moves the clock.
+func moves(w *bpf.OomtraceWireClock) bool {
+	if isAdjtimex(w) {
+		modes, _ := asked(w)
+		return modes&timex.AdjSetOffset != 0
+	}
+	return function(w) != ""
+}
+
+// sized says whether by how much it moves it is in the record.
+func sized(w *bpf.OomtraceWireClock) bool {
+	if isAdjtimex(w) {
+		return has(w.H.Valid, bpf.OomtraceWireClockValidWIRE_CLOCK_IN) && moves(w)
+	}
+	return has(w.H.Valid, bpf.OomtraceWireClockValidWIRE_CLOCK_TIME) && !has(w.H.Valid, bpf.OomtraceWireClockValidWIRE_CLOCK_NO_ENTRY)
+}
+
+// asked are the modes that an adjtimex call asked for. The kernel gives them back as
+// they were (do_adjtimex, kernel/time/timekeeping.c).
+func asked(w *bpf.OomtraceWireClock) (modes uint32, ok bool) {
+	switch {
+	case has(w.H.Valid, bpf.OomtraceWireClockValidWIRE_CLOCK_IN):
+		return w.In.Modes, true
+	case has(w.H.Valid, bpf.OomtraceWireClockValidWIRE_CLOCK_OUT):
+		return w.Out.Modes, true
+	}
+	return 0, false
 }
 
 func isAdjtimex(w *bpf.OomtraceWireClock) bool {
@@ -115,17 +149,17 @@ func (d *Decoder) Clock(r *Record, step *Step) *event.Clock {
 	} else if w.In.Modes&timex.AdjStatus != 0 {
 		after = &w.In.Status // what it asked for
 	}
-	c.Kind = event.KindStatus
+	modes, _ := asked(w)
+	c.Modes = timex.Modes(modes)
+	// A read is none of the kinds; the programs leave the usual ones out.
+	c.Kind = cmp.Or(timex.Kind(modes, before, after), event.KindStatus)
 	if has(w.H.Valid, bpf.OomtraceWireClockValidWIRE_CLOCK_IN) {
-		c.Modes = timex.Modes(w.In.Modes)
-		// A read is none of the kinds; the programs leave the usual ones out.
-		c.Kind = cmp.Or(timex.Kind(w.In.Modes, before, after), event.KindStatus)
-		if ns, ok := timex.SlewNS(w.In.Modes, given, w.In.Offset); ok {
+		if ns, ok := timex.SlewNS(modes, given, w.In.Offset); ok {
 			c.SlewNS = &ns
 		}
 	}
 	if ok {
-		c.After = d.state(&w.Out, w.In.Modes)
+		c.After = d.state(&w.Out, modes)
 		if !d.clock.known || known {
 			d.clock = clockState{known: true, at: w.ExitNs, timex: w.Out}
 		}

@@ -111,11 +111,20 @@ func TestClock(t *testing.T) {
 		"refused step":  {refused(timex.AdjSetOffset, 22), map[string]string{"kind": "step", "errno": "EINVAL", "step_ns": ""}},
 		"unknown errno": {refused(timex.AdjTick, 71), map[string]string{"errno": "errno:71"}},
 
-		"without in":  {func(w *clockRecord) { w.H.Valid &^= inBit }, map[string]string{"kind": "status", "modes[0]": "", "after.freq_ppm": "-3"}},
-		"without out": {func(w *clockRecord) { w.H.Valid &^= outBit }, map[string]string{"kind": "frequency", "after.freq_ppm": "", "result": "ok"}},
-		"without ret": {func(w *clockRecord) { w.H.Valid &^= retBit }, map[string]string{"result": "", "errno": "", "after.freq_ppm": ""}},
-		"without nr":  {func(w *clockRecord) { w.H.Valid &^= nrBit }, map[string]string{"op": "", "function": "do_adjtimex"}},
-		"other nr":    {func(w *clockRecord) { w.SyscallNr = 1 }, map[string]string{"op": ""}},
+		"without in": {func(w *clockRecord) { w.H.Valid &^= inBit }, map[string]string{"kind": "frequency", "modes[0]": "frequency", "after.freq_ppm": "-3"}},
+		"without in, a step": {func(w *clockRecord) {
+			w.H.Valid &^= inBit
+			w.Out.Modes = timex.AdjSetOffset
+		}, map[string]string{"kind": "step", "modes[0]": "setoffset", "step_ns": ""}},
+		"without in, a slew": {func(w *clockRecord) {
+			w.H.Valid &^= inBit
+			w.Out.Modes = timex.AdjOffsetSingleshot
+		}, map[string]string{"kind": "slew", "slew_ns": "", "after.offset_ns": ""}},
+		"without both": {func(w *clockRecord) { w.H.Valid &^= inBit | outBit }, map[string]string{"kind": "status", "modes[0]": "", "after.freq_ppm": ""}},
+		"without out":  {func(w *clockRecord) { w.H.Valid &^= outBit }, map[string]string{"kind": "frequency", "after.freq_ppm": "", "result": "ok"}},
+		"without ret":  {func(w *clockRecord) { w.H.Valid &^= retBit }, map[string]string{"result": "", "errno": "", "after.freq_ppm": ""}},
+		"without nr":   {func(w *clockRecord) { w.H.Valid &^= nrBit }, map[string]string{"op": "", "function": "do_adjtimex"}},
+		"other nr":     {func(w *clockRecord) { w.SyscallNr = 1 }, map[string]string{"op": ""}},
 		"32-bit": {func(w *clockRecord) {
 			w.SyscallNr, w.H.Valid = 124, w.H.Valid|1<<bpf.OomtraceWireClockValidWIRE_CLOCK_COMPAT
 		}, map[string]string{"op": "adjtimex"}},
@@ -150,25 +159,36 @@ func TestStep(t *testing.T) {
 	set := func(to int64) func(*clockRecord) {
 		return func(w *clockRecord) { *w = *newSet(to/1e9, to%1e9) }
 	}
+	entryMissed := func(w *clockRecord) {
+		w.H.BoottimeNs = w.ExitNs
+		w.H.Valid |= 1 << bpf.OomtraceWireClockValidWIRE_CLOCK_NO_ENTRY
+	}
 	for name, tt := range map[string]struct {
-		make func(*clockRecord)
-		want *Step
+		make   func(*clockRecord)
+		want   *Step
+		sample bool // the clock is to be looked at
 	}{
-		"forward":         {set(offset + at + 3e9), &Step{NS: 3e9, ErrorNS: 501 + 40, Source: "offset"}},
-		"back":            {set(offset + at - 7), &Step{NS: -7, ErrorNS: 541, Source: "offset"}},
-		"refused":         {func(w *clockRecord) { set(offset)(w); w.Ret = -1 }, nil},
-		"no ret":          {func(w *clockRecord) { set(offset)(w); w.H.Valid &^= retBit }, nil},
-		"no time":         {func(w *clockRecord) { set(offset)(w); w.H.Valid &^= timeBit }, nil},
-		"clock went back": {func(w *clockRecord) { set(offset)(w); w.ExitNs = 1 }, nil},
+		"forward":         {set(offset + at + 3e9), &Step{NS: 3e9, ErrorNS: 501 + 40, Source: "offset"}, false},
+		"back":            {set(offset + at - 7), &Step{NS: -7, ErrorNS: 541, Source: "offset"}, false},
+		"refused":         {func(w *clockRecord) { set(offset)(w); w.Ret = -1 }, nil, false},
+		"no ret":          {func(w *clockRecord) { set(offset)(w); w.H.Valid &^= retBit }, nil, false},
+		"no time":         {func(w *clockRecord) { set(offset)(w); w.H.Valid &^= timeBit }, nil, true},
+		"clock went back": {func(w *clockRecord) { set(offset)(w); w.ExitNs = 1 }, nil, false},
 
-		"setoffset, µs":        {setOffset(1, 5, 0), &Step{NS: 1_000_005_000, Source: "argument"}},
-		"setoffset, ns":        {setOffset(0, 5, timex.AdjNano), &Step{NS: 5, Source: "argument"}},
-		"setoffset, back":      {setOffset(-1, 999_999, 0), &Step{NS: -1000, Source: "argument"}},
-		"setoffset, too large": {setOffset(math.MaxInt64, 0, 0), nil},
-		"setoffset, refused":   {func(w *clockRecord) { setOffset(1, 0, 0)(w); w.Ret = -22 }, nil},
-		"setoffset, no in":     {func(w *clockRecord) { setOffset(1, 0, 0)(w); w.H.Valid &^= inBit }, nil},
-		"frequency":            {func(*clockRecord) {}, nil},
-		"warp":                 {func(w *clockRecord) { w.Func, w.H.Valid = 3, retBit }, nil},
+		"setoffset, µs":        {setOffset(1, 5, 0), &Step{NS: 1_000_005_000, Source: "argument"}, false},
+		"setoffset, ns":        {setOffset(0, 5, timex.AdjNano), &Step{NS: 5, Source: "argument"}, false},
+		"setoffset, back":      {setOffset(-1, 999_999, 0), &Step{NS: -1000, Source: "argument"}, false},
+		"setoffset, too large": {setOffset(math.MaxInt64, 0, 0), nil, false},
+		"setoffset, refused":   {func(w *clockRecord) { setOffset(1, 0, 0)(w); w.Ret = -22 }, nil, false},
+		"setoffset, no in":     {func(w *clockRecord) { setOffset(1, 0, 0)(w); w.H.Valid &^= inBit }, nil, false},
+		"frequency":            {func(*clockRecord) {}, nil, false},
+		"warp":                 {func(w *clockRecord) { w.Func, w.H.Valid = 3, retBit }, nil, true},
+		"unknown function":     {func(w *clockRecord) { w.Func, w.H.Valid = 99, retBit }, nil, false},
+
+		"entry missed":            {func(w *clockRecord) { set(offset)(w); entryMissed(w) }, nil, true},
+		"entry missed, refused":   {func(w *clockRecord) { set(offset)(w); entryMissed(w); w.Ret = -1 }, nil, false},
+		"entry missed, setoffset": {func(w *clockRecord) { w.H.Valid &^= inBit; w.Out.Modes = timex.AdjSetOffset; entryMissed(w) }, nil, true},
+		"entry missed, frequency": {func(w *clockRecord) { w.H.Valid &^= inBit; entryMissed(w) }, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newClock()
@@ -176,6 +196,9 @@ func TestStep(t *testing.T) {
 			step, ok := StepOf(w, offset, 40)
 			if ok != (tt.want != nil) {
 				t.Fatalf("step %+v, %v", step, ok)
+			}
+			if got := NeedsSample(w); got != tt.sample {
+				t.Errorf("needs a sample: %v", got)
 			}
 			if !ok {
 				return
