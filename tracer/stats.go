@@ -5,6 +5,8 @@ package tracer
 import (
 	"fmt"
 
+	"github.com/cilium/ebpf"
+
 	"github.com/oomtrace/oomtrace/bpf"
 )
 
@@ -44,15 +46,18 @@ func (t *Tracer) Stats() (Stats, error) {
 }
 
 // recursionMisses sums bpf_prog_info.recursion_misses (commit 9ed9e9ba2337 ("bpf:
-// Count the number of times recursion was prevented"), in v5.12).
+// Count the number of times recursion was prevented"), in v5.12). Programs of kprobes
+// and plain tracepoints count there since commit dd8657894c11 ("bpf: Count missed stats
+// in trace_call_bpf") (in v6.7), of the series that added bpf_link_info.missed.
 func (t *Tracer) recursionMisses() *uint64 {
-	if !t.knowsRecursion {
+	if !t.knowsRecursion || !t.knowsMissed && (t.attached(ebpf.Kprobe) || t.attached(ebpf.TracePoint)) {
 		return nil
 	}
 	var sum uint64
 	for name, p := range t.programs {
 		// The return's program makes up for a missed entry: nothing is lost.
-		if name == "adjtimex_fentry" || name == "settime_fentry" {
+		switch name {
+		case "adjtimex_fentry", "settime_fentry", "warp_fentry":
 			continue
 		}
 		st, err := p.Stats()
@@ -64,27 +69,36 @@ func (t *Tracer) recursionMisses() *uint64 {
 	return &sum
 }
 
-// probeMissed sums the missed hits of kprobes, where the kernel tells (in v6.7).
+// attached says whether a program of a type is.
+func (t *Tracer) attached(typ ebpf.ProgramType) bool {
+	for _, p := range t.programs {
+		if p.Type() == typ {
+			return true
+		}
+	}
+	return false
+}
+
+// probeMissed sums the missed hits of kprobes, where the kernel tells (commit
+// 3acf8ace6823 ("bpf: Add missed value to kprobe perf link info"), in v6.7).
 func (t *Tracer) probeMissed() *uint64 {
+	var sum uint64
+	if !t.attached(ebpf.Kprobe) {
+		return &sum // there is nothing to miss
+	}
 	if !t.knowsMissed {
 		return nil
 	}
-	var sum uint64
-	known := false
 	for _, l := range t.links {
 		info, err := l.Info()
 		if err != nil {
-			continue
+			return nil
 		}
 		if pe := info.PerfEvent(); pe != nil {
 			if kp := pe.Kprobe(); kp != nil {
-				known = true
 				sum += kp.Missed
 			}
 		}
-	}
-	if !known {
-		return nil
 	}
 	return &sum
 }
