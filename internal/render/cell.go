@@ -32,7 +32,8 @@ func paint(s string, st style, color bool) string {
 type part struct {
 	text  string // not yet sanitized
 	style style
-	below bool // begins a new line
+	below bool   // begins a new line
+	keep  string // a piece of text, name[pid], that is not broken; the [pid] if it fits no line
 }
 
 // cell is the content of one column of a row: parts joined by separator.
@@ -94,8 +95,11 @@ func (c cell) wrap(width int, color bool) []string {
 		used += w
 	}
 	for _, p := range c {
-		s := Sanitize(clip(p.text, maxPart))
+		s, keep := Sanitize(clip(p.text, maxPart)), Sanitize(p.keep)
 		w := displayWidth(s)
+		if displayWidth(keep) > width {
+			keep = keep[max(0, strings.LastIndexByte(keep, '[')):]
+		}
 		if used > 0 {
 			if sep := displayWidth(separator); !p.below && used+sep+w <= width {
 				put(separator, plain, sep)
@@ -104,7 +108,7 @@ func (c cell) wrap(width int, color bool) []string {
 			}
 		}
 		for w > width {
-			head, rest := split(s, width)
+			head, rest := split(s, width, keep)
 			put(head, p.style, displayWidth(head))
 			flush()
 			s, w = rest, displayWidth(rest)
@@ -120,12 +124,19 @@ func (c cell) wrap(width int, color bool) []string {
 // split cuts s, which is wider than width: at the last space, if the word behind
 // it fits a line; else behind the last mark that parts a path or a name, if that
 // fills half the line; else behind the last rune that fits. It takes at least
-// one rune.
-func split(s string, width int) (head, rest string) {
+// one rune. It does not cut within keep, which fits a line.
+func split(s string, width int, keep string) (head, rest string) {
+	from, to := strings.Index(s, keep), 0
+	if from >= 0 {
+		to = from + len(keep)
+	}
 	used, space, mark := 0, 0, 0
 	for i, r := range s {
 		w := runeWidth(r)
 		if used+w > width && i > 0 {
+			if 0 < from && from < i && i < to {
+				return strings.TrimRight(s[:from], " "), s[from:]
+			}
 			if r == ' ' {
 				return s[:i], s[i+1:]
 			}
@@ -141,6 +152,9 @@ func split(s string, width int) (head, rest string) {
 			return s[:i], s[i:]
 		}
 		used += w
+		if from <= i && i < to {
+			continue
+		}
 		switch r {
 		case ' ':
 			space = i

@@ -3,6 +3,7 @@
 package render
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -42,7 +43,7 @@ func TestClockRow(t *testing.T) {
 	} {
 		e := &event.Event{Time: time.Date(2026, 11, 23, 16, 21, 54, 0, time.UTC), Clock: &tt.clock}
 		r := clockRow(e, false, cet)
-		if got := strings.Join(r.what.wrap(unbounded, false), "\n"); got != tt.want {
+		if got := strings.Join(r.what.wrap(math.MaxInt, false), "\n"); got != tt.want {
 			t.Errorf("%s\n got %q\nwant %q", tt.name, got, tt.want)
 		}
 	}

@@ -59,24 +59,24 @@ func hooksTable(hooks []event.Hook, o Options) ([]byte, error) {
 		method = max(method, displayWidth(Sanitize(h.Method)))
 	}
 	fact, method = min(fact, 24), min(method, 60)
-	reason := unbounded
+	reason := 0
 	if o.Width > 0 {
 		rest := max(o.Width-fact-len("STATE")-3*gap, 40)
 		method = min(method, rest/2)
 		reason = rest - method
 	}
-	g, err := newGrid([]int{fact, len("STATE"), method, reason}, o.Color)
+	g, err := newGrid([]int{fact, len("STATE"), method, reason}, o.Width > 0, o.Color)
 	if err != nil {
 		return nil, err
 	}
-	buf, err := g.row(nil, []cell{{{"FACT", bold, false}}, {{"STATE", bold, false}}, {{"METHOD", bold, false}}, {{"REASON", bold, false}}})
+	buf, err := g.row(nil, []cell{{{text: "FACT", style: bold}}, {{text: "STATE", style: bold}}, {{text: "METHOD", style: bold}}, {{text: "REASON", style: bold}}})
 	if err != nil {
 		return nil, err
 	}
 	styles := map[string]style{statePass: green, stateWarn: yellow, stateFail: red}
 	for _, h := range hooks {
 		state := hookState(h)
-		if buf, err = g.row(buf, []cell{text(or(h.Fact, "-")), {{state, styles[state], false}}, text(or(h.Method, "-")), text(or(h.Reason, "-"))}); err != nil {
+		if buf, err = g.row(buf, []cell{text(or(h.Fact, "-")), {{text: state, style: styles[state]}}, text(or(h.Method, "-")), text(or(h.Reason, "-"))}); err != nil {
 			return nil, err
 		}
 	}

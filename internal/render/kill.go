@@ -23,7 +23,9 @@ func killRow(e *event.Event, wide bool) row {
 	c.add(killRole(k))
 	c.add(killPoints(v))
 	c.add(killRSS(v))
-	c.add(killTrigger(k))
+	if t := killTrigger(k); t != "" {
+		*c = append(*c, part{text: t, keep: taskName(k.Trigger)})
+	}
 	if k.Stack != nil && k.Stack.ID != "" {
 		c.add("trace " + k.Stack.ID)
 	}
@@ -268,7 +270,7 @@ func snapshotRow(e *event.Event) row {
 		c.add(labelled("cmdline", clip(optional(v.Cmdline, v.CmdlineHex), 256)))
 	}
 	if t := s.Trigger; t != nil {
-		c.add("trigger " + taskName(t))
+		*c = append(*c, part{text: "trigger " + taskName(t), keep: taskName(t)})
 		c.add(labelled("its cmdline", clip(optional(t.Cmdline, t.CmdlineHex), 256)))
 	}
 	addMemory(c, s.Memory)

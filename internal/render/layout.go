@@ -7,49 +7,73 @@ import (
 	"time"
 )
 
-// unbounded is the width of the last column when the terminal's is not known:
-// then a row is one line, as grep and the journal want it.
-const unbounded = 4096
+// shape is how the parts of a row are spread over columns. The more room, the
+// fewer lines a row takes.
+type shape int
 
-// layout says which columns there are and how wide. The terminal decides: where
-// a row fits one or two lines, everything has a column of its own; below that
-// the date goes under the time and the place under the process, beside the
-// lines that the last column takes anyway.
+const (
+	oneLine shape = iota // no terminal: a row is a line, as grep and the journal want it
+	narrow               // time, event, process and place one below the other
+	medium               // place below process, and the date below the time where it must
+	full                 // all beside each other
+)
+
+// Where the shapes begin, in columns of the terminal: where a row gets shorter by it.
+const (
+	mediumFrom = 100
+	datedFrom  = 150 // the date beside the time
+	fullFrom   = 240
+)
+
+const (
+	dateWidth  = len("2006-01-02 ")
+	clockWidth = len("15:04:05-07:00")
+	eventWidth = len("EVENT")
+	// processWidth holds every name of 15 letters with its pid, which is 4194304
+	// at most.
+	processWidth = len("fifteen-letters[4194304]")
+	placeWidth   = len("pod shop/checkout-6b9f7d5c8-x2x7k (checkout)")
+)
+
+// layout says which columns there are and how wide.
 type layout struct {
-	widths  []int
-	stacked bool // date under time, place under process
-	wide    bool // milliseconds, the uid
+	shape  shape
+	widths []int
+	dated  bool // the date beside the time
+	wide   bool // milliseconds, the uid
 }
 
 func newLayout(width int, wide bool) layout {
-	l := layout{wide: wide, stacked: width > 0 && width < 160}
-	clock, process, where, last := len("2006-01-02 15:04:05-07:00"), 26, 28, 0
-	switch {
-	case width <= 0:
-		where, last = 48, unbounded
-	case l.stacked:
-		clock, process = len("15:04:05-07:00"), min(max(width/4, 20), 30)
-	case width >= 200:
-		where = 40
-	}
+	l := layout{wide: wide, dated: true}
+	clock := clockWidth
 	if wide {
 		clock += len(".000")
 	}
-	l.widths = []int{clock, len("EVENT"), process}
-	if !l.stacked {
-		if wide {
-			l.widths = append(l.widths, len("4294967295"))
+	switch {
+	case width <= 0:
+		l.shape = oneLine
+		l.widths = []int{dateWidth + clock, eventWidth, processWidth, placeWidth, 0}
+	case width < mediumFrom:
+		l.shape = narrow
+		l.widths = []int{max(clock, min(dateWidth+clock, width/2-gap)), 0}
+	case width < fullFrom:
+		l.shape = medium
+		if l.dated = width >= datedFrom; l.dated {
+			clock += dateWidth
 		}
-		l.widths = append(l.widths, where)
+		l.widths = []int{clock, eventWidth, min(max(processWidth, width/4-gap), placeWidth), 0}
+	default:
+		l.shape = full
+		l.widths = []int{dateWidth + clock, eventWidth, processWidth, placeWidth, 0}
 	}
-	if last == 0 {
-		last = width
-		for _, w := range l.widths {
-			last -= w + gap
-		}
-		last = max(last, 24)
+	if wide && (l.shape == oneLine || l.shape == full) {
+		l.widths = append(l.widths[:3], append([]int{len("4294967295")}, l.widths[3:]...)...)
 	}
-	l.widths = append(l.widths, last)
+	last := &l.widths[len(l.widths)-1]
+	for _, w := range l.widths[:len(l.widths)-1] {
+		width -= w + gap
+	}
+	*last = max(width, len("WHAT HAPPENED"))
 	return l
 }
 
@@ -65,35 +89,51 @@ type row struct {
 }
 
 func (l layout) titles() []cell {
-	cells := []cell{{{"TIME", bold, false}}, {{"EVENT", bold, false}}, {{"PROCESS", bold, false}}}
-	if !l.stacked {
-		if l.wide {
-			cells = append(cells, cell{{"UID", bold, false}})
-		}
-		cells = append(cells, cell{{"WHERE", bold, false}})
+	words := []string{"TIME", "EVENT", "PROCESS", "UID", "WHERE"}
+	switch {
+	case l.shape == narrow:
+		words = words[:1]
+	case l.shape == medium:
+		words = words[:3]
+	case !l.wide:
+		words = append(words[:3], "WHERE")
 	}
-	return append(cells, cell{{"WHAT HAPPENED", bold, false}})
+	var cells []cell
+	for _, w := range append(words, "WHAT HAPPENED") {
+		cells = append(cells, cell{{text: w, style: bold}})
+	}
+	return cells
 }
 
 func (l layout) cells(r row, loc *time.Location) []cell {
-	process, uid := text(or(r.process, "-")), "-"
+	when := l.clock(r.time, loc)
+	process := cell{{text: or(r.process, "-"), keep: r.process}}
+	uid := "-"
 	if r.uid != nil {
 		uid = strconv.FormatUint(uint64(*r.uid), 10)
 	}
-	cells := []cell{l.clock(r.time, loc), {r.event}, process}
-	if l.stacked {
+	if l.shape == narrow || l.shape == medium {
 		if l.wide && r.uid != nil {
-			cells[2] = append(cells[2], part{text: "uid " + uid, below: true})
+			process = append(process, part{text: "uid " + uid, below: true})
 		}
 		if r.where != "" {
-			cells[2] = append(cells[2], part{text: r.where, below: true})
+			process = append(process, part{text: r.where, below: true})
 		}
-		return append(cells, r.what)
 	}
-	if l.wide {
-		cells = append(cells, text(uid))
+	switch {
+	case l.shape == narrow:
+		if r.process == "" {
+			process = process[1:]
+		}
+		event := r.event
+		event.below = true
+		return []cell{append(append(when, event), process...), r.what}
+	case l.shape == medium:
+		return []cell{when, {r.event}, process, r.what}
+	case l.wide:
+		return []cell{when, {r.event}, process, text(uid), text(or(r.where, "-")), r.what}
 	}
-	return append(cells, text(or(r.where, "-")), r.what)
+	return []cell{when, {r.event}, process, text(or(r.where, "-")), r.what}
 }
 
 func (l layout) clock(t time.Time, loc *time.Location) cell {
@@ -105,10 +145,10 @@ func (l layout) clock(t time.Time, loc *time.Location) cell {
 	if l.wide {
 		clock = "15:04:05.000-07:00"
 	}
-	if l.stacked {
-		return cell{{text: t.Format(clock)}, {text: t.Format(time.DateOnly), below: true}}
+	if l.dated {
+		return text(t.Format(time.DateOnly + " " + clock))
 	}
-	return text(t.Format(time.DateOnly + " " + clock))
+	return cell{{text: t.Format(clock)}, {text: t.Format(time.DateOnly), below: true}}
 }
 
 func or(s, otherwise string) string {

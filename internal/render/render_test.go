@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,7 +65,7 @@ func show(t testing.TB, o Options, events ...*event.Event) []byte {
 
 func TestGolden(t *testing.T) {
 	for _, format := range []string{FormatTable, FormatWide} {
-		for _, width := range []int{0, 80, 120, 200} {
+		for _, width := range []int{0, 60, 80, 120, 160, 200, 300} {
 			name := fmt.Sprintf("%s-%d", format, width)
 			t.Run(name, func(t *testing.T) {
 				got := show(t, Options{Format: format, Width: width, Location: cet}, eventtest.All()...)
@@ -96,6 +97,9 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// leastWidth is the narrowest terminal that every row fits.
+const leastWidth = 40
+
 // wantFits fails when a line is wider than the terminal.
 func wantFits(t testing.TB, out []byte, width int) {
 	t.Helper()
@@ -122,7 +126,6 @@ func TestNarrowLosesNothing(t *testing.T) {
 		return strings.NewReplacer(" ", "", "\n", "").Replace(string(b))
 	}
 	l := newLayout(80, true)
-	wideCells := newLayout(0, true)
 	for _, e := range eventtest.All() {
 		s := &tableSink{layout: l, loc: cet}
 		r, ok := s.row(e)
@@ -130,9 +133,33 @@ func TestNarrowLosesNothing(t *testing.T) {
 			continue
 		}
 		narrow := strings.Join(r.what.wrap(l.widths[len(l.widths)-1], false), "\n")
-		long := strings.Join(r.what.wrap(wideCells.widths[len(wideCells.widths)-1], false), "\n")
+		long := strings.Join(r.what.wrap(math.MaxInt, false), "\n")
 		if a, b := strings.ReplaceAll(squeeze([]byte(narrow)), "·", ""), strings.ReplaceAll(squeeze([]byte(long)), "·", ""); a != b {
 			t.Errorf("%s\nnarrow %s\nlong   %s", e.Type, a, b)
+		}
+	}
+}
+
+// A name stays with its pid in every column, however narrow, that it fits.
+func TestNamesAreNotBroken(t *testing.T) {
+	for _, comm := range []string{"fifteen-letters", "a b c d e f g h", "/usr/sbin/ntpd", "日本語日本", "x"} {
+		e := eventtest.KillGlobal()
+		e.Kill.Victim.PID, e.Kill.Victim.Comm = 4194304, &comm
+		e.Kill.Trigger.PID, e.Kill.Trigger.Comm, e.Kill.Trigger.CommHex = 4194303, &comm, ""
+		for width := 54; width < 320; width++ {
+			out := string(show(t, Options{Width: width, Location: cet}, e))
+			for _, want := range []string{comm + "[4194304]", comm + "[4194303]"} {
+				if !strings.Contains(out, want) {
+					t.Fatalf("%s is broken at %d columns:\n%s", want, width, out)
+				}
+			}
+		}
+	}
+	// What fits no line at all keeps its pid whole.
+	long := cell{{text: "triggered by " + strings.Repeat("x", 80) + "[4194304] (kernel thread)", keep: strings.Repeat("x", 80) + "[4194304]"}}
+	for width := 14; width < 60; width++ {
+		if lines := strings.Join(long.wrap(width, false), "\n"); !strings.Contains(lines, "[4194304]") {
+			t.Errorf("the pid is broken at %d columns:\n%s", width, lines)
 		}
 	}
 }

@@ -146,12 +146,13 @@ func FuzzTable(f *testing.F) {
 		}
 		out := show(t, o, events...)
 		wantInert(t, out, color)
-		if !o.Stack && o.Width >= 80 {
-			wantFits(t, out, o.Width)
+		o.Stack = false
+		rows := show(t, o, events...)
+		if o.Width >= leastWidth {
+			wantFits(t, rows, o.Width)
 		}
-		if o.Width >= 80 {
-			o.Stack = false
-			wantFits(t, show(t, o, events...), o.Width)
+		if lines := bytes.Count(rows, []byte("\n")); o.Width == 0 && lines > len(events)+1 {
+			t.Errorf("%d lines for %d events:\n%s", lines, len(events), rows)
 		}
 	})
 }
@@ -167,8 +168,8 @@ func TestHostileRows(t *testing.T) {
 			rows++
 		}
 	}
-	if rows != len(events) {
-		t.Errorf("%d rows for %d events:\n%s", rows, len(events), out)
+	if lines := bytes.Count(out, []byte("\n")); rows != len(events) || lines != rows+1 {
+		t.Errorf("%d rows in %d lines for %d events:\n%s", rows, lines, len(events), out)
 	}
 }
 

@@ -24,7 +24,7 @@ type tableSink struct {
 
 func newTableSink(w io.Writer, o Options, wide bool) (*tableSink, error) {
 	l := newLayout(o.Width, wide)
-	g, err := newGrid(l.widths, o.Color)
+	g, err := newGrid(l.widths, l.shape != oneLine, o.Color)
 	if err != nil {
 		return nil, err
 	}

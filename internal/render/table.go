@@ -5,6 +5,7 @@ package render
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 
@@ -45,15 +46,19 @@ func runeWidth(r rune) int {
 type grid struct {
 	widths []int
 	color  bool
-	table  *tablewriter.Table
-	buf    bytes.Buffer // what tablewriter printed last
+	table  *tablewriter.Table // nil: a row is one line, and what is too long for its column moves the others
+	buf    bytes.Buffer       // what tablewriter printed last
 	cells  []string
 }
 
-// newGrid returns a grid of columns so wide, gaps not counted.
-func newGrid(widths []int, color bool) (*grid, error) {
+// newGrid returns a grid of columns so wide, gaps not counted. With wrap, what is
+// longer goes on below; else a row is one line.
+func newGrid(widths []int, wrap, color bool) (*grid, error) {
 	settle()
 	g := &grid{widths: widths, color: color, cells: make([]string, len(widths))}
+	if !wrap {
+		return g, nil
+	}
 	columns := tw.NewMapper[int, int]()
 	for i, w := range widths {
 		if i < len(widths)-1 {
@@ -87,6 +92,9 @@ func newGrid(widths []int, color bool) (*grid, error) {
 
 // row appends the lines of one row to dst.
 func (g *grid) row(dst []byte, cells []cell) ([]byte, error) {
+	if g.table == nil {
+		return g.line(dst, cells), nil
+	}
 	for i, c := range cells {
 		g.cells[i] = strings.Join(c.wrap(g.widths[i], g.color), "\n")
 	}
@@ -104,7 +112,22 @@ func (g *grid) row(dst []byte, cells []cell) ([]byte, error) {
 	return dst, nil
 }
 
+// line appends one row as one line.
+func (g *grid) line(dst []byte, cells []cell) []byte {
+	for i, c := range cells {
+		dst = append(dst, strings.Join(c.wrap(math.MaxInt, g.color), separator)...)
+		if i < len(cells)-1 {
+			used := displayWidth(strings.Join(c.wrap(math.MaxInt, false), separator))
+			dst = append(dst, strings.Repeat(" ", max(0, g.widths[i]-used)+gap)...)
+		}
+	}
+	return append(bytes.TrimRight(dst, " "), '\n')
+}
+
 func (g *grid) close() error {
+	if g.table == nil {
+		return nil
+	}
 	if err := g.table.Close(); err != nil {
 		return fmt.Errorf("close table: %w", err)
 	}
