@@ -34,7 +34,8 @@ type Event struct {
 	// Seq counts events as they leave the kernel ring, before any filter or
 	// queue. A gap is a counted drop or a filter named in session.start.
 	Seq uint64 `json:"seq"`
-	// Time is BoottimeNS plus the realtime offset in force at the event.
+	// Time is BoottimeNS plus the realtime offset in force at the event; at a step
+	// of the clock, the one just before it.
 	Time       time.Time `json:"time"`
 	BoottimeNS *uint64   `json:"boottime_ns,omitempty"`
 	Source     Source    `json:"source"`
@@ -436,8 +437,8 @@ type Clock struct {
 	Modes  []string    `json:"modes,omitempty"` // ADJ_…, lower case without the prefix
 	Before *ClockState `json:"before,omitempty"`
 	After  *ClockState `json:"after,omitempty"`
-	// Result is the clock state of a call that succeeded: ok, ins, del, oop,
-	// wait, error.
+	// Result is the clock state that a call returned that succeeded: ok, ins, del,
+	// oop, wait, or error, which is a clock that is not synchronised.
 	Result string `json:"result,omitempty"`
 	Errno  string `json:"errno,omitempty"` // EPERM, …: the call failed and changed nothing
 }

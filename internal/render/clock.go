@@ -96,8 +96,8 @@ func refusal(errno string) string {
 // slewed is a correction that the kernel spreads over time.
 func slewed(ns int64) string { return "slewed " + direction(ns) + " " + span(ns) + " (gradually)" }
 
-// fromTo is what the clock showed before and after a step at t. An event's time
-// is the clock's before the step.
+// fromTo is what the clock showed just before and after a step at t, the time of
+// the event: that of clock.adjust and clock.step alike is the clock's before it.
 func fromTo(t time.Time, step int64, loc *time.Location) string {
 	if t.IsZero() || step == 0 {
 		return ""
@@ -229,7 +229,11 @@ func clockWide(c *cell, k *event.Clock) {
 		c.add("before: seen " + span(saturatedMS(*b.AgeMS)) + " earlier")
 	}
 	addState(c, k.After)
-	c.add(labelled("result", k.Result))
+	if k.Result == "error" { // TIME_ERROR, which the call did not meet but tells
+		c.add("clock unsynchronised")
+	} else {
+		c.add(labelled("result", k.Result))
+	}
 	t := &k.Process
 	c.add(labelled("exe", clip(optional(t.Exe, t.ExeHex), 256)))
 	c.add(labelled("cmdline", clip(optional(t.Cmdline, t.CmdlineHex), 256)))

@@ -48,3 +48,25 @@ func TestClockRow(t *testing.T) {
 		}
 	}
 }
+
+// A step without an author has the time before it too, as clock.adjust has.
+func TestStepRow(t *testing.T) {
+	e := &event.Event{
+		Time:      time.Date(2026, 11, 23, 16, 21, 54, 0, time.UTC),
+		ClockStep: &event.ClockStep{StepNS: -1_500_000_000, StepErrorNS: 2100, StepSource: "timerfd"},
+	}
+	want := "clock moved back 1.500 s (by whom is not known) · 17:21:54.000 → 17:21:52.500"
+	if got := strings.Join(stepRow(e, false, cet).what.wrap(math.MaxInt, false), "\n"); got != want {
+		t.Errorf("\n got %q\nwant %q", got, want)
+	}
+}
+
+// A call that worked is told from the state of the clock that it returned.
+func TestClockResult(t *testing.T) {
+	for result, want := range map[string]string{"ok": " · result ok", "error": " · clock unsynchronised", "ins": " · result ins", "": ""} {
+		e := &event.Event{Clock: &event.Clock{Kind: event.KindFrequency, Result: result}}
+		if got := strings.Join(clockRow(e, true, cet).what.wrap(math.MaxInt, false), ""); got != "clock speed changed (to what is not known)"+want {
+			t.Errorf("%q: %q", result, got)
+		}
+	}
+}
