@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/internal/simulate"
 	"github.com/oomtrace/oomtrace/internal/vmtest/scenario"
 )
 
@@ -26,25 +28,47 @@ type piece struct {
 func hog(args ...string) []string { return append([]string{scenario.Guest, "hog"}, args...) }
 
 // killed checks that the process of a step was killed, and that the log says so
-// under the given name. It returns the invocation of the OOM killer that did.
+// under the given name, with a report. It returns the invocation of the OOM killer
+// that did.
 func killed(t *testing.T, r *Result, step, comm string) Invocation {
+	t.Helper()
+	i := named(t, r, step, comm)
+	if i.Trigger == nil {
+		t.Errorf("the kernel withheld the report of %s: too many before it, without a piece that waits", step)
+		i.Trigger = &Trigger{}
+	}
+	return i
+}
+
+// named is the same for a kill whose report may be missing.
+func named(t *testing.T, r *Result, step, comm string) Invocation {
 	t.Helper()
 	p, ok := r.Report.Procs[step]
 	if !ok || p.Signal != "killed" {
 		t.Errorf("%s ended with %+v, want SIGKILL", step, p)
 	}
+	return logged(t, r, p.PID, comm)
+}
+
+// logged returns the invocation of the OOM killer that killed a process, by the log.
+func logged(t *testing.T, r *Result, pid int, comm string) Invocation {
+	t.Helper()
 	for _, i := range r.Log.Invocations {
 		for _, k := range i.Kills {
-			if k.PID == p.PID {
-				if k.Comm != comm {
-					t.Errorf("the log calls the victim of %s %q, want %q", step, k.Comm, comm)
-				}
+			if k.PID == pid {
+				want(t, fmt.Sprintf("the name of victim %d in the log", pid), k.Comm, comm)
 				return i
 			}
 		}
 	}
-	t.Errorf("no kill of %s (pid %d) in the log", step, p.PID)
+	t.Errorf("no kill of %s (pid %d) in the log", comm, pid)
 	return Invocation{}
+}
+
+// window waits until the kernel reports OOMs again: it does so ten times in five
+// seconds (oom_rs, mm/oom_kill.c), and nothing but time ends that.
+func window(name string) piece {
+	return piece{steps: []scenario.Step{scenario.Run(name, scenario.Guest, "pass", "6s")}}
 }
 
 func want(t *testing.T, what string, got, want any) {
@@ -54,18 +78,32 @@ func want(t *testing.T, what string, got, want any) {
 	}
 }
 
-// limited is a hog alone in a cgroup with a limit.
+// limited is a hog alone in a cgroup with a limit. It has memory of each kind.
 func limited() piece {
 	return piece{
 		steps: []scenario.Step{
-			scenario.Cgroup("app.slice/web.service", "memory.max=24M"),
-			scenario.Run("memcg", hog("java", "0")...).In("app.slice/web.service"),
+			scenario.Cgroup("app.slice/web.service", "memory.max=32M"),
+			scenario.Run("memcg", mixed()...).In("app.slice/web.service"),
 		},
 		check: func(t *testing.T, r *Result) {
 			i := killed(t, r, "memcg", "java")
 			want(t, "constraint", i.Constraint, "CONSTRAINT_MEMCG")
 			want(t, "limit of", i.OOMMemcg, "/app.slice/web.service")
+			ofEachKind(t, i)
 		},
+	}
+}
+
+func mixed() []string { return hog("-shmem", "5", "-file", "3", "java", "0") }
+
+// ofEachKind checks that the log gives the victim the memory that mixed touches.
+func ofEachKind(t *testing.T, i Invocation) {
+	t.Helper()
+	for _, k := range i.Kills {
+		// The log's counts may lack what CPUs or threads keep to themselves.
+		if k.AnonKB < 16<<10 || k.ShmemKB < 4<<10 || k.FileKB < 2<<10 {
+			t.Errorf("victim %+v, want 5 MiB of shared memory, 3 of a file and more of its own", k)
+		}
 	}
 }
 
@@ -73,11 +111,13 @@ func limited() piece {
 func limitedV1() piece {
 	return piece{
 		steps: []scenario.Step{
-			scenario.Cgroup("docker/abc", "memory.use_hierarchy=1", "memory.limit_in_bytes=24M"),
-			scenario.Run("v1", hog("java", "0")...).In("docker/abc"),
+			scenario.Cgroup("docker/abc", "memory.use_hierarchy=1", "memory.limit_in_bytes=32M"),
+			scenario.Run("v1", mixed()...).In("docker/abc"),
 		},
 		check: func(t *testing.T, r *Result) {
-			want(t, "limit of", killed(t, r, "v1", "java").OOMMemcg, "/docker/abc")
+			i := killed(t, r, "v1", "java")
+			want(t, "limit of", i.OOMMemcg, "/docker/abc")
+			ofEachKind(t, i)
 		},
 	}
 }
@@ -110,9 +150,7 @@ func otherTrigger() piece {
 		},
 		check: func(t *testing.T, r *Result) {
 			i := killed(t, r, "big", "big")
-			if i.Trigger == nil || i.Trigger.Comm != "small" {
-				t.Errorf("trigger %+v, want small", i.Trigger)
-			}
+			want(t, "trigger", i.Trigger.Comm, "small")
 		},
 	}
 }
@@ -126,7 +164,7 @@ func worker() piece {
 		},
 		check: func(t *testing.T, r *Result) {
 			i := killed(t, r, "worker", "leader")
-			if i.Trigger == nil || i.Trigger.Comm != "leader-w" || i.Trigger.PID == r.Report.Procs["worker"].PID {
+			if i.Trigger.Comm != "leader-w" || i.Trigger.PID == r.Report.Procs["worker"].PID {
 				t.Errorf("trigger %+v, want a thread leader-w beside the leader", i.Trigger)
 			}
 		},
@@ -146,7 +184,7 @@ func grouped(name string, members int) piece {
 		},
 		check: func(t *testing.T, r *Result) {
 			i := killed(t, r, name+"-hog", "grouphog")
-			killed(t, r, name+"-m", "m")
+			named(t, r, name+"-m", "m")
 			want(t, "processes killed in "+name, len(i.Kills), members+2)
 		},
 	}
@@ -190,8 +228,8 @@ func parallel() piece {
 	names := []string{"par1", "par2", "par3"}
 	p := piece{check: func(t *testing.T, r *Result) {
 		for _, n := range names {
-			// The kernel reports ten OOMs in five seconds: these may be more.
-			if i := killed(t, r, n, n); i.Trigger != nil {
+			// Lines of one may come between the pieces of another's line.
+			if i := named(t, r, n, n); i.Trigger != nil {
 				want(t, "limit of", i.OOMMemcg, "/"+n)
 			}
 		}
@@ -229,21 +267,82 @@ func hostile() piece {
 	return p
 }
 
-// sysrq kills by hand.
+// sysrq kills by hand, whom the dry run of the simulation names.
 func sysrq() piece {
 	return piece{
 		steps: []scenario.Step{
 			scenario.Start("sysrq", "ready", hog("-hold", "-adj", "1000", "sysrqhog", "8")...),
+			scenario.Run("sim-dry", "oomtrace", "simulate", "sysrq", "-o", "json"),
 			scenario.Write("/proc/sysrq-trigger", "f"),
 			scenario.Wait("sysrq"),
 		},
 		check: func(t *testing.T, r *Result) {
 			i := killed(t, r, "sysrq", "sysrqhog")
-			if i.Trigger == nil || i.Trigger.Order != -1 {
-				t.Errorf("trigger %+v, want order -1", i.Trigger)
+			want(t, "order", i.Trigger.Order, -1)
+			var c simulate.Candidate
+			r.JSON(t, "sim-dry.out", &c)
+			want(t, "the candidate", c.PID, r.Report.Procs["sysrq"].PID)
+			want(t, "the candidate's name", c.Comm, "sysrqhog")
+		},
+	}
+}
+
+// simulated has oomtrace itself cause a kill in a cgroup of its own and set the
+// clock to what it is.
+func simulated(cgroupVersion int) piece {
+	return piece{
+		steps: []scenario.Step{
+			scenario.Run("sim-memcg", "oomtrace", "simulate", "memcg", "--limit", "32MiB", "-o", "json"),
+			scenario.Run("sim-clock", "oomtrace", "simulate", "clock", "-o", "json"),
+		},
+		check: func(t *testing.T, r *Result) {
+			var m simulate.MemcgResult
+			r.JSON(t, "sim-memcg.out", &m)
+			i := logged(t, r, m.PID, simulate.ChildName)
+			want(t, "limit of", i.OOMMemcg, m.Cgroup)
+			want(t, "limit", deref(i.LimitKB), any(uint64(32<<10)))
+			want(t, "cgroup's version", m.CgroupVersion, cgroupVersion)
+			want(t, "the cgroup's kills", deref(m.OOMKillsAfter), any(uint64(1)))
+			if len(r.Report.Cgroups) == 0 {
+				t.Error("the guest lists no cgroups")
+			}
+			for path := range r.Report.Cgroups {
+				if strings.Contains(path, simulate.ChildName) {
+					t.Errorf("cgroup %s is left behind", path)
+				}
 			}
 		},
 	}
+}
+
+// simulatedSysrq has oomtrace tell the kernel to kill.
+func simulatedSysrq() piece {
+	return piece{
+		steps: []scenario.Step{
+			scenario.Run("sim-sysrq", "oomtrace", "simulate", "sysrq", "--really", scenario.HostName, "-o", "json"),
+		},
+		check: func(t *testing.T, r *Result) {
+			var s simulate.SysrqResult
+			r.JSON(t, "sim-sysrq.out", &s)
+			i := logged(t, r, s.PID, simulate.ChildName)
+			if i.Trigger == nil || i.Trigger.Order != -1 || len(i.Kills) != 1 {
+				t.Errorf("invocation %+v, want one kill by sysrq", i)
+			}
+		},
+	}
+}
+
+// simulations are the processes that oomtrace made itself, of the steps that ran.
+func simulations(t *testing.T, r *Result) (pids []int) {
+	t.Helper()
+	for step := range r.Report.Procs {
+		if strings.HasPrefix(step, "sim-") && step != "sim-dry" {
+			var did struct{ PID int }
+			r.JSON(t, step+".out", &did)
+			pids = append(pids, did.PID)
+		}
+	}
+	return pids
 }
 
 // global fills the machine. An emulated machine may run out again before the
@@ -253,12 +352,10 @@ func global() piece {
 	return piece{
 		steps: []scenario.Step{
 			scenario.Start("prey", "ready", scenario.Guest, "members", "-kib", "4096", "prey", "40"),
-			scenario.Run("global", hog("memhog", "0")...).Within(time.Minute),
+			scenario.Run("global", hog("memhog", "0")...).Within(2 * time.Minute),
 		},
 		check: func(t *testing.T, r *Result) {
-			if i := killed(t, r, "global", "memhog"); i.Trigger != nil {
-				want(t, "constraint", i.Constraint, "CONSTRAINT_NONE")
-			}
+			want(t, "constraint", killed(t, r, "global", "memhog").Constraint, "CONSTRAINT_NONE")
 		},
 	}
 }
@@ -325,6 +422,15 @@ func clockCalls(t *testing.T, r *Result) []ClockCall {
 		want(t, c.name+"'s errno", call.Result.Errno, wantErrno)
 		all = append(all, call)
 	}
+	if p, ok := r.Report.Procs["sim-clock"]; ok {
+		var did simulate.ClockResult
+		r.JSON(t, "sim-clock.out", &did)
+		want(t, "calls of simulate clock", did.Calls, 1)
+		all = append(all, ClockCall{
+			Kind: event.KindFrequency, Op: event.OpClockAdjtime, Comm: did.Comm, FreqPPM: &did.FreqBeforePPM,
+			Result: scenario.ClockResult{PID: did.PID, StartNS: p.StartNS, EndNS: p.EndNS},
+		})
+	}
 	return all
 }
 
@@ -355,12 +461,14 @@ func stormResult(t *testing.T, r *Result) (storm scenario.StormResult) {
 	return storm
 }
 
-// everything is all pieces, those first whose report in the log matters most:
-// the kernel reports ten OOMs in five seconds.
+// everything is all pieces, between two windows no more OOMs than are reported.
 func everything() pieces {
 	return pieces{
-		limited(), limitAbove(), grouped("pod", 3), grouped("pod100", 100), otherTrigger(), worker(), sysrq(),
-		parallel(), clocks(), shared(), global(), hostile(), storming(),
+		limited(), limitAbove(), grouped("pod", 3), grouped("pod100", 100), otherTrigger(), worker(), sysrq(), shared(),
+		window("window1"),
+		parallel(), clocks(), simulated(2), simulatedSysrq(), storming(), global(),
+		window("window2"),
+		hostile(),
 	}
 }
 

@@ -42,7 +42,7 @@ func serve() error {
 	if err := json.Unmarshal(b, &s); err != nil {
 		return fmt.Errorf("read scenario: %w", err)
 	}
-	if err := errors.Join(mounts(s), os.MkdirAll(scenario.OutDir, 0o755), os.MkdirAll("/tmp", 0o777), os.Chmod("/tmp", 0o777)); err != nil {
+	if err := errors.Join(mounts(s), unix.Sethostname([]byte(scenario.HostName)), os.MkdirAll(scenario.OutDir, 0o755), os.MkdirAll("/tmp", 0o777), os.Chmod("/tmp", 0o777)); err != nil {
 		return err
 	}
 	// A program that hangs or crashes says where all its goroutines are, those on
@@ -127,7 +127,7 @@ func collect(r *runner) error {
 		return fmt.Errorf("uname: %w", err)
 	}
 	r.report.Release = unix.ByteSliceToString(u.Release[:])
-	r.report.Cgroups = memoryEvents(scenario.CgroupV2)
+	r.report.Cgroups = memoryEvents(r.cgroups)
 	kmsg, kmsgErr := readKmsg()
 	vmstat, vmstatErr := os.ReadFile("/proc/vmstat")
 	report, err := json.Marshal(r.report)
@@ -159,11 +159,12 @@ func readKmsg() ([]byte, error) {
 	}
 }
 
-// memoryEvents reads memory.events of every cgroup, by path from the root.
+// memoryEvents reads memory.events of every cgroup, on v1 memory.oom_control, by
+// path from the root.
 func memoryEvents(root string) map[string]map[string]uint64 {
 	all := map[string]map[string]uint64{}
 	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.Name() != "memory.events" {
+		if err != nil || d.Name() != "memory.events" && d.Name() != "memory.oom_control" {
 			return nil // a cgroup that went away has no events
 		}
 		b, err := os.ReadFile(path)

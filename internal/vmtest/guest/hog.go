@@ -31,6 +31,8 @@ func hog(args []string) error {
 	threads := f.Int("threads", 0, "idle threads beside")
 	worker := f.Bool("worker", false, "allocate on a thread that is not the leader, named NAME-w")
 	uid := f.Int("uid", 0, "user id to take")
+	shmem := f.Int("shmem", 0, "MiB of shared memory to touch first")
+	file := f.Int("file", 0, "MiB of a file to touch first")
 	nameHex := f.Bool("hex", false, "NAME is hex: the bytes of the name")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -61,6 +63,9 @@ func hog(args []string) error {
 	}
 	if err := setComm(name); err != nil {
 		return err
+	}
+	if err := touchShared(*shmem, *file); err != nil {
+		return fmt.Errorf("hog: %w", err)
 	}
 	var started sync.WaitGroup
 	for range *threads {
@@ -146,6 +151,44 @@ func touchRaw(mib, page uintptr) syscall.Errno {
 		}
 	}
 	return 0
+}
+
+// touchShared maps and writes shmem MiB of shared memory and file MiB of a file that
+// no reclaim can take away: on ramfs. The rootfs is a tmpfs, whose files are shared
+// memory. It all goes away with the process.
+func touchShared(shmem, file int) error {
+	fill := func(fd, mib, flags int) error {
+		if mib == 0 {
+			return nil
+		}
+		b, err := unix.Mmap(fd, 0, mib<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|flags)
+		if err != nil {
+			return fmt.Errorf("map memory: %w", err)
+		}
+		for i := 0; i < len(b); i += os.Getpagesize() {
+			b[i] = 1
+		}
+		return nil
+	}
+	if err := fill(-1, shmem, unix.MAP_ANONYMOUS); err != nil || file == 0 {
+		return err
+	}
+	const dir = "/ramfs"
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := unix.Mount("ramfs", dir, "ramfs", 0, ""); err != nil {
+		return fmt.Errorf("mount ramfs: %w", err)
+	}
+	f, err := os.Create(dir + "/file")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := errors.Join(unix.Unmount(dir, unix.MNT_DETACH), f.Truncate(int64(file)<<20)); err != nil {
+		return err
+	}
+	return fill(int(f.Fd()), file, 0)
 }
 
 // setComm names the calling thread; for the leader, that is the process.

@@ -229,7 +229,7 @@ func (r *runner) stderr(name string) []byte {
 	if err != nil {
 		return nil
 	}
-	return bytes.TrimSpace(b[:min(len(b), 16000)])
+	return bytes.TrimSpace(b[:min(len(b), 64<<10)])
 }
 
 // reap drains the output that is watched, if any, and waits for the end.

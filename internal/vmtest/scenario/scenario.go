@@ -21,6 +21,8 @@ const (
 	CgroupV1   = "/sys/fs/cgroup/memory"
 	// Guest is the guest program itself, whose subcommands are the workloads.
 	Guest = "/init"
+	// HostName is the guest's.
+	HostName = "guest"
 )
 
 // Words of the guest on the console.
@@ -136,7 +138,8 @@ type Report struct {
 	Procs    map[string]Proc
 	Failures []string // of steps
 	Cut      bool     // the last failure ended the scenario
-	// Cgroups holds memory.events (v2) of every cgroup at the end.
+	// Cgroups holds memory.events (v1: memory.oom_control) of every cgroup at the
+	// end, by path.
 	Cgroups map[string]map[string]uint64
 }
 

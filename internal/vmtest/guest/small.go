@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 )
 
 // cat FILE: copies the file to standard output.
@@ -24,5 +25,18 @@ func cat(args []string) error {
 	if _, err := io.Copy(os.Stdout, f); err != nil {
 		return fmt.Errorf("cat: %w", err)
 	}
+	return nil
+}
+
+// pass DURATION: lets time pass, where time itself is what is waited for.
+func pass(args []string) error {
+	if len(args) != 1 {
+		return errors.New("pass: want a duration")
+	}
+	d, err := time.ParseDuration(args[0])
+	if err != nil {
+		return fmt.Errorf("pass: %w", err)
+	}
+	time.Sleep(d)
 	return nil
 }
