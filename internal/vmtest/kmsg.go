@@ -28,6 +28,7 @@ type Invocation struct {
 	TaskMemcg  string // the chosen task's cgroup
 	ChosenPID  int
 	LimitKB    *uint64      // the cgroup's, of "memory: usage …"
+	RAMPages   *uint64      // the machine's, without what is reserved
 	Tasks      map[int]Row  // the task dump, by pid
 	Kills      []LoggedKill // each process once, in order
 }
@@ -72,6 +73,7 @@ var (
 	stackLine = regexp.MustCompile(`^CPU: \d+ (?:UID: \d+ )?PID: (\d+) Comm: `)
 	killLine  = regexp.MustCompile(`(?s)^(.*): Killed process (\d+) \((.*)\) total-vm:(\d+)kB, anon-rss:(\d+)kB, file-rss:(\d+)kB, shmem-rss:(\d+)kB, UID:(\d+) pgtables:(\d+)kB oom_score_adj:(-?\d+)$`)
 	limitLine = regexp.MustCompile(`^memory: usage \d+kB, limit (\d+)kB`)
+	ramLine   = regexp.MustCompile(`^(\d+) pages (RAM|reserved)$`)
 	oomLine   = regexp.MustCompile(`(?s)^(.*) invoked oom-killer: gfp_mask=(0x[0-9a-f]+)\(.*\), order=(-?\d+), oom_score_adj=(-?\d+)$`)
 )
 
@@ -181,6 +183,16 @@ func (p *kmsgParser) record(text string) error {
 			return err
 		}
 		i.LimitKB = &n
+	}
+	if m := ramLine.FindStringSubmatch(text); m != nil {
+		n, err := strconv.ParseUint(m[1], 10, 64)
+		if err != nil {
+			return err
+		}
+		if m[2] == "reserved" && i.RAMPages != nil {
+			n = *i.RAMPages - n
+		}
+		i.RAMPages = &n
 	}
 	return nil
 }

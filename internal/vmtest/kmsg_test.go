@@ -30,7 +30,7 @@ func TestParseKmsg(t *testing.T) {
 	kb := func(n uint64) *uint64 { return &n }
 	for name, want := range map[string]Invocation{
 		"5.10-global": {
-			Trigger: &Trigger{Comm: "memhog", PID: 103, GFPMask: "0x100dca"}, Constraint: "CONSTRAINT_NONE", TaskMemcg: "/", ChosenPID: 103,
+			Trigger: &Trigger{Comm: "memhog", PID: 103, GFPMask: "0x100dca"}, Constraint: "CONSTRAINT_NONE", TaskMemcg: "/", ChosenPID: 103, RAMPages: kb(65403 - 8039),
 			Kills: []LoggedKill{{PID: 103, Comm: "memhog", Message: "Out of memory", TotalVMKB: 172072, AnonKB: 170480, FileKB: 4, ShmemKB: 692, PgtablesKB: 372}},
 		},
 		"6.1-memcg-v1": {
@@ -38,11 +38,11 @@ func TestParseKmsg(t *testing.T) {
 			Kills: []LoggedKill{{PID: 113, Comm: "java", Message: "Memory cgroup out of memory", TotalVMKB: 17448, AnonKB: 16044, FileKB: 4, ShmemKB: 692, PgtablesKB: 72}},
 		},
 		"6.1-sysrq": {
-			Trigger: &Trigger{Comm: "kworker/0:2", PID: 45, GFPMask: "0xcc0", Order: -1}, Constraint: "CONSTRAINT_NONE", TaskMemcg: "/", ChosenPID: 110,
+			Trigger: &Trigger{Comm: "kworker/0:2", PID: 45, GFPMask: "0xcc0", Order: -1}, Constraint: "CONSTRAINT_NONE", TaskMemcg: "/", ChosenPID: 110, RAMPages: kb(65403 - 9498),
 			Kills: []LoggedKill{{PID: 110, Comm: "worker", Message: "Out of memory", TotalVMKB: 31796, AnonKB: 6012, FileKB: 4, ShmemKB: 692, PgtablesKB: 64, Adj: 300}},
 		},
 		"7.2-cpuset": {
-			Trigger: &Trigger{Comm: "memhog", PID: 140, GFPMask: "0x140dca"}, Constraint: "CONSTRAINT_CPUSET", TaskMemcg: "/ns", ChosenPID: 140,
+			Trigger: &Trigger{Comm: "memhog", PID: 140, GFPMask: "0x140dca"}, Constraint: "CONSTRAINT_CPUSET", TaskMemcg: "/ns", ChosenPID: 140, RAMPages: kb(98171 - 12306),
 			Kills: []LoggedKill{{PID: 140, Comm: "memhog", Message: "Out of memory", TotalVMKB: 159792, AnonKB: 157928, FileKB: 4, ShmemKB: 692, PgtablesKB: 356}},
 		},
 		"7.2-group": { // the chosen one is logged twice, the protected one not
