@@ -7,6 +7,8 @@
 #define ADJ_SETOFFSET 0x0100
 #define ADJ_OFFSET_SS_READ 0xa001
 
+#define THREAD_SIZE 16384 /* arch/x86/include/asm/page_64_types.h */
+
 /* A call under way, by pid_tgid. */
 struct clock_call {
 	u64 entry_ns;
@@ -73,7 +75,7 @@ static __always_inline void read_syscall(struct wire_clock *c, struct task_struc
 
 		if (!stack)
 			return;
-		regs = stack + thread_size - sizeof(struct pt_regs);
+		regs = stack + THREAD_SIZE - sizeof(struct pt_regs);
 	}
 #if defined(__TARGET_ARCH_x86)
 	{

@@ -26,17 +26,16 @@ struct {
 /* Constants, set before loading: the verifier prunes by them. */
 const volatile u32 nr_cpus = 1;
 const volatile u32 page_size = 4096;
-const volatile u32 thread_size = 16384;
 /* mark_victim(task, uid), else mark_victim(pid). */
 const volatile bool mark_victim_has_task = false;
 /* The tracepoint's formatted record has the memory fields. */
 const volatile bool mark_victim_has_fields = false;
-/* Records of both kinds carry the caller's syscall when this is set. */
+/* Clock records say which system call the caller is in: its registers can be found. */
 const volatile bool arch_has_syscall_nr = true;
 
 /*
  * Set while running: &__per_cpu_offset[0], once the symbol table is read, and
- * whether out_of_memory's entry is hooked.
+ * that out_of_memory's entry is hooked.
  */
 u64 per_cpu_offset = 0;
 u32 have_invocation = 0;

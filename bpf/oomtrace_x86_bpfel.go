@@ -263,7 +263,6 @@ const (
 	OomtraceVarPageSize            = "page_size"
 	OomtraceVarPerCpuOffset        = "per_cpu_offset"
 	OomtraceVarPercpuCut           = "percpu_cut"
-	OomtraceVarThreadSize          = "thread_size"
 )
 
 // LoadOomtrace returns the embedded CollectionSpec for Oomtrace.
@@ -371,7 +370,6 @@ type OomtraceVariableSpecs struct {
 	PageSize            *ebpf.VariableSpec `ebpf:"page_size"`
 	PerCpuOffset        *ebpf.VariableSpec `ebpf:"per_cpu_offset"`
 	PercpuCut           *ebpf.VariableSpec `ebpf:"percpu_cut"`
-	ThreadSize          *ebpf.VariableSpec `ebpf:"thread_size"`
 }
 
 // OomtraceObjects contains all objects after they have been loaded into the kernel.
@@ -433,7 +431,6 @@ type OomtraceVariables struct {
 	PageSize            *ebpf.Variable `ebpf:"page_size"`
 	PerCpuOffset        *ebpf.Variable `ebpf:"per_cpu_offset"`
 	PercpuCut           *ebpf.Variable `ebpf:"percpu_cut"`
-	ThreadSize          *ebpf.Variable `ebpf:"thread_size"`
 }
 
 // OomtracePrograms contains all programs after they have been loaded into the kernel.

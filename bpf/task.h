@@ -13,7 +13,7 @@ static __always_inline u32 read_path(struct kernfs_node *kn, char *buf, bool *cu
 	u32 off = 0;
 
 	*cut = true;
-	for (int i = 0; i <= WIRE_PATH_DEPTH; i++) {
+	for (int i = 0; i < WIRE_PATH_DEPTH; i++) {
 		struct kernfs_node *parent = kn ? kn_parent(kn) : NULL;
 		const char *name;
 		long n;
@@ -22,7 +22,7 @@ static __always_inline u32 read_path(struct kernfs_node *kn, char *buf, bool *cu
 			*cut = false;
 			break;
 		}
-		if (i == WIRE_PATH_DEPTH || off > WIRE_PATH_LEN)
+		if (off > WIRE_PATH_LEN)
 			break;
 		name = BPF_CORE_READ(kn, name);
 		n = bpf_probe_read_kernel_str(buf + off, WIRE_NAME_LEN, name);
@@ -33,6 +33,8 @@ static __always_inline u32 read_path(struct kernfs_node *kn, char *buf, bool *cu
 		off += n;
 		kn = parent;
 	}
+	if (*cut && kn && !kn_parent(kn)) /* the last one was the root's child */
+		*cut = false;
 	if (off > WIRE_PATH_LEN + WIRE_NAME_LEN)
 		off = 0;
 	return off;
