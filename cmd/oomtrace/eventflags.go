@@ -23,11 +23,11 @@ func (f *eventFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.BoolVar(&f.stack, "stack", false, "show the kernel's call trace under each kill")
 	flags.Var((*cli.PIDs)(&f.filter.PIDs), "pid", "only this victim, or process that moved the clock")
-	flags.StringArrayVar(&f.filter.Comms, "comm", nil, "only processes of this `name` (* and ? match any)")
-	flags.StringArrayVar(&f.filter.Cgroups, "cgroup", nil, "only the cgroup at this `path` and those below")
-	flags.StringArrayVar(&f.filter.Containers, "container", nil, "only containers of this `name` (* and ?) or beginning of an id")
-	flags.StringArrayVar(&f.filter.Pods, "pod", nil, "only pods of this `name` (* and ?) or uid")
-	flags.StringArrayVar(&f.filter.Namespaces, "namespace", nil, "only pods in this `namespace` (* and ?)")
+	flags.Var((*cli.Words)(&f.filter.Comms), "comm", "only processes of this `name` (* and ? match any)")
+	flags.Var((*cli.Words)(&f.filter.Cgroups), "cgroup", "only the cgroup at this `path` and those below")
+	flags.Var((*cli.Words)(&f.filter.Containers), "container", "only containers of this `name` (* and ?) or beginning of an id")
+	flags.Var((*cli.Words)(&f.filter.Pods), "pod", "only pods of this `name` (* and ?) or uid")
+	flags.Var((*cli.Words)(&f.filter.Namespaces), "namespace", "only pods in this `namespace` (* and ?)")
 }
 
 // filterHelp is what a command's long help says of the filters.

@@ -68,6 +68,20 @@ func TestValues(t *testing.T) {
 		{"unit alone", new(Bytes), "MiB", ""},
 		{"choice", &Enum{Choices: []string{"a", "b"}}, "b", "b"},
 		{"no choice", &Enum{Choices: []string{"a", "b"}}, "c", ""},
+		{"choices", &Enums{Choices: []string{"a", "b"}}, "b,a,b", "b,a"},
+		{"no default left", &Enums{Value: []string{"a", "b"}, Choices: []string{"a", "b"}}, "b", "b"},
+		{"choices, one wrong", &Enums{Choices: []string{"a", "b"}}, "a,c", ""},
+		{"no choices", &Enums{Choices: []string{"a", "b"}}, "", ""},
+		{"choice missing", &Enums{Choices: []string{"a", "b"}}, "a,", ""},
+		{"word", new(Word), "a b", "a b"},
+		{"no word", new(Word), "", ""},
+		{"words", new(Words), "a,b", "a,b"},
+		{"no words", new(Words), "", ""},
+		{"count", new(Count), "3", "3"},
+		{"count 0", new(Count), "0", ""},
+		{"count below", new(Count), "-1", ""},
+		{"count of parts", new(Count), "1.5", ""},
+		{"count too large", new(Count), "9223372036854775808", ""},
 		{"pid", new(PIDs), "12", "12"},
 		{"pids", new(PIDs), "12,13", "12,13"},
 		{"pid 0", new(PIDs), "0", ""},
@@ -86,6 +100,38 @@ func TestValues(t *testing.T) {
 				t.Errorf("%q became %s, want %s", tt.arg, tt.value, tt.want)
 			}
 		})
+	}
+}
+
+// A value that was not given shows no default in the help.
+func TestUnsetValuesAreEmpty(t *testing.T) {
+	for _, v := range []pflag.Value{new(Duration), new(Count), new(Word), new(Words), new(PIDs), new(Enums)} {
+		if v.String() != "" {
+			t.Errorf("%T: %q", v, v)
+		}
+	}
+}
+
+// Words that were given again add up, and completion leaves out what is there.
+func TestEnums(t *testing.T) {
+	e := &Enums{Value: []string{"oom", "clock"}, Choices: []string{"oom", "clock", "kill"}}
+	cmd := &cobra.Command{Use: "watch"}
+	cmd.Flags().Var(e, "events", "what")
+	e.Complete(cmd, "events")
+	if err := cmd.ParseFlags([]string{"--events", "kill", "--events=oom"}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"kill", "oom"}, e.Value); diff != "" {
+		t.Error(diff)
+	}
+	offer, ok := cmd.GetFlagCompletionFunc("events")
+	if !ok {
+		t.Fatal("no completion")
+	}
+	for typed, want := range map[string][]string{"": {"oom", "clock", "kill"}, "oom,c": {"oom,clock", "oom,kill"}} {
+		if got, _ := offer(cmd, nil, typed); !cmp.Equal(want, got) {
+			t.Errorf("%q: %q, want %q", typed, got, want)
+		}
 	}
 }
 

@@ -22,7 +22,7 @@ const (
 type Output struct {
 	format Enum
 	utc    bool
-	tz     string
+	tz     Word
 }
 
 // Style is how a command shall print.
@@ -53,7 +53,7 @@ func (o *Output) Register(cmd *cobra.Command, formats ...string) {
 // RegisterZone adds the flags for the time zone of tables.
 func (o *Output) RegisterZone(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.utc, "utc", false, "show times in UTC")
-	cmd.Flags().StringVar(&o.tz, "tz", "", "show times in this `zone`, such as Europe/Vienna (default: local)")
+	cmd.Flags().Var(&o.tz, "tz", "show times in this `zone`, such as Europe/Vienna (default: local)")
 	complete(cmd, "tz", "UTC", "Local", "America/New_York", "Asia/Tokyo", "Europe/Berlin")
 }
 
@@ -70,7 +70,7 @@ func (o *Output) Style(env *Env) (Style, error) {
 	case o.utc:
 		s.Location = time.UTC
 	case o.tz != "":
-		loc, err := time.LoadLocation(o.tz)
+		loc, err := time.LoadLocation(string(o.tz))
 		if err != nil {
 			return Style{}, Usagef("unknown time zone %q; give a name of the IANA list, such as UTC or Europe/Vienna", o.tz)
 		}

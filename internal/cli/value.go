@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -40,13 +41,131 @@ func (e *Enum) Complete(cmd *cobra.Command, flag string) {
 	complete(cmd, flag, e.Choices...)
 }
 
-// complete offers fixed words for a flag. It fails only for a flag that does
-// not exist, which every test run would show.
+// Enums is a flag value that takes some of a few words, separated by commas or by
+// giving the flag again. What Value is before the flags are read is the default.
+type Enums struct {
+	Value   []string
+	Choices []string
+
+	given bool
+}
+
+// Set takes words of the choices; the first time they replace the default.
+func (e *Enums) Set(s string) error {
+	words := strings.Split(s, ",")
+	for _, word := range words {
+		if !slices.Contains(e.Choices, word) {
+			return fmt.Errorf("%q is none of %s", word, strings.Join(e.Choices, ", "))
+		}
+	}
+	if !e.given {
+		e.Value, e.given = nil, true
+	}
+	for _, word := range words {
+		if !slices.Contains(e.Value, word) {
+			e.Value = append(e.Value, word)
+		}
+	}
+	return nil
+}
+
+// String returns the words, separated by commas.
+func (e *Enums) String() string { return strings.Join(e.Value, ",") }
+
+// Type names the value in help texts.
+func (e *Enums) Type() string { return strings.Join(e.Choices, "|") + ",..." }
+
+// Complete registers the choices for completion of the named flag, behind a comma
+// too.
+func (e *Enums) Complete(cmd *cobra.Command, flag string) {
+	completeFunc(cmd, flag, func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		before := typed[:strings.LastIndexByte(typed, ',')+1]
+		var words []string
+		for _, choice := range e.Choices {
+			if !slices.Contains(strings.Split(before, ","), choice) {
+				words = append(words, before+choice)
+			}
+		}
+		return words, cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+// complete offers fixed words for a flag.
 func complete(cmd *cobra.Command, flag string, words ...string) {
-	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+	completeFunc(cmd, flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// completeFunc offers words for a flag. It fails only for a flag that does not
+// exist, which every test run would show.
+func completeFunc(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, f); err != nil {
 		panic(err)
 	}
 }
+
+// Word is a flag value that must not be empty. "" means that the flag was not
+// given.
+type Word string
+
+// Set takes any text.
+func (w *Word) Set(s string) error {
+	if s == "" {
+		return errEmpty
+	}
+	*w = Word(s)
+	return nil
+}
+
+// String returns the text.
+func (w *Word) String() string { return string(*w) }
+
+// Type names the value in help texts, where the usage does not.
+func (w *Word) Type() string { return "text" }
+
+// Words is a flag value that is given again for each of several texts.
+type Words []string
+
+// Set adds a text, commas included.
+func (w *Words) Set(s string) error {
+	if s == "" {
+		return errEmpty
+	}
+	*w = append(*w, s)
+	return nil
+}
+
+// String returns the texts, separated by commas.
+func (w *Words) String() string { return strings.Join(*w, ",") }
+
+// Type names the value in help texts, where the usage does not.
+func (w *Words) Type() string { return "text" }
+
+var errEmpty = errors.New("must not be empty")
+
+// Count is a flag value: a whole number above 0. Zero means that the flag was not
+// given.
+type Count uint64
+
+// Set takes a positive number.
+func (c *Count) Set(s string) error {
+	n, err := strconv.ParseUint(s, 10, 63)
+	if err != nil || n == 0 {
+		return errors.New("must be a whole number above 0")
+	}
+	*c = Count(n)
+	return nil
+}
+
+// String returns the number, "" for none.
+func (c *Count) String() string {
+	if *c == 0 {
+		return ""
+	}
+	return strconv.FormatUint(uint64(*c), 10)
+}
+
+// Type names the value in help texts.
+func (c *Count) Type() string { return "number" }
 
 // Duration is a flag value: a positive time such as 30s or 5m. Zero means that
 // the flag was not given.
@@ -65,8 +184,13 @@ func (d *Duration) Set(s string) error {
 	return nil
 }
 
-// String returns the value, "0s" for none.
-func (d *Duration) String() string { return time.Duration(*d).String() }
+// String returns the value, "" for none.
+func (d *Duration) String() string {
+	if *d == 0 {
+		return ""
+	}
+	return time.Duration(*d).String()
+}
 
 // Type names the value in help texts.
 func (d *Duration) Type() string { return "duration" }
