@@ -64,6 +64,11 @@ func isTrampoline(name string) bool {
 	return ok && rest != "" && '0' <= rest[0] && rest[0] <= '9'
 }
 
+// isBetween says whether a function stands between a traced one and its caller: a
+// trampoline, or the program that a table names in its place, which was there when the
+// table was read.
+func isBetween(name string) bool { return isTrampoline(name) || isProgram(name) }
+
 // isProgram recognises a BPF program's symbol, bpf_prog_, 16 hex digits, _name.
 // The kernel's own bpf_prog_load and the like are none.
 func isProgram(name string) bool {
@@ -79,7 +84,7 @@ func isProgram(name string) bool {
 // the tracing that took it: the program, its trampoline, and what a tracepoint
 // or a kprobe goes through to call it. Which of them show depends on the hook.
 func isObserver(name string) bool {
-	return isProgram(name) || isTrampoline(name) || hasPrefix(name,
+	return isBetween(name) || hasPrefix(name,
 		"bpf_get_stack", "__bpf_get_stack", "bpf_dispatcher_", "__bpf_prog_", "bpf_raw_tp_",
 		"bpf_trace_run", "__bpf_trace_", "__traceiter_", "__probestub_",
 		"trace_call_bpf", "trace_event_raw_event_", "perf_call_bpf_", "perf_syscall_", "perf_trace_",

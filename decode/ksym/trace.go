@@ -85,7 +85,7 @@ func ID(frames []event.Frame) string {
 		if name == "" || isLostReturn(name) {
 			return ""
 		}
-		if !isTrampoline(name) && !isEntry(name) {
+		if !isBetween(name) && !isEntry(name) {
 			names = append(append(names, name...), '\n')
 		}
 	}
@@ -121,7 +121,7 @@ func Context(frames []event.Frame) (scope event.Scope, sure bool) {
 	// The caller is what tells a memcg from an allocation.
 	for _, f := range frames[i+1:] {
 		name := plain(f.Symbol)
-		if isTrampoline(name) {
+		if isBetween(name) {
 			continue
 		}
 		if name != "" && !isLostReturn(name) {

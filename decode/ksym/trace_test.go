@@ -95,6 +95,7 @@ ffffffffc1011000 D end
 		"tracepoint":      {slices.Concat([]string{"perf_trace_run_bpf_submit", "perf_trace_mark_victim", "__traceiter_mark_victim"}, kernel), 0, want},
 		"fentry":          {slices.Concat([]string{prog, trampoline}, kernel), 0, want},
 		"fexit around":    {slices.Concat(kernel[:4], []string{trampoline}, kernel[4:5], []string{trampoline}, kernel[5:]), 2, want},
+		"table is older":  {slices.Concat(kernel[:5], []string{prog}, kernel[5:]), 1, want},
 		"lost caller":     {slices.Concat(kernel[:5], []string{"arch_rethook_trampoline"}, kernel[6:]), 0, ""},
 	} {
 		got := Trace(stack(c.names...), table)
@@ -201,6 +202,8 @@ func TestContext(t *testing.T) {
 		"page fault":         {frames("out_of_memory", "pagefault_out_of_memory", "exc_page_fault"), event.ScopeGlobal, true},
 		"allocation":         {frames("out_of_memory", "__alloc_pages_may_oom"), event.ScopeGlobal, false},
 		"by a traced return": {frames("out_of_memory", "bpf_trampoline_12", "__alloc_pages_slowpath.constprop.0"), event.ScopeGlobal, false},
+		"table is older":     {frames("out_of_memory", "bpf_prog_0123456789abcdef_x", "moom_callback"), event.ScopeSysrq, true},
+		"and of allocations": {frames("out_of_memory", "bpf_prog_0123456789abcdef_x", "__alloc_pages_slowpath"), event.ScopeGlobal, false},
 		"caller unknown":     {frames("out_of_memory", "", "handle_mm_fault"), "", false},
 		"caller lost":        {frames("out_of_memory", "kretprobe_trampoline"), "", false},
 		"no caller":          {frames("oom_kill_process", "out_of_memory"), "", false},
