@@ -19,8 +19,9 @@ import (
 	"github.com/oomtrace/oomtrace/internal/vmtest/scenario"
 )
 
-// watch starts a watcher under a name and waits until it is attached, which took
-// 30 s and more on arm64 with both CPUs of the host shared.
+// watch starts a watcher under a name and waits until it is attached: some seconds,
+// in which one emulated CPU loads programs and reads symbols, and ten times that
+// where the host is busy.
 func watch(name string, args ...string) scenario.Step {
 	return scenario.Start(name, `"session\.start"`, append([]string{"oomtrace", "watch", "-o", "json"}, args...)...).Within(2 * time.Minute)
 }
