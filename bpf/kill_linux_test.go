@@ -5,6 +5,7 @@ package bpf
 import (
 	"encoding/binary"
 	"fmt"
+	"strconv"
 	"testing"
 	"unsafe"
 
@@ -12,10 +13,7 @@ import (
 )
 
 // oom is a kernel that kills.
-type oom struct {
-	*kernel
-	signalled uint64
-}
+type oom struct{ *kernel }
 
 // task makes a process with one thread. mm 0 is a leader that has exited.
 func (k *oom) task(pid, mm, memcg uint64) uint64 {
@@ -23,8 +21,10 @@ func (k *oom) task(pid, mm, memcg uint64) uint64 {
 	if memcg != 0 {
 		set := k.make("css_set", nil)
 		off, _ := k.member("css_set", "subsys")
-		var id uint64
-		fmt.Sscan(enumValue(k.t, k.types, "cgroup_subsys_id", "memory_cgrp_id"), &id)
+		id, err := strconv.ParseUint(enumValue(k.t, k.types, "cgroup_subsys_id", "memory_cgrp_id"), 10, 64)
+		if err != nil {
+			k.t.Fatal(err)
+		}
 		k.put(set+off+8*id, binary.LittleEndian.AppendUint64(nil, memcg))
 		off, _ = k.member("mem_cgroup", "css.cgroup")
 		k.set("css_set", set, map[string]uint64{"dfl_cgrp": k.peek(memcg + off)})
@@ -112,7 +112,7 @@ const (
 
 func bootOOM(t *testing.T) *oom {
 	t.Helper()
-	return &oom{kernel: boot(t, map[string]any{"mark_victim_has_task": true},
+	return &oom{boot(t, map[string]any{"mark_victim_has_task": true},
 		"signal_raw", "mark_raw", "oom_entry_fentry", "oom_return_fexit", "kill_process_fentry")}
 }
 
@@ -297,7 +297,7 @@ func TestKillEntryOnly(t *testing.T) {
 
 // mark_victim(int pid), of older kernels.
 func TestKillPIDAlone(t *testing.T) {
-	k := &oom{kernel: boot(t, map[string]any{"mark_victim_has_task": false}, "signal_raw", "mark_raw")}
+	k := &oom{boot(t, map[string]any{"mark_victim_has_task": false}, "signal_raw", "mark_raw")}
 	mm := k.mm()
 	victim, sharer := k.task(10, mm, 0), k.task(11, mm, 0)
 	for _, result := range []uint64{0, ignored} {
@@ -310,7 +310,7 @@ func TestKillPIDAlone(t *testing.T) {
 
 // Plain tracepoints announce each further signal; user space waits for its mark.
 func TestKillRecord(t *testing.T) {
-	k := &oom{kernel: boot(t, nil, "signal_tp", "mark_tp")}
+	k := &oom{boot(t, nil, "signal_tp", "mark_tp")}
 	signal := func(pid, result uint64) {
 		k.record("signal_tp", "trace_event_raw_signal_generate", map[string]uint64{"sig": 9, "code": 0x80, "pid": pid, "group": 1, "result": result})
 	}

@@ -4,19 +4,17 @@ package bpf
 
 import (
 	"encoding/binary"
-	"errors"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
-	"github.com/cilium/ebpf/ringbuf"
+	"golang.org/x/sys/unix"
 
 	"github.com/oomtrace/oomtrace/internal/testenv"
 )
@@ -32,6 +30,7 @@ type kernel struct {
 	mem   *ebpf.Map
 	base  uint64 // where mem is, in the kernel
 	used  uint64
+	read  map[string]uint64 // of each ring
 }
 
 const memSize = 64 << 10
@@ -56,7 +55,7 @@ func boot(t *testing.T, constants map[string]any, programs ...string) *kernel {
 		p.Type, p.AttachType, p.AttachTo = ebpf.RawTracepoint, 0, ""
 		spec.Programs[name] = p
 	}
-	k := &kernel{t: t}
+	k := &kernel{t: t, read: map[string]uint64{}}
 	var err error
 	if k.types, err = btf.LoadKernelSpec(); err != nil {
 		testenv.Skip(t, "%v", err)
@@ -85,16 +84,16 @@ func boot(t *testing.T, constants map[string]any, programs ...string) *kernel {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer where.Close()
+	defer func() { _ = where.Close() }()
 	if _, err := where.Run(&ebpf.RunOptions{Context: [12]uint64{}}); err != nil {
 		testenv.Skip(t, "%v", err)
 	}
-	k.base = binary.LittleEndian.Uint64(k.read())
+	k.base = binary.LittleEndian.Uint64(k.memory())
 	k.used = 16
 	return k
 }
 
-func (k *kernel) read() []byte {
+func (k *kernel) memory() []byte {
 	k.t.Helper()
 	b, err := k.mem.LookupBytes(uint32(0))
 	if err != nil {
@@ -106,7 +105,7 @@ func (k *kernel) read() []byte {
 // put writes words to addr.
 func (k *kernel) put(addr uint64, data []byte) {
 	k.t.Helper()
-	b := k.read()
+	b := k.memory()
 	copy(b[addr-k.base:], data)
 	if err := k.mem.Put(uint32(0), b); err != nil {
 		k.t.Fatal(err)
@@ -114,7 +113,7 @@ func (k *kernel) put(addr uint64, data []byte) {
 }
 
 func (k *kernel) peek(addr uint64) uint64 {
-	return binary.LittleEndian.Uint64(k.read()[addr-k.base:])
+	return binary.LittleEndian.Uint64(k.memory()[addr-k.base:])
 }
 
 func (k *kernel) alloc(size uint64) (addr uint64) {
@@ -221,27 +220,28 @@ func (k *kernel) stats() (sum OomtraceWireStats) {
 	return sum
 }
 
-// records are what is in a ring.
+// records are what came into a ring since it was last asked. The ring is read as
+// kernel/bpf/ringbuf.c lays it out: two pages with positions, then the data, twice.
 func records[T any](k *kernel, ring string) (out []T) {
 	k.t.Helper()
-	r, err := ringbuf.NewReader(k.coll.Maps[ring])
+	m, page := k.coll.Maps[ring], os.Getpagesize()
+	b, err := unix.Mmap(m.FD(), int64(page), page+2*int(m.MaxEntries()), unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	defer r.Close()
-	r.SetDeadline(time.Now())
-	for {
-		rec, err := r.Read()
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return out
-		}
-		if err != nil {
-			k.t.Fatal(err)
+	defer func() { _ = unix.Munmap(b) }()
+	for end := binary.LittleEndian.Uint64(b); k.read[ring] < end; {
+		rec := b[uint64(page)+k.read[ring]%uint64(m.MaxEntries()):]
+		n := binary.LittleEndian.Uint32(rec)
+		if n >= 1<<30 {
+			k.t.Fatalf("a record is busy or discarded: %#x", n)
 		}
 		var w T
-		copy(unsafe.Slice((*byte)(unsafe.Pointer(&w)), unsafe.Sizeof(w)), rec.RawSample)
+		copy(unsafe.Slice((*byte)(unsafe.Pointer(&w)), unsafe.Sizeof(w)), rec[8:8+n])
 		out = append(out, w)
+		k.read[ring] += uint64(8+n+7) &^ 7
 	}
+	return out
 }
 
 func equal[T comparable](t *testing.T, what string, got []T, want ...T) {

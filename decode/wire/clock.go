@@ -58,8 +58,7 @@ func succeeded(w *bpf.OomtraceWireClock) bool {
 // moves says whether a call that succeeds moves the clock.
 func moves(w *bpf.OomtraceWireClock) bool {
 	if isAdjtimex(w) {
-		modes, _ := asked(w)
-		return modes&timex.AdjSetOffset != 0
+		return asked(w)&timex.AdjSetOffset != 0
 	}
 	return function(w) != ""
 }
@@ -72,16 +71,16 @@ func sized(w *bpf.OomtraceWireClock) bool {
 	return has(w.H.Valid, bpf.OomtraceWireClockValidWIRE_CLOCK_TIME) && !has(w.H.Valid, bpf.OomtraceWireClockValidWIRE_CLOCK_NO_ENTRY)
 }
 
-// asked are the modes that an adjtimex call asked for. The kernel gives them back as
-// they were (do_adjtimex, kernel/time/timekeeping.c).
-func asked(w *bpf.OomtraceWireClock) (modes uint32, ok bool) {
+// asked are the modes that an adjtimex call asked for, 0 where they are not known. The
+// kernel gives them back as they were (do_adjtimex, kernel/time/timekeeping.c).
+func asked(w *bpf.OomtraceWireClock) (modes uint32) {
 	switch {
 	case has(w.H.Valid, bpf.OomtraceWireClockValidWIRE_CLOCK_IN):
-		return w.In.Modes, true
+		return w.In.Modes
 	case has(w.H.Valid, bpf.OomtraceWireClockValidWIRE_CLOCK_OUT):
-		return w.Out.Modes, true
+		return w.Out.Modes
 	}
-	return 0, false
+	return 0
 }
 
 func isAdjtimex(w *bpf.OomtraceWireClock) bool {
@@ -149,7 +148,7 @@ func (d *Decoder) Clock(r *Record, step *Step) *event.Clock {
 	} else if w.In.Modes&timex.AdjStatus != 0 {
 		after = &w.In.Status // what it asked for
 	}
-	modes, _ := asked(w)
+	modes := asked(w)
 	c.Modes = timex.Modes(modes)
 	// A read is none of the kinds; the programs leave the usual ones out.
 	c.Kind = cmp.Or(timex.Kind(modes, before, after), event.KindStatus)
