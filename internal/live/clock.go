@@ -42,7 +42,7 @@ func (p *pump) clock(s *slot) {
 	w := &p.rec.Clock
 	boot := w.H.BoottimeNs
 	c := p.decoder.Clock(&p.rec, step)
-	p.identify(c, boot)
+	cut := p.identify(c, boot)
 	if c.Daemon != nil && *c.Daemon && c.StepNS == nil && c.Errno == "" && p.opts.Daemon != DaemonAll {
 		p.received[string(event.TypeClockAdjust)]++
 		if p.opts.Daemon == DaemonSummary {
@@ -56,21 +56,26 @@ func (p *pump) clock(s *slot) {
 	}
 	e := p.event(event.TypeClockAdjust, seq, boot, event.SourceBPF)
 	e.Clock = c
-	e.Simulated = c.Process.Comm != nil && *c.Process.Comm == simulator
+	if cut {
+		e.Truncated = append(e.Truncated, "process.cmdline")
+	}
+	// A simulation sets the frequency to what it is: nothing else is one.
+	e.Simulated = bySimulator(c.Process.Comm, c.Process.Cgroup) && c.Kind == event.KindFrequency && c.Errno == ""
 	p.emit(e)
 	p.checkLoss()
 }
 
 // identify adds what /proc knows of the caller, and whether it is a time daemon: its
-// unit, which the kernel told, may say so. Who called a moment ago costs nothing.
-func (p *pump) identify(c *event.Clock, boot uint64) {
+// unit, which the kernel told, may say so. Who called a moment ago costs nothing. cut
+// says that the command line is longer than what is told of it.
+func (p *pump) identify(c *event.Clock, boot uint64) (cut bool) {
 	t := &c.Process
 	p.pods.Fill(t.Container, t.Pod)
 	if procsnap.IsTimeDaemonUnit(t.Unit) {
 		c.Daemon = event.Ptr(true)
 	}
 	if t.StartBoottimeNS == nil {
-		return
+		return false
 	}
 	key := callerKey{t.PID, *t.StartBoottimeNS}
 	who, known := p.daemons.caller(key)
@@ -79,13 +84,14 @@ func (p *pump) identify(c *event.Clock, boot uint64) {
 		r.Daemon, r.Unit = true, t.Unit
 		a, ok := procsnap.Wait(p.clerk.Ask(procsnap.Request{Tasks: []procsnap.Ref{r}}), snapshotWait)
 		if !ok || len(a.Tasks) != 1 || a.Tasks[0].Err != nil {
-			return
+			return false
 		}
 		who = caller{identity: a.Tasks[0].Identity, daemon: a.Tasks[0].Daemon.By != ""}
 		p.daemons.remember(key, who)
 	}
 	who.identity.FillTask(t)
 	c.Daemon = &who.daemon
+	return who.identity.CmdlineTruncated
 }
 
 // suspect is a change of the offset that no event explained when it was seen.

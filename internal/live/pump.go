@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -325,24 +326,30 @@ func (p *pump) letOut(ready func(sharer) bool) {
 func (p *pump) finishKill(k *event.Kill, seq, boot uint64) {
 	e := p.event(event.TypeOOMKill, seq, boot, event.SourceBPF)
 	e.Kill = k
-	e.Simulated = p.complete(k, boot)
+	p.complete(e, boot)
 	p.emit(e)
 }
 
-// complete adds what /proc and the kubelet's files know, and says whether the victim
-// is one of `oomtrace simulate`.
-func (p *pump) complete(k *event.Kill, boot uint64) (simulated bool) {
-	p.snapshot(k, boot)
+// complete adds what /proc and the kubelet's files know.
+func (p *pump) complete(e *event.Event, boot uint64) {
+	k := e.Kill
+	p.snapshot(e, boot)
 	p.pods.Fill(k.Victim.Container, k.Victim.Pod)
 	if k.Trigger != nil {
 		p.pods.Fill(k.Trigger.Container, k.Trigger.Pod)
 	}
-	return k.Victim.Comm != nil && *k.Victim.Comm == simulator &&
-		k.Victim.Cgroup != nil && strings.Contains(k.Victim.Cgroup.Path, simulator)
+	e.Simulated = bySimulator(k.Victim.Comm, k.Victim.Cgroup)
+}
+
+// bySimulator tells a process of `oomtrace simulate`: the name alone anybody can take,
+// but not the cgroup.
+func bySimulator(comm *string, cg *event.Cgroup) bool {
+	return comm != nil && *comm == simulator && cg != nil && strings.HasPrefix(path.Base(cg.Path), simulator+"-")
 }
 
 // snapshot asks the worker and waits for it, for a moment.
-func (p *pump) snapshot(k *event.Kill, boot uint64) {
+func (p *pump) snapshot(e *event.Event, boot uint64) {
+	k := e.Kill
 	tasks := []procsnap.Ref{ref(k.Victim.PID, k.Victim.StartBoottimeNS, boot)}
 	if t := k.Trigger; t != nil && t.PID != k.Victim.PID {
 		tasks = append(tasks, ref(t.PID, t.StartBoottimeNS, boot))
@@ -370,6 +377,9 @@ func (p *pump) snapshot(k *event.Kill, boot uint64) {
 		v := &k.Victim
 		was := *v
 		a.Tasks[0].Identity.FillVictim(v)
+		if a.Tasks[0].Identity.CmdlineTruncated && was.Cmdline == nil {
+			e.Truncated = append(e.Truncated, "victim.cmdline")
+		}
 		fromProc(k, "victim", known{was.Cmdline, was.Exe, was.Cgroup, was.Unit}, known{v.Cmdline, v.Exe, v.Cgroup, v.Unit})
 	}
 	if t := k.Trigger; t != nil && len(a.Tasks) > 0 {
@@ -377,6 +387,9 @@ func (p *pump) snapshot(k *event.Kill, boot uint64) {
 		if answer := a.Tasks[len(a.Tasks)-1]; answer.Err == nil {
 			was := *t
 			answer.Identity.FillTask(t)
+			if answer.Identity.CmdlineTruncated && was.Cmdline == nil {
+				e.Truncated = append(e.Truncated, "trigger.cmdline")
+			}
 			fromProc(k, "trigger", known{was.Cmdline, was.Exe, was.Cgroup, was.Unit}, known{t.Cmdline, t.Exe, t.Cgroup, t.Unit})
 		}
 	}
@@ -589,12 +602,11 @@ func (p *pump) warm() {
 	if err != nil {
 		return // its own record: it cannot happen
 	}
-	k := p.decoder.Kill(&p.rec)
-	p.complete(k, boot)
+	e := p.event(event.TypeOOMKill, 1, boot, event.SourceBPF)
+	e.Kill = p.decoder.Kill(&p.rec)
+	p.complete(e, boot)
 	p.late = nil
 	if p.opts.Warm != nil {
-		e := p.event(event.TypeOOMKill, 1, boot, event.SourceBPF)
-		e.Kill = k
 		p.opts.Warm(e)
 	}
 }

@@ -65,7 +65,7 @@ func (r *Reader) Task(pid int, startBoottimeNS uint64) (Identity, error) {
 		}
 	} else if cmdErr == nil {
 		id.CmdlineTruncated = n > cmdlineLimit
-		if line := r.opts.Cmdline.Line(buf[:min(n, cmdlineLimit)]); line != nil {
+		if line := r.opts.Cmdline.LineUpTo(buf[:n], cmdlineLimit); line != nil {
 			s, hexRaw := event.CleanString(line)
 			id.Cmdline, id.CmdlineHex = &s, hexRaw
 		}
