@@ -23,6 +23,10 @@ const (
 	FactWarp       = "warp"       // settimeofday's first time zone moved the clock
 )
 
+// MethodDerived is the last rung of the facts that the programs at mark_victim find out
+// by themselves.
+const MethodDerived = "derived in mark_victim"
+
 // Hook reports how one fact is obtained here.
 type Hook struct {
 	Fact   string

@@ -20,37 +20,50 @@ type Sink interface {
 	Clock(record []byte)
 }
 
-// Run hands records to sink until ctx ends (nil) or reading fails. What is in the
-// rings when ctx ends still comes.
+// Run hands records to sink until ctx ends (nil) or reading fails. When ctx ends it
+// detaches the programs; what is in the rings then still comes, so that nothing is
+// left that was neither handed over nor counted.
 func (t *Tracer) Run(ctx context.Context, sink Sink) error {
 	g, ctx := errgroup.WithContext(ctx)
+	detached := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
+		detached <- t.detach()
 		// Flush wakes a waiting reader, which drains its ring and ends.
 		_ = t.oomRing.Flush()
 		_ = t.clockRing.Flush()
 	})
-	defer stop()
-	g.Go(func() error { return read(ctx, t.oomRing, sink.OOM, "OOM") })
-	g.Go(func() error { return read(ctx, t.clockRing, sink.Clock, "clock") })
-	return g.Wait()
+	g.Go(func() error { return read(t.oomRing, sink.OOM, "OOM") })
+	g.Go(func() error { return read(t.clockRing, sink.Clock, "clock") })
+	err := g.Wait()
+	if !stop() {
+		err = errors.Join(err, <-detached)
+	}
+	return err
 }
 
-func read(ctx context.Context, r *ringbuf.Reader, take func([]byte), name string) error {
+// detach ends every program, and keeps what goes with its link.
+func (t *Tracer) detach() error {
+	t.linksMu.Lock()
+	links := t.links
+	if len(links) > 0 {
+		t.missed = t.probeMissed()
+	}
+	t.links, t.detached = nil, true
+	t.linksMu.Unlock()
+	var errs []error
+	for _, l := range links {
+		errs = append(errs, l.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func read(r *ringbuf.Reader, take func([]byte), name string) error {
 	var rec ringbuf.Record
-	// Bytes still taken once ctx has ended: a ring full. A storm that goes on would
-	// never let it be empty.
-	left := r.BufferSize()
 	for {
 		err := r.ReadInto(&rec)
 		switch {
 		case err == nil:
 			take(rec.RawSample)
-			if ctx.Err() == nil {
-				continue
-			}
-			if left -= len(rec.RawSample); left <= 0 {
-				return nil
-			}
 		case errors.Is(err, ringbuf.ErrFlushed), errors.Is(err, ringbuf.ErrClosed), errors.Is(err, os.ErrClosed):
 			return nil
 		default:

@@ -41,7 +41,11 @@ func (t *Tracer) Stats() (Stats, error) {
 		s.Exiting += c.Exiting
 	}
 	s.Recursion = t.recursionMisses()
-	s.ProbeMissed = t.probeMissed()
+	t.linksMu.Lock()
+	defer t.linksMu.Unlock()
+	if s.ProbeMissed = t.missed; !t.detached {
+		s.ProbeMissed = t.probeMissed()
+	}
 	return s, nil
 }
 

@@ -61,6 +61,10 @@ type Tracer struct {
 
 	oomRing, clockRing *ringbuf.Reader
 	closeOnce          sync.Once
+
+	linksMu  sync.Mutex // of links from Open's end on, and of the two below
+	detached bool
+	missed   *uint64 // by the probes, up to when they were detached
 }
 
 // Open loads and attaches. It fails with ErrNotPermitted or ErrNotSupported when
@@ -145,6 +149,7 @@ func Open(ctx context.Context, opts Options) (_ *Tracer, err error) {
 	if t.hookOK(FactTrigger) {
 		t.gfpFormat = t.readGFPFormat()
 	}
+	t.derive()
 	t.release()
 	return t, nil
 }
@@ -161,6 +166,19 @@ func (t *Tracer) refused() bool {
 
 func (t *Tracer) hookOK(fact string) bool {
 	return slices.ContainsFunc(t.hooks, func(h Hook) bool { return h.Fact == fact && h.OK })
+}
+
+// derive gives the facts that no hook of their own serves to the programs at
+// mark_victim, which find most of them out by themselves: docs/hooks.md says what not.
+func (t *Tracer) derive() {
+	if !t.hookOK(FactKill) {
+		return
+	}
+	for i := range t.hooks {
+		if h := &t.hooks[i]; !h.OK && (h.Fact == FactTrigger || h.Fact == FactInvocation) {
+			h.OK, h.Method = true, MethodDerived
+		}
+	}
 }
 
 // readGFPFormat reads the format of a tracepoint that prints allocation flags;
@@ -317,9 +335,7 @@ func (t *Tracer) Warnings() []string {
 func (t *Tracer) Close() error {
 	var errs []error
 	t.closeOnce.Do(func() {
-		for _, l := range t.links {
-			errs = append(errs, l.Close())
-		}
+		errs = append(errs, t.detach())
 		for _, p := range t.programs {
 			errs = append(errs, p.Close())
 		}

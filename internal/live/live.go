@@ -127,7 +127,8 @@ type session struct {
 	clocks  hostClock
 	offsets *boottime.Offsets
 	errorNS atomic.Int64 // bound of the offset's error
-	set     *clockSet    // nil: sets by nobody are not seen
+	set     *clockSet    // nil, with setErr: sets by nobody are not seen
+	setErr  error
 
 	reader *procsnap.Reader
 	worker *procsnap.Worker // nil: /proc is not looked at
@@ -139,7 +140,8 @@ type session struct {
 	survive  survive.State
 	warns    []string
 
-	symbols chan struct{} // closed once the symbol table is there, or cannot be
+	symbols    chan struct{} // closed once the symbol table is there, or cannot be
+	symbolsErr error         // why it cannot
 }
 
 // open prepares a session. What it returns is to be closed, with an error too.
@@ -167,8 +169,8 @@ func open(ctx context.Context, o Options) (*session, error) {
 	// The order makes each set of the clock one that is seen: by the timer from
 	// here on, as a change of the offset from the next line on, and by its author
 	// once the hooks are in.
-	if s.set, err = watchClockSet(); err != nil {
-		s.warns = append(s.warns, "clock steps that no call explains are not seen: "+err.Error())
+	if s.set, s.setErr = watchClockSet(); s.setErr != nil {
+		s.warns = append(s.warns, "clock steps that no call explains are not seen: "+s.setErr.Error())
 	}
 	offset, bound := s.clocks.sampleOffset()
 	s.offsets = boottime.New(offset)
@@ -282,15 +284,20 @@ func (s *session) checkSymbols() {
 		close(s.symbols)
 		return
 	}
-	f, err := os.Open(kallsyms)
-	if err == nil {
-		defer f.Close()
-		err = ksym.Check(f)
-	}
-	if err != nil {
-		s.warns = append(s.warns, "call traces have no names: "+err.Error())
+	if s.symbolsErr = CheckSymbols(); s.symbolsErr != nil {
+		s.warns = append(s.warns, "call traces have no names: "+s.symbolsErr.Error())
 		close(s.symbols)
 	}
+}
+
+// CheckSymbols says why call traces would have no names.
+func CheckSymbols() error {
+	f, err := os.Open(kallsyms)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return ksym.Check(f)
 }
 
 // loadSymbols reads the symbol table, after attaching: a kill waits for it. It gives

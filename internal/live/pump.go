@@ -557,7 +557,7 @@ func (p *pump) start() {
 	p.warm()
 	e := p.event(event.TypeSessionStart, 0, p.clocks.boot(), event.SourceTracer)
 	e.SessionStart = &event.SessionStart{
-		Version: p.opts.Version, Hooks: hooks(p.tracer.Hooks()), Settings: p.settings,
+		Version: p.opts.Version, Hooks: Hooks(p.tracer.Hooks(), p.setErr, p.symbolsErr), Settings: p.settings,
 		Locked: p.survive.Locked, OOMScoreAdj: p.survive.OOMScoreAdj,
 		Filters: p.filters(), Warnings: p.warns, InitPIDNamespace: p.initNS,
 	}
@@ -581,11 +581,36 @@ func (p *pump) filters() []string {
 	return f
 }
 
-// hooks converts the tracer's report.
-func hooks(in []tracer.Hook) []event.Hook {
-	out := make([]event.Hook, 0, len(in))
+// Facts that have no programs.
+const (
+	FactClockStep = "clock-step" // the clock was set by a call that no hook saw
+	FactSymbols   = "symbols"    // the names of call traces
+)
+
+// Hooks is the tracer's report and, with it, what is had without programs. steps and
+// symbols say why those are not to be had; nil is fine.
+func Hooks(in []tracer.Hook, steps, symbols error) []event.Hook {
+	const timerFD = "timerfd cancel-on-set"
+	own := func(fact, method string, err error) event.Hook {
+		if err != nil {
+			return event.Hook{Fact: fact, Reason: err.Error()}
+		}
+		return event.Hook{Fact: fact, Method: method, OK: true}
+	}
+	out := make([]event.Hook, 0, len(in)+2)
+	asked := map[string]bool{}
 	for _, h := range in {
+		if h.Fact == tracer.FactWarp && !h.OK && steps == nil {
+			h.OK, h.Method = true, timerFD
+		}
 		out = append(out, event.Hook{Fact: h.Fact, Method: h.Method, OK: h.OK, Reason: h.Reason})
+		asked[h.Fact] = true
+	}
+	if asked[tracer.FactSettime] {
+		out = append(out, own(FactClockStep, timerFD, steps))
+	}
+	if asked[tracer.FactKill] {
+		out = append(out, own(FactSymbols, kallsyms, symbols))
 	}
 	return out
 }
