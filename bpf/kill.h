@@ -14,8 +14,9 @@
 #define SI_KERNEL 0x80
 #define TRACE_SIGNAL_DELIVERED 0
 #define PF_EXITING 0x4 /* include/linux/sched.h */
-/* Where the end of an invocation is not hooked: what is longer ago was another. */
-#define STALE_NS 1000000000ULL
+/* Where the end of an invocation is not hooked: what is longer ago was another. Kills of
+ * one can be seconds apart: each prints to the console. */
+#define STALE_NS 10000000000ULL
 /* Cgroups above a task that are looked at for memory.oom.group. */
 #define OOM_GROUP_DEPTH 32
 
@@ -346,18 +347,22 @@ static __always_inline u32 read_limit_path(struct wire_kill *k, u32 off)
 }
 
 /* The outermost cgroup above task that is killed as one (memory.oom.group), which is
- * mem_cgroup_get_oom_group()'s but for the limit's place; 0: none. */
-static __always_inline u64 oom_group(struct task_struct *task)
+ * mem_cgroup_get_oom_group()'s but for the limit's place; 0: none. Global: looked at
+ * once by the verifier. */
+__noinline u64 oom_group(u64 task)
 {
-	struct cgroup_subsys_state *css = memory_css(task);
-	u64 group = 0;
+	struct cgroup_subsys_state *css = memory_css((void *)task), *group = NULL;
 
-	for (int i = 0; HAVE_MEMCG && i < OOM_GROUP_DEPTH && css; i++) {
-		if (BPF_CORE_READ((struct mem_cgroup *)css, oom_group))
-			group = BPF_CORE_READ(css, cgroup, kn, id);
+	if (!HAVE_MEMCG)
+		return 0;
+	for (int i = 0; i < OOM_GROUP_DEPTH && css; i++) {
+		u64 set = -(u64)BPF_CORE_READ((struct mem_cgroup *)css, oom_group);
+
+		/* without a branch, see GOT() */
+		group = (void *)(((u64)group & ~set) | ((u64)css & set));
 		css = BPF_CORE_READ(css, parent);
 	}
-	return group;
+	return group ? BPF_CORE_READ(group, cgroup, kn, id) : 0;
 }
 
 /* One kill of task, by current. by is what current has done so far. */
@@ -474,7 +479,7 @@ static __always_inline void on_mark(void *ctx, struct task_struct *task, u32 pid
 	by->signalled = 0;
 	by->mm = (u64)BPF_CORE_READ(task, mm);
 	by->victim_tgid = by->signalled_tgid;
-	next_victim(by, oom_group(task));
+	next_victim(by, oom_group((u64)task));
 	if (by->undelivered)
 		COUNT(exiting); /* the sharers of its mm may not be */
 	else
@@ -580,7 +585,7 @@ static __always_inline void on_mark_record(void *ctx, struct trace_event_raw_mar
 	else if (pid == tgid)
 		task = BPF_CORE_READ(current, group_leader);
 	/* Of another victim the group is not known: current's stands for it. */
-	next_victim(by, oom_group(task ?: current));
+	next_victim(by, oom_group((u64)(task ?: current)));
 	if (by->undelivered) {
 		COUNT(exiting);
 	} else if (task) {

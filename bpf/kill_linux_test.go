@@ -105,9 +105,9 @@ const (
 	group  = OomtraceWireRoleWIRE_ROLE_GROUP
 	shared = OomtraceWireRoleWIRE_ROLE_SHARED_MM
 
-	ignored = 1 // TRACE_SIGNAL_IGNORED
-	pending = 2 // TRACE_SIGNAL_ALREADY_PENDING
-	second  = 1_000_000_000
+	ignored = 1              // TRACE_SIGNAL_IGNORED
+	pending = 2              // TRACE_SIGNAL_ALREADY_PENDING
+	stale   = 10_000_000_000 // nanoseconds
 )
 
 func bootOOM(t *testing.T) *oom {
@@ -129,7 +129,7 @@ func TestKillAlone(t *testing.T) {
 	k.signal(other, 0)  // by somebody else's order
 	equal(t, "a kill and its sharers", k.told(), told{10, chosen, false, 1}, told{11, shared, true, 1}, told{13, shared, true, 1})
 
-	k.age(second)
+	k.age(stale)
 	k.signal(sharer, 0)
 	equal(t, "a signal long after", k.told())
 
@@ -156,7 +156,7 @@ func TestKillAlone(t *testing.T) {
 	}
 }
 
-// Groups killed within a second by a trigger that lives on.
+// Groups killed in short order by a trigger that lives on.
 func TestKillGroups(t *testing.T) {
 	k := bootOOM(t)
 	pod := k.memcg(1, 0, false)
@@ -186,9 +186,9 @@ func TestKillInside(t *testing.T) {
 
 	k.run("oom_entry_fentry", oc)
 	k.kill(victim)
-	k.age(5 * second)
+	k.age(2 * stale)
 	k.signal(sharer, 0)
-	k.age(5 * second)
+	k.age(2 * stale)
 	k.kill(other)
 	k.run("oom_return_fexit")
 	equal(t, "slow kills", k.told(), told{10, chosen, true, 1}, told{11, shared, true, 1}, told{12, group, true, 1})
@@ -290,7 +290,7 @@ func TestKillEntryOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.signal(sharer, 0)
-	k.age(second)
+	k.age(stale)
 	k.signal(sharer, 0)
 	equal(t, "told", k.told(), told{10, chosen, true, 1}, told{11, shared, true, 1})
 }
@@ -331,7 +331,7 @@ func TestKillRecord(t *testing.T) {
 	mark(13)
 	signal(14, 0)
 	equal(t, "after a victim that was dying", kinds(), fmt.Sprintf(announced, 14))
-	k.age(second)
+	k.age(stale)
 	signal(15, 0)
 	mark(16)
 	equal(t, "long after", kinds())
