@@ -48,9 +48,6 @@ func NeedsSample(w *bpf.OomtraceWireClock) bool {
 	return succeeded(w) && moves(w) && !sized(w)
 }
 
-// IsWarp is NeedsSample's old name.
-func IsWarp(w *bpf.OomtraceWireClock) bool { return NeedsSample(w) }
-
 func succeeded(w *bpf.OomtraceWireClock) bool {
 	return w.Ret >= 0 && has(w.H.Valid, bpf.OomtraceWireClockValidWIRE_CLOCK_RET)
 }

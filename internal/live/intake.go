@@ -87,18 +87,21 @@ func (in *intake) OOM(raw []byte) {
 // of OOM events, which come another way, are right from then on.
 func (in *intake) Clock(raw []byte) {
 	s := in.clock.put(raw)
-	s.seq = in.seq.Add(1)
 	if in.clockRec.Parse(raw) == nil {
 		w := &in.clockRec.Clock
 		was := in.errorNS.Load()
 		step, ok := wire.StepOf(w, in.offsets.At(w.H.BoottimeNs), was)
-		if !ok && wire.IsWarp(w) {
-			// Its size is in no argument: the clock shows it.
+		if wire.NeedsSample(w) {
 			offset, bound := in.host.sampleOffset()
 			step, ok = wire.Step{
 				NS: offset - in.offsets.At(w.H.BoottimeNs), ErrorNS: bound + was,
 				Source: "offset", BootNS: w.H.BoottimeNs + 1,
 			}, true
+			// The first time zone of a boot moves nothing if it is UTC.
+			if bpf.OomtraceWireClockFunc(w.Func) == bpf.OomtraceWireClockFuncWIRE_CLOCK_WARP && step.NS <= step.ErrorNS && step.NS >= -step.ErrorNS {
+				in.clock.free <- s
+				return
+			}
 		}
 		if ok {
 			s.held = step
@@ -112,5 +115,6 @@ func (in *intake) Clock(raw []byte) {
 			}
 		}
 	}
+	s.seq = in.seq.Add(1)
 	in.clock.full <- s
 }

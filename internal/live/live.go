@@ -237,6 +237,7 @@ func (s *session) machine() {
 	m.BootID = s.host.BootID
 	m.ThreadRSSPages = s.tracer.ThreadRSSPages()
 	m.Syscalls = wire.SyscallsOf(s.host.Arch)
+	m.Swappiness = s.settings.Swappiness
 	var si unix.Sysinfo_t
 	if unix.Sysinfo(&si) == nil {
 		unit := uint64(si.Unit)

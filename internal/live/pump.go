@@ -397,6 +397,7 @@ func (p *pump) snapshot(e *event.Event, boot uint64) {
 	if a.Settings != nil {
 		a.Settings.Kdump = p.settings.Kdump
 		p.settings, k.Settings = a.Settings, a.Settings
+		p.decoder.Machine.Swappiness = a.Settings.Swappiness
 	}
 }
 

@@ -523,6 +523,51 @@ func TestIntakeStep(t *testing.T) {
 	}
 }
 
+// What a record does not tell of a step the clock does; a time zone that moved nothing
+// is no event, and takes no number.
+func TestIntakeWarp(t *testing.T) {
+	warp := func(offset int64) *slot {
+		var seq atomic.Uint64
+		in := newIntake(&seq, boottime.New(offset), &atomic.Int64{}, ownClocks)
+		raw := clockRecord(t, 1, 0, 0)
+		binary.LittleEndian.PutUint64(raw, ownClocks.boot())
+		var rec wire.Record
+		if err := rec.Parse(raw); err != nil {
+			t.Fatal(err)
+		}
+		w := rec.Clock
+		w.H.Valid &^= 1 << bpf.OomtraceWireClockValidWIRE_CLOCK_IN
+		w.Func = uint32(bpf.OomtraceWireClockFuncWIRE_CLOCK_WARP)
+		raw, err := binary.Append(nil, binary.LittleEndian, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.Clock(raw[:w.H.Len])
+		select {
+		case s := <-in.clock.full:
+			if s.seq != 1 {
+				t.Errorf("number %d", s.seq)
+			}
+			return s
+		default:
+			if n := seq.Load(); n != 0 || len(in.clock.free) != clockSlots {
+				t.Errorf("%d numbers, %d slots", n, len(in.clock.free))
+			}
+			return nil
+		}
+	}
+	now, _ := ownClocks.sampleOffset()
+	if s := warp(now - int64(time.Hour)); s == nil || s.step == nil || s.step.NS < int64(time.Hour-time.Second) || s.step.NS > int64(time.Hour+time.Second) {
+		t.Errorf("an hour: %+v", s)
+	}
+	// The two samples may differ by more than their bounds for once.
+	for try := 0; warp(now) != nil; try++ {
+		if try == 20 {
+			t.Fatal("nothing is told as a step")
+		}
+	}
+}
+
 // The announcement of a kill takes no number: the kill does.
 func TestIntakeNumbers(t *testing.T) {
 	var seq atomic.Uint64
