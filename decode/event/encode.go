@@ -148,6 +148,18 @@ func formatTime(t time.Time) string {
 	return t.Format(timeLayout)
 }
 
+// AppendInert appends one JSON text, such as a recorded line, on one line and with
+// nothing in it that a terminal could act on: invalid bytes become U+FFFD, control
+// characters are escaped, space between tokens is left out. All else stays as it
+// is. What is no JSON is not appended.
+func AppendInert(dst, text []byte) []byte {
+	var b bytes.Buffer
+	if json.Compact(&b, text) != nil {
+		return dst
+	}
+	return appendEscaped(dst, bytes.ToValidUTF8(b.Bytes(), []byte("\ufffd")))
+}
+
 // appendEscaped appends JSON text with the control characters that
 // encoding/json leaves alone (DEL and C1, which terminals obey) escaped.
 func appendEscaped(dst, text []byte) []byte {

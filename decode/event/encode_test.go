@@ -162,6 +162,29 @@ func TestStringsAreInert(t *testing.T) {
 	}
 }
 
+func TestAppendInert(t *testing.T) {
+	for name, tt := range map[string]struct{ in, want string }{
+		"as it was":        {`{"b":1.50,"a":{"x":[1e3,null]},"b":"<日&\u202e>"}`, `{"b":1.50,"a":{"x":[1e3,null]},"b":"<日&\u202e>"}`},
+		"space":            {"{\"a\":\r1 ,\t\"b\" : \" \" }\r", `{"a":1,"b":" "}`},
+		"controls":         {"{\"a\u009b\":\"\x7f\u0085x\"}", `{"a\u009b":"\u007f\u0085x"}`},
+		"invalid":          {"{\"a\":\"\xff\x9b31m\xe6\x97\"}", "{\"a\":\"\ufffd31m\ufffd\"}"},
+		"an escape behind": {`{"a":"\u001b\\"}`, `{"a":"\u001b\\"}`},
+		"no JSON":          {"\x1b[2J", ""},
+	} {
+		if got := string(event.AppendInert([]byte(">"), []byte(tt.in))); got != ">"+tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+	var enc event.Encoder
+	for _, e := range examples() {
+		for _, line := range encode(t, &enc, e) {
+			if got := event.AppendInert(nil, line); !bytes.Equal(got, line) {
+				t.Errorf("not as it was written:\n%s\n%s", got, line)
+			}
+		}
+	}
+}
+
 func TestAppendFails(t *testing.T) {
 	typ := eventtest.Kill()
 	typ.Type = "oom.nokill"

@@ -96,19 +96,5 @@ func hooksJSON(hooks []event.Hook) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode hooks: %w", err)
 	}
-	return append(escapeControls(buf), '\n'), nil
-}
-
-// escapeControls escapes DEL and the C1 controls in JSON, which encoding/json
-// leaves as they are.
-func escapeControls(b []byte) []byte {
-	out := make([]byte, 0, len(b))
-	for _, r := range string(b) {
-		if 0x7f <= r && r <= 0x9f {
-			out = fmt.Appendf(out, `\u%04x`, r)
-		} else {
-			out = append(out, string(r)...)
-		}
-	}
-	return out
+	return append(event.AppendInert(nil, buf), '\n'), nil
 }
