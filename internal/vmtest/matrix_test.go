@@ -327,7 +327,8 @@ func TestPrivileges(t *testing.T) {
 
 // TestWarp has the first time zone after a boot move the clock by an hour: by a
 // known process where the function is hooked, else by nobody. A storm follows, of
-// which fentry accounts for each call.
+// which fentry accounts for each call. It is a small one: where kprobes serve, arm64
+// traps, and a busy host lets 200 calls a second through.
 func TestWarp(t *testing.T) {
 	lab := NewLab(t, "cmd/oomtrace")
 	for _, k := range Kernels() {
@@ -340,7 +341,7 @@ func TestWarp(t *testing.T) {
 				watch("timerfd").With("OOMTRACE_FORBID=fentry,kprobe"),
 				scenario.Run("warp", scenario.Guest, "clock", "warp"),
 				scenario.Stop("kprobe"), scenario.Stop("timerfd"),
-				scenario.Run("storm", scenario.Guest, "storm", "-threads", "2", "-most", "10000"),
+				scenario.Run("storm", scenario.Guest, "storm", "-threads", "2", "-most", "2500"),
 				scenario.Stop("best"),
 			}}})
 			best := watched(t, r, "best")
