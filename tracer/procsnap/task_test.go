@@ -50,6 +50,9 @@ func TestTask(t *testing.T) {
 		"15/exe":     "-> /tmp/\xff",
 		"15/cgroup":  "0::/user.slice/user-1.slice/\xfe (deleted)\n3:memory:/cut",
 		"16/stat":    "nonsense",
+		// Cut within a secret that only its end gives away.
+		"17/stat":    statLine(17, "a", "S", 0, 500),
+		"17/cmdline": "a\x00https://u:hunter2" + long + "@host",
 	})
 	tests := []struct {
 		name  string
@@ -122,6 +125,9 @@ func TestTask(t *testing.T) {
 	}
 	if want := long + " \ufffd"; id.Cmdline == nil || *id.Cmdline != want || id.CmdlineHex == "" {
 		t.Errorf("a long hostile command line is not cut at %d bytes, cleaned and kept in hex", cmdlineLimit)
+	}
+	if id, err = r.Task(17, 0); err != nil || !id.CmdlineTruncated || strings.Contains(*id.Cmdline, "hunter2") {
+		t.Errorf("the beginning of a secret is shown: %.40q, %v", *id.Cmdline, err)
 	}
 }
 
