@@ -83,7 +83,7 @@ type Host struct {
 
 // Hook reports how one fact is obtained.
 type Hook struct {
-	Fact string `json:"fact"` // kill, trigger, invocation, clock, clock-step, …
+	Fact string `json:"fact"` // kill, trigger, invocation, adjtimex, settime, warp, clock-step, symbols
 	// Method is the rung that serves, such as "tp_btf signal_generate +
 	// mark_victim"; absent when none does.
 	Method string `json:"method,omitempty"`
@@ -299,7 +299,7 @@ type LimitKind string
 const (
 	LimitMemory LimitKind = "memory"
 	LimitMemsw  LimitKind = "memsw"
-	LimitKmem   LimitKind = "kmem"
+	LimitKmem   LimitKind = "kmem" // cgroup v1 only
 	LimitRAM    LimitKind = "ram"
 	LimitNodes  LimitKind = "nodes"
 )
@@ -325,7 +325,7 @@ type Memory struct {
 	SlabBytes      *uint64 `json:"slab_bytes,omitempty"`
 	SwapTotalBytes *uint64 `json:"swap_total_bytes,omitempty"`
 	SwapFreeBytes  *uint64 `json:"swap_free_bytes,omitempty"`
-	Source         string  `json:"source,omitempty"` // meminfo, sysinfo
+	Source         string  `json:"source,omitempty"` // meminfo
 	AgeMS          *int64  `json:"age_ms,omitempty"` // read so long after (before: negative) the event
 }
 
