@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package render
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/oomtrace/oomtrace/decode/event"
+)
+
+// The states of a fact.
+const (
+	statePass = "pass" // the best way serves it
+	stateWarn = "warn" // a lesser way does
+	stateFail = "fail" // none does
+)
+
+// hookState rates a hook: one that works, but has a reason to tell or is no hook at
+// all, is degraded.
+func hookState(h event.Hook) string {
+	switch {
+	case !h.OK:
+		return stateFail
+	case h.Reason != "", derived(h):
+		return stateWarn
+	}
+	return statePass
+}
+
+// derived reports whether a fact is worked out from others.
+func derived(h event.Hook) bool {
+	return strings.HasPrefix(h.Method, "derived") || strings.HasPrefix(h.Method, "computed")
+}
+
+// hookKind is the first word of a method: fentry, tracepoint, timerfd.
+func hookKind(h event.Hook) string {
+	kind, _, _ := strings.Cut(h.Method, " ")
+	return kind
+}
+
+// cost is what is missing where a fact is not had in the best way; "" for nothing.
+func cost(h event.Hook) string {
+	if hookState(h) == statePass {
+		return ""
+	}
+	const syscalls = "calls of kernel threads and of 32-bit programs"
+	lesser := map[string]string{ // by fact, and how it is had
+		"kill tracepoint":     "swap, cgroup and threads of victims that are not the trigger",
+		"trigger derived":     "gfp_mask, order and message; scope, limit and points are computed",
+		"invocation derived":  "its time: the episode begins with the first kill",
+		"adjtimex tracepoint": syscalls,
+		"settime tracepoint":  syscalls,
+		"warp timerfd":        "who made the step of a first time zone",
+	}
+	none := map[string]string{
+		"kill":       "all kills",
+		"trigger":    "who triggered a kill, its limit, scope and points",
+		"invocation": "what belongs to one invocation of the OOM killer",
+		"adjtimex":   "changes by adjtimex and clock_adjtime",
+		"settime":    "who set the clock",
+		"warp":       "the step of a first time zone",
+		"clock-step": "steps that no call explains",
+		"symbols":    "the names and ids of call traces; without fentry and kprobes scope and limit too",
+	}
+	if !h.OK {
+		return none[h.Fact]
+	}
+	kind := hookKind(h)
+	if derived(h) {
+		kind = "derived"
+	}
+	return lesser[h.Fact+" "+kind]
+}
+
+// obstacle is why a kind of hook, or "" for a fact without hooks, is not used.
+type obstacle struct {
+	kind, reason string
+	facts        []string
+}
+
+var hookKinds = regexp.MustCompile(`(^|; )(fentry|kprobe|tp_btf|raw_tp|tracepoint): `)
+
+// obstaclesOf takes the reason of a hook apart.
+func obstaclesOf(h event.Hook) []obstacle {
+	at := hookKinds.FindAllStringSubmatchIndex(h.Reason, -1)
+	if len(at) == 0 || at[0][0] != 0 {
+		if h.Reason == "" {
+			return nil
+		}
+		return []obstacle{{reason: h.Reason, facts: []string{h.Fact}}}
+	}
+	var out []obstacle
+	for i, m := range at {
+		end := len(h.Reason)
+		if i+1 < len(at) {
+			end = at[i+1][0]
+		}
+		out = append(out, obstacle{h.Reason[m[4]:m[5]], h.Reason[m[1]:end], []string{h.Fact}})
+	}
+	return out
+}
+
+// obstacles are those of all hooks, each once with the facts that it stands in the
+// way of.
+func obstacles(hooks []event.Hook) []obstacle {
+	var out []obstacle
+	for _, h := range hooks {
+		for _, o := range obstaclesOf(h) {
+			i := slices.IndexFunc(out, func(p obstacle) bool { return p.kind == o.kind && p.reason == o.reason })
+			if i < 0 {
+				out = append(out, o)
+			} else {
+				out[i].facts = append(out[i].facts, h.Fact)
+			}
+		}
+	}
+	return out
+}
+
+// remedy is what a reason means in few words, and what can be done.
+type remedy struct{ short, fix string }
+
+// remedies are those of the reasons that the tracer gives, by pieces of their text.
+var remedies = []struct {
+	pieces string // one of them, separated by |
+	remedy
+}{
+	{"refuses to load such programs", remedy{"refused by this kernel", "none: other programs load, so CAP_BPF and CAP_PERFMON are there, and the kernel lets nobody load these"}},
+	{"no kprobes", remedy{"not in this kernel", "none with this kernel, which was built without CONFIG_KPROBE_EVENTS"}},
+	{"perf_event_paranoid", remedy{"not permitted", "run with CAP_SYS_ADMIN, or lower it: sysctl kernel.perf_event_paranoid=2"}},
+	{"has no tracefs", remedy{"no tracefs in this kernel", "none with this kernel, which was built without CONFIG_TRACING"}},
+	{"tracefs is not mounted", remedy{"tracefs is not mounted", "mount -t tracefs tracefs /sys/kernel/tracing, or run with CAP_SYS_ADMIN"}},
+	{"lockdown", remedy{"kernel lockdown", "boot with lockdown=integrity or none"}},
+	{"kptr_restrict", remedy{"symbol addresses are hidden", "run with CAP_SYSLOG, and kernel.kptr_restrict below 2"}},
+	{"CONFIG_DEBUG_INFO_BTF", remedy{"no BTF", "none with this kernel, which was built without CONFIG_DEBUG_INFO_BTF"}},
+	{"forbidden by option", remedy{"forbidden", "unset OOMTRACE_FORBID"}},
+	{"in the kernel's BTF", remedy{"not in this kernel", "none with this kernel, which lacks it or has it inlined"}},
+	{"prototype|is no struct|arguments, not", remedy{"other arguments here", "none with this version, which does not know the arguments of this kernel"}},
+	{"end at a kretprobe", remedy{"call traces would end there", "none needed: the entry alone does"}},
+	{"not supported", remedy{"not supported here", "none with this kernel"}},
+	{"permission denied", remedy{"not permitted", "run as root, or with CAP_DAC_READ_SEARCH"}},
+	{"operation not permitted", remedy{"not permitted", "run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN"}},
+}
+
+func (o obstacle) remedy() remedy {
+	for _, r := range remedies {
+		for piece := range strings.SplitSeq(r.pieces, "|") {
+			if strings.Contains(o.reason, piece) {
+				return r.remedy
+			}
+		}
+	}
+	return remedy{o.reason, "not known: see docs/hooks.md and docs/security.md"}
+}
+
+// hookNotes tells of degraded and missing facts in a line for each set of reasons.
+func hookNotes(hooks []event.Hook) []string {
+	var out, reasons []string
+	by := map[string][]event.Hook{}
+	for _, h := range hooks {
+		if hookState(h) == statePass {
+			continue
+		}
+		if by[h.Reason] == nil {
+			reasons = append(reasons, h.Reason)
+		}
+		by[h.Reason] = append(by[h.Reason], h)
+	}
+	for _, reason := range reasons {
+		out = append(out, note(by[reason]))
+	}
+	return out
+}
+
+// note tells of hooks with one reason: "no fentry (refused), no kprobe (not in this
+// kernel): trigger is derived; warp by timerfd".
+func note(hooks []event.Hook) string {
+	var why, what, ways []string
+	for _, o := range obstaclesOf(hooks[0]) {
+		if o.kind == "" {
+			why = append(why, o.remedy().short)
+		} else {
+			why = append(why, "no "+o.kind+" ("+o.remedy().short+")")
+		}
+	}
+	facts := map[string][]string{}
+	for _, h := range hooks {
+		way := " by " + or(hookKind(h), "another way")
+		switch {
+		case !h.OK:
+			way = " not available"
+		case derived(h):
+			way = " derived"
+		}
+		if facts[way] == nil {
+			ways = append(ways, way)
+		}
+		facts[way] = append(facts[way], h.Fact)
+	}
+	for _, way := range ways {
+		what = append(what, strings.Join(facts[way], ", ")+way)
+	}
+	if why == nil {
+		return strings.Join(what, "; ")
+	}
+	return strings.Join(why, ", ") + ": " + strings.Join(what, "; ")
+}
