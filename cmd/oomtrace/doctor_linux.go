@@ -6,12 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/internal/cli"
+	"github.com/oomtrace/oomtrace/internal/live"
 	"github.com/oomtrace/oomtrace/internal/render"
 	"github.com/oomtrace/oomtrace/tracer"
 )
@@ -31,11 +32,13 @@ func newDoctorHooks(env *cli.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "hooks",
 		Short: "Show what serves each fact here: attach everything, report, detach",
-		Long: `Load and attach the programs that 'watch' would use, show which hook serves each
-fact and why better ones do not, and detach them again.
+		Long: `Load and attach the programs that 'watch' would use, show what serves each fact
+and what is missing by that, why better hooks do not serve and what can be done,
+and detach them again.
 
-pass: the best hook serves. warn: another one does, with the reason. fail: none.
-The exit code is 1 when kills, or both kinds of clock change, cannot be seen.`,
+pass: the best way serves. warn: a lesser one does. fail: none.
+The exit code is 1 when kills, calls of adjtimex and clock_adjtime (adjtimex), or
+calls of settimeofday and clock_settime (settime) cannot be seen.`,
 		Example: `  sudo oomtrace doctor hooks
   sudo oomtrace doctor hooks -o json`,
 		Args: cli.NoArgs,
@@ -52,31 +55,29 @@ The exit code is 1 when kills, or both kinds of clock change, cannot be seen.`,
 }
 
 func doctorHooks(ctx context.Context, env *cli.Env, style cli.Style) error {
-	var opts tracer.Options
-	if forbid := env.Getenv("OOMTRACE_FORBID"); forbid != "" {
-		opts.Forbid = strings.Split(forbid, ",")
+	forbid, err := forbiddenHooks(env)
+	if err != nil {
+		return err
 	}
-	t, err := tracer.Open(ctx, opts)
+	t, err := tracer.Open(ctx, tracer.Options{Forbid: forbid})
 	if errors.Is(err, tracer.ErrNotPermitted) || errors.Is(err, tracer.ErrNotSupported) {
 		return cli.Unsupported(err)
 	}
 	if err != nil {
 		return err
 	}
-	hooks := t.Hooks()
+	hooks := live.Hooks(t.Hooks(), nil, live.CheckSymbols())
 	for _, w := range t.Warnings() {
 		env.Warnf("%s", render.Sanitize(w))
 	}
 	if err := t.Close(); err != nil {
 		return fmt.Errorf("detach: %w", err)
 	}
-	report := make([]event.Hook, 0, len(hooks))
 	ok := map[string]bool{}
 	for _, h := range hooks {
-		report = append(report, event.Hook{Fact: h.Fact, Method: h.Method, OK: h.OK, Reason: h.Reason})
 		ok[h.Fact] = h.OK
 	}
-	err = render.Hooks(env.Stdout, report, render.Options{Format: style.Format, Color: style.Color, Width: style.Width})
+	err = render.Hooks(env.Stdout, hooks, render.Options{Format: style.Format, Color: style.Color, Width: style.Width})
 	if err != nil {
 		return err
 	}
@@ -84,4 +85,20 @@ func doctorHooks(ctx context.Context, env *cli.Env, style cli.Style) error {
 		return errors.New("not every fact can be had here; the table says why")
 	}
 	return nil
+}
+
+// forbiddenHooks are the kinds of hook that OOMTRACE_FORBID names. Its errors are
+// usage errors.
+func forbiddenHooks(env *cli.Env) ([]string, error) {
+	forbid := env.Getenv("OOMTRACE_FORBID")
+	if forbid == "" {
+		return nil, nil
+	}
+	kinds := strings.Split(forbid, ",")
+	for _, kind := range kinds {
+		if !slices.Contains(tracer.Kinds(), kind) {
+			return nil, cli.Usagef("unknown kind of hook %q in OOMTRACE_FORBID; known are %s", kind, strings.Join(tracer.Kinds(), ", "))
+		}
+	}
+	return kinds, nil
 }

@@ -6,31 +6,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/oomtrace/oomtrace/decode/event"
 )
 
-// The states of a fact.
-const (
-	statePass = "pass" // the best way serves it
-	stateWarn = "warn" // a lesser way does
-	stateFail = "fail" // none does
-)
-
-// hookState rates a hook: one that works, but has a reason to tell, is degraded.
-func hookState(h event.Hook) string {
-	switch {
-	case !h.OK:
-		return stateFail
-	case h.Reason != "":
-		return stateWarn
-	}
-	return statePass
-}
-
-// Hooks writes how each fact is obtained: a table of fact, state, method and
-// reason, or with Options.Format json one object
-// {"hooks":[{"fact","state","method","ok","reason"}]}. It is one Write.
+// Hooks writes how each fact is obtained: a table of fact, state, method and what is
+// missing, and below it why better ways are not used and what can be done; or with
+// Options.Format json one object
+// {"hooks":[{"fact","state","method","ok","reason","missing","fix"}]}. It is one
+// Write.
 func Hooks(w io.Writer, hooks []event.Hook, o Options) error {
 	var buf []byte
 	var err error
@@ -58,39 +43,74 @@ func hooksTable(hooks []event.Hook, o Options) ([]byte, error) {
 		fact = max(fact, displayWidth(Sanitize(h.Fact)))
 		method = max(method, displayWidth(Sanitize(h.Method)))
 	}
-	fact, method = min(fact, 24), min(method, 60)
-	reason := 0
+	fact, method = min(fact, 16), min(method, 60)
+	missing := 0
 	if o.Width > 0 {
-		rest := max(o.Width-fact-len("STATE")-3*gap, 40)
+		rest := max(o.Width-fact-len("STATE")-3*gap, 20)
 		method = min(method, rest/2)
-		reason = rest - method
-	}
-	g, err := newGrid([]int{fact, len("STATE"), method, reason}, o.Width > 0, o.Color)
-	if err != nil {
-		return nil, err
-	}
-	buf, err := g.row(nil, []cell{{{text: "FACT", style: bold}}, {{text: "STATE", style: bold}}, {{text: "METHOD", style: bold}}, {{text: "REASON", style: bold}}})
-	if err != nil {
-		return nil, err
+		missing = rest - method
 	}
 	styles := map[string]style{statePass: green, stateWarn: yellow, stateFail: red}
+	rows := [][]cell{titles("FACT", "STATE", "METHOD", "MISSING")}
 	for _, h := range hooks {
 		state := hookState(h)
-		if buf, err = g.row(buf, []cell{text(or(h.Fact, "-")), {{text: state, style: styles[state]}}, text(or(h.Method, "-")), text(or(h.Reason, "-"))}); err != nil {
+		rows = append(rows, []cell{text(or(h.Fact, "-")), {{text: state, style: styles[state]}}, text(or(h.Method, "-")), text(or(cost(h), "-"))})
+	}
+	buf, err := lines(nil, []int{fact, len("STATE"), method, missing}, rows, o)
+	if err != nil {
+		return nil, err
+	}
+	rows = nil
+	for _, obstacle := range obstacles(hooks) {
+		why := obstacle.reason + " (" + strings.Join(obstacle.facts, ", ") + ")"
+		if obstacle.kind != "" {
+			why = "no " + obstacle.kind + ": " + why
+		}
+		rows = append(rows, []cell{{{text: "WHY", style: bold}}, text(why)}, []cell{{{text: "FIX", style: bold}}, text(obstacle.remedy().fix)})
+	}
+	if rows == nil {
+		return buf, nil
+	}
+	return lines(append(buf, '\n'), []int{len("WHY"), max(o.Width-len("WHY")-gap, 20)}, rows, o)
+}
+
+// titles is a row of column titles.
+func titles(words ...string) []cell {
+	cells := make([]cell, len(words))
+	for i, w := range words {
+		cells[i] = cell{{text: w, style: bold}}
+	}
+	return cells
+}
+
+// lines appends rows in columns of these widths.
+func lines(dst []byte, widths []int, rows [][]cell, o Options) ([]byte, error) {
+	g, err := newGrid(widths, o.Width > 0, o.Color)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		if dst, err = g.row(dst, row); err != nil {
 			return nil, err
 		}
 	}
-	return buf, g.close()
+	return dst, g.close()
 }
 
 func hooksJSON(hooks []event.Hook) ([]byte, error) {
 	type hook struct {
 		State string `json:"state"`
 		event.Hook
+		Missing string `json:"missing,omitempty"`
+		Fix     string `json:"fix,omitempty"`
 	}
 	all := make([]hook, len(hooks))
 	for i, h := range hooks {
-		all[i] = hook{hookState(h), h}
+		var fixes []string
+		for _, o := range obstaclesOf(h) {
+			fixes = append(fixes, strings.TrimPrefix(o.kind+": "+o.remedy().fix, ": "))
+		}
+		all[i] = hook{hookState(h), h, cost(h), strings.Join(fixes, "; ")}
 	}
 	buf, err := json.Marshal(map[string]any{"hooks": all})
 	if err != nil {

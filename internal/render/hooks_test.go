@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/oomtrace/oomtrace/decode/event"
@@ -13,8 +14,8 @@ import (
 )
 
 func TestHooksGolden(t *testing.T) {
-	hooks := append(eventtest.SessionStart().SessionStart.Hooks, event.Hook{Fact: "clock-step", Method: "timerfd\x1b[0m", OK: true})
-	for _, o := range []Options{{}, {Width: 80}, {Width: 120, Color: true}} {
+	hooks := append(eventtest.SessionStart().SessionStart.Hooks, event.Hook{Fact: "new\x1b[0m", Method: "magic\x1b[0m", OK: true, Reason: "better\x1b[0m magic"})
+	for _, o := range []Options{{}, {Width: 60}, {Width: 80}, {Width: 120, Color: true}} {
 		name := fmt.Sprintf("hooks-%d", o.Width)
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
@@ -45,6 +46,52 @@ func TestHooksJSON(t *testing.T) {
 	for i, h := range got.Hooks {
 		if h != hooks[i] {
 			t.Errorf("hook %d: %+v, want %+v", i, h, hooks[i])
+		}
+	}
+}
+
+// Every reason that the tracer gives is one with a remedy, and has the right one.
+func TestRemedies(t *testing.T) {
+	for reason, want := range map[string]string{
+		"this kernel refuses to load such programs: operation not permitted":                                                    "none: other programs load",
+		"this kernel has no kprobes (CONFIG_KPROBE_EVENTS)":                                                                     "CONFIG_KPROBE_EVENTS",
+		"opening it is not permitted (CAP_SYS_ADMIN, or a lower kernel.perf_event_paranoid): permission denied":                 "sysctl kernel.perf_event_paranoid=2",
+		"tracefs is not mounted; mount -t tracefs tracefs /sys/kernel/tracing (or give CAP_SYS_ADMIN): operation not permitted": "mount -t tracefs",
+		"not supported by this kernel: this kernel has no tracefs":                                                              "CONFIG_TRACING",
+		"oom/mark_victim: reading file /sys/kernel/tracing/events/oom/mark_victim/id: permission denied":                        "CAP_DAC_READ_SEARCH",
+		"forbidden by option": "OOMTRACE_FORBID",
+		"no function timekeeping_warp_clock in the kernel's BTF":                              "inlined",
+		"no tracepoint signal_generate in the kernel's BTF":                                   "lacks it",
+		"oom_kill_process has another prototype than expected":                                "arguments of this kernel",
+		"parameter 0 of oom_kill_process is no struct oom_control *":                          "arguments of this kernel",
+		"tracepoint signal_generate passes 6 arguments, not 5":                                "arguments of this kernel",
+		"call traces would end at a kretprobe here: the entry alone is hooked":                "none needed",
+		"do_adjtimex: create tracing link: not supported":                                     "none with this kernel",
+		"load kernel symbols: symbol addresses are hidden (kernel.kptr_restrict, CAP_SYSLOG)": "CAP_SYSLOG",
+		"load mark_btf: something new":                                                        "docs/hooks.md",
+	} {
+		if got := (obstacle{reason: reason}).remedy().fix; !strings.Contains(got, want) {
+			t.Errorf("%s: %q, want %q", reason, got, want)
+		}
+	}
+}
+
+// What is worked out from other facts is never as good as a hook.
+func TestDerivedIsDegraded(t *testing.T) {
+	for _, tt := range []struct {
+		hook  event.Hook
+		state string
+		cost  bool
+	}{
+		{event.Hook{Fact: "trigger", Method: "fentry oom_kill_process", OK: true}, statePass, false},
+		{event.Hook{Fact: "trigger", Method: "kprobe oom_kill_process", OK: true, Reason: "fentry: x"}, stateWarn, false},
+		{event.Hook{Fact: "trigger", Method: "derived in mark_victim", OK: true}, stateWarn, true},
+		{event.Hook{Fact: "invocation", Method: "computed", OK: true}, stateWarn, true},
+		{event.Hook{Fact: "clock-step", Method: "timerfd cancel-on-set", OK: true}, statePass, false},
+		{event.Hook{Fact: "kill"}, stateFail, true},
+	} {
+		if state := hookState(tt.hook); state != tt.state || (cost(tt.hook) != "") != tt.cost {
+			t.Errorf("%+v: %s, %q", tt.hook, state, cost(tt.hook))
 		}
 	}
 }

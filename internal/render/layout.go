@@ -98,11 +98,7 @@ func (l layout) titles() []cell {
 	case !l.wide:
 		words = append(words[:3], "WHERE")
 	}
-	var cells []cell
-	for _, w := range append(words, "WHAT HAPPENED") {
-		cells = append(cells, cell{{text: w, style: bold}})
-	}
-	return cells
+	return titles(append(words, "WHAT HAPPENED")...)
 }
 
 func (l layout) cells(r row, loc *time.Location) []cell {

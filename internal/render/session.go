@@ -67,30 +67,19 @@ func lostRow(e *event.Event, wide bool) row {
 }
 
 // Notes returns what a person should know as the session begins, a line each and
-// inert: the facts that are missing or degraded, and the warnings. It returns
-// nil for any other event.
+// inert: the facts that are missing or degraded, those with one reason in one line,
+// and the warnings. It returns nil for any other event.
 func Notes(e *event.Event) []string {
 	if e == nil || e.SessionStart == nil {
 		return nil
 	}
-	var out []string
-	for _, h := range e.SessionStart.Hooks {
-		var s string
-		switch hookState(h) {
-		case statePass:
-			continue
-		case stateFail:
-			s = h.Fact + ": not available"
-		case stateWarn:
-			s = h.Fact + ": degraded to " + or(h.Method, "another way")
-		}
-		if h.Reason != "" {
-			s += ": " + h.Reason
-		}
-		out = append(out, Sanitize(s))
+	notes := hookNotes(e.SessionStart.Hooks)
+	if len(notes) > 0 {
+		notes[len(notes)-1] += " (see 'oomtrace doctor hooks')"
 	}
-	for _, w := range e.SessionStart.Warnings {
-		out = append(out, Sanitize(w))
+	var out []string
+	for _, s := range append(notes, e.SessionStart.Warnings...) {
+		out = append(out, Sanitize(clip(s, maxPart)))
 	}
 	return out
 }

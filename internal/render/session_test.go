@@ -13,8 +13,9 @@ import (
 
 func TestNotes(t *testing.T) {
 	want := []string{
-		"trigger: degraded to derived in mark_victim: fentry oom_kill_process: operation not permitted; kprobe: CONFIG_KPROBES is off",
-		"clock: not available: tracefs is not mounted",
+		"no fentry (refused by this kernel), no kprobe (not in this kernel): invocation, trigger derived; adjtimex by tracepoint; warp by timerfd",
+		"no fentry (refused by this kernel), no kprobe (not in this kernel), no tracepoint (tracefs is not mounted): settime not available",
+		"symbol addresses are hidden: symbols not available (see 'oomtrace doctor hooks')",
 		"the tracer's memory limit is not raised: CAP_SYS_RESOURCE is missing",
 	}
 	if diff := cmp.Diff(want, Notes(eventtest.SessionStart())); diff != "" {

@@ -70,15 +70,23 @@ func All() []*event.Event {
 	}
 }
 
+// noHooks is why facts are derived on a kernel without hooks of functions.
+const noHooks = "fentry: this kernel refuses to load such programs: operation not permitted; kprobe: this kernel has no kprobes (CONFIG_KPROBE_EVENTS)"
+
 // SessionStart is the first line of a stream on a kernel where not all works.
 func SessionStart() *event.Event {
 	e := at(event.TypeSessionStart, event.SourceTracer, 0, 1_123_000_000_000_000)
 	e.SessionStart = &event.SessionStart{
 		Version: "v0.1.0",
 		Hooks: []event.Hook{
-			{Fact: "kill", Method: "tp_btf signal_generate + mark_victim", OK: true},
-			{Fact: "trigger", Method: "derived in mark_victim", OK: true, Reason: "fentry oom_kill_process: operation not permitted; kprobe: CONFIG_KPROBES is off"},
-			{Fact: "clock", OK: false, Reason: "tracefs is not mounted"},
+			{Fact: "invocation", Method: "derived in mark_victim", OK: true, Reason: noHooks},
+			{Fact: "trigger", Method: "derived in mark_victim", OK: true, Reason: noHooks},
+			{Fact: "kill", Method: "tp_btf mark_victim + signal_generate", OK: true},
+			{Fact: "adjtimex", Method: "tracepoint sys_exit_adjtimex + sys_enter_adjtimex", OK: true, Reason: noHooks},
+			{Fact: "settime", OK: false, Reason: noHooks + "; tracepoint: tracefs is not mounted; mount -t tracefs tracefs /sys/kernel/tracing (or give CAP_SYS_ADMIN): operation not permitted"},
+			{Fact: "warp", Method: "timerfd cancel-on-set", OK: true, Reason: noHooks},
+			{Fact: "clock-step", Method: "timerfd cancel-on-set", OK: true},
+			{Fact: "symbols", OK: false, Reason: "load kernel symbols: symbol addresses are hidden (kernel.kptr_restrict, CAP_SYSLOG)"},
 		},
 		Settings:         settings(),
 		Locked:           true,
