@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/decode/event/eventtest"
 )
@@ -93,5 +95,20 @@ func TestDerivedIsDegraded(t *testing.T) {
 		if state := hookState(tt.hook); state != tt.state || (cost(tt.hook) != "") != tt.cost {
 			t.Errorf("%+v: %s, %q", tt.hook, state, cost(tt.hook))
 		}
+	}
+}
+
+// What differs only by the function that was tried is one obstacle.
+func TestObstaclesAreJoined(t *testing.T) {
+	const why = "tracefs is not mounted; mount -t tracefs tracefs /sys/kernel/tracing"
+	got := obstacles([]event.Hook{
+		{Fact: "adjtimex", Reason: "fentry: do_adjtimex: create tracing link: not supported; tracepoint: syscalls/sys_exit_adjtimex: " + why},
+		{Fact: "settime", Reason: "fentry: do_settimeofday64: create tracing link: not supported; tracepoint: syscalls/sys_exit_settimeofday: " + why},
+		{Fact: "symbols", Reason: "load kernel symbols: hidden"},
+	})
+	both := []string{"adjtimex", "settime"}
+	want := []obstacle{{"fentry", "create tracing link: not supported", both}, {"tracepoint", why, both}, {"", "load kernel symbols: hidden", []string{"symbols"}}}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(obstacle{})); diff != "" {
+		t.Error(diff)
 	}
 }

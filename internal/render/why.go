@@ -80,7 +80,11 @@ type obstacle struct {
 	facts        []string
 }
 
-var hookKinds = regexp.MustCompile(`(^|; )(fentry|kprobe|tp_btf|raw_tp|tracepoint): `)
+var (
+	hookKinds = regexp.MustCompile(`(^|; )(fentry|kprobe|tp_btf|raw_tp|tracepoint): `)
+	// target is the function or tracepoint that was tried, which differs by fact.
+	target = regexp.MustCompile(`^[a-z0-9]*[_/][a-z0-9_/]*: `)
+)
 
 // obstaclesOf takes the reason of a hook apart.
 func obstaclesOf(h event.Hook) []obstacle {
@@ -97,7 +101,8 @@ func obstaclesOf(h event.Hook) []obstacle {
 		if i+1 < len(at) {
 			end = at[i+1][0]
 		}
-		out = append(out, obstacle{h.Reason[m[4]:m[5]], h.Reason[m[1]:end], []string{h.Fact}})
+		reason := target.ReplaceAllString(h.Reason[m[1]:end], "")
+		out = append(out, obstacle{h.Reason[m[4]:m[5]], reason, []string{h.Fact}})
 	}
 	return out
 }
@@ -163,28 +168,38 @@ func hookNotes(hooks []event.Hook) []string {
 		if hookState(h) == statePass {
 			continue
 		}
-		if by[h.Reason] == nil {
-			reasons = append(reasons, h.Reason)
+		reason := shortReason(h)
+		if by[reason] == nil {
+			reasons = append(reasons, reason)
 		}
-		by[h.Reason] = append(by[h.Reason], h)
+		by[reason] = append(by[reason], h)
 	}
 	for _, reason := range reasons {
-		out = append(out, note(by[reason]))
+		what := ways(by[reason])
+		if reason != "" {
+			what = reason + ": " + what
+		}
+		out = append(out, what)
 	}
 	return out
 }
 
-// note tells of hooks with one reason: "no fentry (refused), no kprobe (not in this
-// kernel): trigger is derived; warp by timerfd".
-func note(hooks []event.Hook) string {
-	var why, what, ways []string
-	for _, o := range obstaclesOf(hooks[0]) {
+// shortReason is "no fentry (refused by this kernel), no kprobe (not in this kernel)".
+func shortReason(h event.Hook) string {
+	var why []string
+	for _, o := range obstaclesOf(h) {
 		if o.kind == "" {
 			why = append(why, o.remedy().short)
 		} else {
 			why = append(why, "no "+o.kind+" ("+o.remedy().short+")")
 		}
 	}
+	return strings.Join(why, ", ")
+}
+
+// ways is how facts are had: "trigger derived; warp by timerfd".
+func ways(hooks []event.Hook) string {
+	var what, ways []string
 	facts := map[string][]string{}
 	for _, h := range hooks {
 		way := " by " + or(hookKind(h), "another way")
@@ -202,8 +217,5 @@ func note(hooks []event.Hook) string {
 	for _, way := range ways {
 		what = append(what, strings.Join(facts[way], ", ")+way)
 	}
-	if why == nil {
-		return strings.Join(what, "; ")
-	}
-	return strings.Join(why, ", ") + ": " + strings.Join(what, "; ")
+	return strings.Join(what, "; ")
 }
