@@ -185,6 +185,7 @@ func TestClockCall(t *testing.T) {
 // Nothing is lost without being counted: received and lost are what was issued.
 func TestClockStorm(t *testing.T) {
 	const calls, threads = 50_000, 2
+	testenv.AloneWithTheClock(t)
 	tr := open(t, Options{NoOOM: true, ClockRingBytes: 64 << 10})
 	counter := newStormCounter()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -345,6 +345,7 @@ func TestRunFilter(t *testing.T) {
 // An output that takes nothing for a while costs clock events, which are counted,
 // and no kill.
 func TestRunSlowOutput(t *testing.T) {
+	testenv.AloneWithTheClock(t)
 	r := begin(t, Options{Daemon: DaemonAll})
 	hold := make(chan struct{})
 	r.mu.Lock()

@@ -22,6 +22,7 @@ import (
 	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/decode/timex"
 	"github.com/oomtrace/oomtrace/decode/wire"
+	"github.com/oomtrace/oomtrace/internal/testenv"
 	"github.com/oomtrace/oomtrace/tracer/procsnap"
 )
 
@@ -467,6 +468,7 @@ func TestGiveUpLate(t *testing.T) {
 // The clock being set is told, sets in quick succession too, until the watch ends.
 func TestClockSet(t *testing.T) {
 	privileged(t)
+	testenv.AloneWithTheClock(t)
 	c, err := watchClockSet()
 	if err != nil {
 		t.Fatal(err)
