@@ -106,10 +106,10 @@ pid 125 ("logger"): 0 events, want 1`},
 			return e
 		}},
 		"more than threads' own": {change: func(e []*event.Event) []*event.Event {
-			*e[0].Kill.Victim.FileRSSBytes += 1200 << 10
-			e[0].Kill.Victim.RSSErrorBytes = event.Ptr[uint64](8 * 64 << 12)
+			*e[0].Kill.Victim.FileRSSBytes += 2400 << 10
+			e[0].Kill.Victim.RSSErrorBytes = event.Ptr[uint64](16 * 64 << 12)
 			return e
-		}, want: `pid 123 ("java"): file_rss_bytes 1232896, want 4096`},
+		}, want: `pid 123 ("java"): file_rss_bytes 2461696, want 4096`},
 		"comm": {change: func(e []*event.Event) []*event.Event { *e[0].Kill.Victim.Comm = "jav"; return e }, want: `pid 123 ("java"): comm "jav", want "java"`},
 		"comm in hex": {change: func(e []*event.Event) []*event.Event {
 			*e[0].Kill.Victim.Comm, e[0].Kill.Victim.CommHex = "?", "6a617661"

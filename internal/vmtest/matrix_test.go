@@ -318,7 +318,8 @@ func TestPrivileges(t *testing.T) {
 					scenario.Run("nobody", "oomtrace", "watch", "-o", "json").As(65534),
 					watch("capable").As(65534, caps...),
 				},
-				[]scenario.Step{scenario.Stop("capable")})
+				// The kill waits for the symbols, which a stop would not.
+				[]scenario.Step{scenario.Until("capable", `"oom\.kill"`), scenario.Stop("capable")})
 			want(t, "exit without privileges", r.Report.Procs["nobody"].Exit, 3)
 			if said := string(r.Out(t, "nobody.err")); !strings.Contains(said, "CAP_BPF") {
 				t.Errorf("without privileges it says %q, which names no CAP_BPF", said)

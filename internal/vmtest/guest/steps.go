@@ -75,7 +75,7 @@ func (r *runner) do(s scenario.Step) bool {
 	if err != nil {
 		r.report.Failures = append(r.report.Failures, fmt.Sprintf("%s %s: %v", s.Kind, s.Name, err))
 	}
-	r.report.Cut = err != nil && s.Ready != ""
+	r.report.Cut = err != nil && s.Kind == scenario.KindStart && s.Ready != ""
 	return !r.report.Cut
 }
 
@@ -94,6 +94,8 @@ func (r *runner) step(ctx context.Context, s scenario.Step) error {
 	case scenario.KindStart:
 		_, err := r.start(ctx, s)
 		return err
+	case scenario.KindUntil:
+		return r.until(ctx, s)
 	case scenario.KindStop, scenario.KindWait:
 		p, ok := r.procs[s.Name]
 		if !ok {
@@ -107,6 +109,25 @@ func (r *runner) step(ctx context.Context, s scenario.Step) error {
 		return r.wait(ctx, s.Name, p)
 	}
 	return errors.New("unknown kind of step")
+}
+
+// until waits for a line in what a process writes, a file that others write to.
+func (r *runner) until(ctx context.Context, s scenario.Step) error {
+	re, err := regexp.Compile("(?m)" + s.Ready)
+	if err != nil {
+		return err
+	}
+	for {
+		b, err := os.ReadFile(filepath.Join(scenario.OutDir, s.Name+".out"))
+		if err != nil || re.Match(b) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("no line %q in time", s.Ready)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 // cgroup makes a cgroup, with the memory controller in all above it.

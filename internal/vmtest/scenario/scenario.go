@@ -46,7 +46,7 @@ type Scenario struct {
 type Step struct {
 	Kind Kind
 	// Name names the process of a run or start, whose streams are kept in
-	// OutDir as NAME.out and NAME.err, and that of a stop or wait. The other
+	// OutDir as NAME.out and NAME.err, and that of a stop, wait or until. The other
 	// kinds use it for their cgroup or file.
 	Name string
 	Argv []string
@@ -64,7 +64,7 @@ type Step struct {
 	PIDNamespace bool
 
 	// Ready is a regular expression: a start ends once a line of the process's
-	// standard output matches.
+	// standard output matches; so does an until.
 	Ready string
 	// Data is what a write writes; a cgroup's "file=value" settings are lines.
 	Data string
@@ -81,6 +81,7 @@ const (
 	KindStart  Kind = "start"  // run in the background
 	KindStop   Kind = "stop"   // SIGTERM, then wait
 	KindWait   Kind = "wait"   // wait for the end
+	KindUntil  Kind = "until"  // wait for a line
 	KindWrite  Kind = "write"  // write a file
 	KindCgroup Kind = "cgroup" // make a cgroup and set its files
 )
@@ -98,6 +99,9 @@ func Stop(name string) Step { return Step{Kind: KindStop, Name: name} }
 
 // Wait waits for a background process to end by itself.
 func Wait(name string) Step { return Step{Kind: KindWait, Name: name} }
+
+// Until waits until a background process has written a line that matches.
+func Until(name, line string) Step { return Step{Kind: KindUntil, Name: name, Ready: line} }
 
 // Write writes data to the file path.
 func Write(path, data string) Step { return Step{Kind: KindWrite, Name: path, Data: data} }
