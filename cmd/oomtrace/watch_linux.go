@@ -178,7 +178,7 @@ func (f *watchFlags) checkRoots() error {
 		switch {
 		case err != nil:
 			return cli.Usagef("%s %q: %w", root.flag, root.path, err)
-		case root.magic != 0 && int64(st.Type) != root.magic:
+		case root.magic != 0 && st.Type != root.magic:
 			return cli.Usagef("%s %q is no mount of %s", root.flag, root.path, root.kind)
 		}
 	}

@@ -91,7 +91,7 @@ func TestOutboxEnds(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		close(hold)
-		<-o.ended
+		_ = <-o.ended
 	})
 }
 
