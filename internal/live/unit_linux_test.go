@@ -91,7 +91,9 @@ func TestOutboxEnds(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		close(hold)
-		_ = <-o.ended
+		if err := <-o.ended; err != nil {
+			t.Error(err)
+		}
 	})
 }
 
