@@ -14,6 +14,7 @@ import (
 	"github.com/oomtrace/oomtrace/internal/cli"
 	"github.com/oomtrace/oomtrace/internal/live"
 	"github.com/oomtrace/oomtrace/internal/render"
+	"github.com/oomtrace/oomtrace/internal/survive"
 	"github.com/oomtrace/oomtrace/tracer"
 )
 
@@ -59,6 +60,7 @@ func doctorHooks(ctx context.Context, env *cli.Env, style cli.Style) error {
 	if err != nil {
 		return err
 	}
+	defer survive.StartPulse().Rest()
 	t, err := tracer.Open(ctx, tracer.Options{Forbid: forbid})
 	if errors.Is(err, tracer.ErrNotPermitted) || errors.Is(err, tracer.ErrNotSupported) {
 		return cli.Unsupported(err)

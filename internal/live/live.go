@@ -138,6 +138,7 @@ type session struct {
 	settings *event.Settings
 	initNS   *bool
 	survive  survive.State
+	pulse    *survive.Pulse
 	warns    []string
 
 	symbols    chan struct{} // closed once the symbol table is there, or cannot be
@@ -152,7 +153,8 @@ func open(ctx context.Context, o Options) (*session, error) {
 	if o.Match == nil {
 		o.Match = func(*event.Event) bool { return true }
 	}
-	s := &session{opts: o, symbols: make(chan struct{})}
+	// It rests once the symbols are there.
+	s := &session{opts: o, symbols: make(chan struct{}), pulse: survive.StartPulse()}
 	// Memory is the one thing not to take here: collect early while the kernel's
 	// types and symbols pass through.
 	debug.SetGCPercent(startGCPercent)
@@ -309,6 +311,7 @@ func (s *session) loadSymbols(ctx context.Context) {
 		close(s.symbols)
 		debug.SetGCPercent(gcPercent)
 		debug.FreeOSMemory()
+		s.pulse.Rest()
 		if warning != "" && s.opts.Warn != nil {
 			s.opts.Warn(warning)
 		}
@@ -351,6 +354,7 @@ func (r readerUntil) Read(b []byte) (int, error) {
 }
 
 func (s *session) close() error {
+	s.pulse.Rest()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	// A worker that the kernel holds is left behind: the process ends anyway.
@@ -382,7 +386,9 @@ func (s *session) run(ctx context.Context) (Result, error) {
 	p.warm()
 	s.checkSymbols()
 	p.start()
-	if !s.symbolsKnown() {
+	if s.symbolsKnown() {
+		s.pulse.Rest()
+	} else {
 		go s.loadSymbols(ctx)
 	}
 	if s.set != nil {

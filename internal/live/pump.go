@@ -149,6 +149,7 @@ func (p *pump) run(stopped <-chan struct{}) {
 				return
 			}
 		}
+		p.pulse.Touch()
 		if len(p.sharers) > 0 && !marking {
 			marking = true
 			mark.Reset(markWait)

@@ -22,6 +22,7 @@ import (
 	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/decode/timex"
 	"github.com/oomtrace/oomtrace/decode/wire"
+	"github.com/oomtrace/oomtrace/internal/survive"
 	"github.com/oomtrace/oomtrace/internal/testenv"
 	"github.com/oomtrace/oomtrace/tracer/procsnap"
 )
@@ -139,9 +140,11 @@ type rig struct {
 }
 
 func newRig() rig {
-	s := &session{id: "00", clocks: ownClocks, offsets: boottime.New(0), symbols: make(chan struct{}), opts: Options{
-		Daemon: DaemonSummary, Match: func(*event.Event) bool { return true },
-	}}
+	s := &session{
+		id: "00", clocks: ownClocks, offsets: boottime.New(0),
+		symbols: make(chan struct{}), pulse: survive.StartPulse(),
+		opts: Options{Daemon: DaemonSummary, Match: func(*event.Event) bool { return true }},
+	}
 	close(s.symbols)
 	in, out := newIntake(&s.seq, s.offsets, &s.errorNS, s.clocks), newOutbox(nil)
 	p := newPump(s, in, []*outbox{out}, func(error) {})

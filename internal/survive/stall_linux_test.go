@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"runtime"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,8 +17,8 @@ import (
 const stallEnv = "OOMTRACE_TEST_STALL"
 
 // On one CPU the world is stopped, thousands of times, while another goroutine
-// enters a call that waits for this one. Without Unstick it soon takes a minute.
-func TestUnstick(t *testing.T) {
+// enters a call that waits for this one. Without a pulse it soon takes a minute.
+func TestPulseUnsticks(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
@@ -38,7 +39,7 @@ func TestUnstick(t *testing.T) {
 	if err := unix.SchedSetaffinity(0, &one); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestUnstick$")
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestPulseUnsticks$")
 	cmd.Env = append(os.Environ(), stallEnv+"=1", "GOMAXPROCS=2")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
@@ -46,7 +47,8 @@ func TestUnstick(t *testing.T) {
 }
 
 func stall(t *testing.T) {
-	defer Unstick()()
+	pulse := StartPulse()
+	pulse.Rest() // Touch alone has to do
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -72,6 +74,7 @@ func stall(t *testing.T) {
 		if _, err := unix.Read(in, full); err != nil {
 			t.Fatal(err)
 		}
+		pulse.Touch()
 		start := time.Now()
 		runtime.ReadMemStats(&stats)
 		if took := time.Since(start); took > 10*time.Second {
@@ -79,4 +82,36 @@ func stall(t *testing.T) {
 		}
 		put()
 	}
+}
+
+// It beats until Rest, and after that as long as it is touched.
+func TestPulseRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := StartPulse()
+		for range 5 {
+			time.Sleep(StallLimit + time.Millisecond)
+			if p.state.Load() == still {
+				t.Error("it rests too early")
+			}
+		}
+		p.Rest()
+		time.Sleep(3 * StallLimit)
+		if p.state.Load() != still {
+			t.Error("it does not rest")
+		}
+		for range 5 {
+			p.Touch()
+			time.Sleep(StallLimit - time.Millisecond)
+			if p.state.Load() == still {
+				t.Error("no timer is pending after Touch")
+			}
+		}
+		time.Sleep(3 * StallLimit)
+		if p.state.Load() != still {
+			t.Error("it does not rest again")
+		}
+		if n := testing.AllocsPerRun(10, p.Touch); n != 0 {
+			t.Errorf("Touch: %v allocations", n)
+		}
+	})
 }
