@@ -80,7 +80,7 @@ Not for production: it moves counters and may set off alerts, which it names.`,
 
 func newSimulateClock(env *cli.Env) *cobra.Command {
 	var out cli.Output
-	var count int
+	count := cli.Count(1)
 	cmd := &cobra.Command{
 		Use:   "clock",
 		Short: "Set the clock's frequency to what it is",
@@ -97,13 +97,10 @@ Not for production: whoever watches clock changes sees one.`,
 			if err != nil {
 				return err
 			}
-			if count < 1 {
-				return cli.Usagef("--count must be 1 or more")
-			}
 			announce(env,
 				fmt.Sprintf("start %s in a cgroup of its own; it reads the clock's frequency and sets it to the same value, %d times", simulate.ChildName, count),
 				"no counter of the kernel moves; audit rules on clock_adjtime (\"time-change\") log it")
-			r, err := simulate.Clock(cmd.Context(), simulate.ClockOptions{Count: count})
+			r, err := simulate.Clock(cmd.Context(), simulate.ClockOptions{Count: int(count)})
 			if err != nil {
 				return simulateError(env, err)
 			}
@@ -112,7 +109,7 @@ Not for production: whoever watches clock changes sees one.`,
 				r.PID, r.Comm, r.Calls, r.FreqBeforePPM, r.FreqAfterPPM)
 		},
 	}
-	cmd.Flags().IntVar(&count, "count", 1, "how many `calls` to make")
+	cmd.Flags().Var(&count, "count", "how many `calls` to make")
 	out.Register(cmd, cli.Text, cli.JSON)
 	return cmd
 }

@@ -38,25 +38,27 @@ const maxLabelBytes = 1024
 // watchFlags are watch's own flags.
 type watchFlags struct {
 	eventFlags
-	events      []string
+	events      cli.Enums
 	clockDaemon cli.Enum
 	duration    cli.Duration
-	count       uint64
-	record      string
+	count       cli.Count
+	record      cli.Word
 	cmdline     cli.Enum
 	maxLine     cli.Bytes
-	procfs      string
-	sysfs       string
-	rootfs      string
-	hostName    string
+	procfs      cli.Word
+	sysfs       cli.Word
+	rootfs      cli.Word
+	hostName    cli.Word
 	labels      []string
 }
 
 func newWatch(env *cli.Env) *cobra.Command {
 	flags := watchFlags{
+		events:      cli.Enums{Value: []string{eventsOOM, eventsClock}, Choices: []string{eventsOOM, eventsClock}},
 		clockDaemon: cli.Enum{Value: string(live.DaemonSummary), Choices: []string{string(live.DaemonAll), string(live.DaemonSummary), string(live.DaemonNone)}},
 		cmdline:     cli.Enum{Value: string(cmdline.Redacted), Choices: []string{string(cmdline.Redacted), string(cmdline.Full), string(cmdline.Exe), string(cmdline.None)}},
 		maxLine:     event.DefaultMaxLine,
+		procfs:      "/proc", sysfs: "/sys", rootfs: "/",
 	}
 	cmd := &cobra.Command{
 		Use:   "watch",
@@ -82,20 +84,20 @@ here is shown by 'oomtrace doctor hooks'.
 	}
 	flags.register(cmd)
 	f := cmd.Flags()
-	f.StringSliceVar(&flags.events, "events", []string{eventsOOM, eventsClock}, "what to trace")
-	_ = cmd.RegisterFlagCompletionFunc("events", cobra.FixedCompletions([]string{eventsOOM, eventsClock}, cobra.ShellCompDirectiveNoFileComp))
+	f.Var(&flags.events, "events", "what to trace")
+	flags.events.Complete(cmd, "events")
 	f.Var(&flags.clockDaemon, "clock-daemon", "a time daemon's own discipline: each call, a summary a minute, or none")
 	flags.clockDaemon.Complete(cmd, "clock-daemon")
 	f.Var(&flags.duration, "duration", "end after this time")
-	f.Uint64Var(&flags.count, "count", 0, "end after so many kills and clock changes; 4 is the exit code if --duration ends first")
-	f.StringVar(&flags.record, "record", "", "also append every event to events.jsonl in this `directory`")
+	f.Var(&flags.count, "count", "end after so many kills and clock changes; 4 is the exit code if --duration ends first")
+	f.Var(&flags.record, "record", "also append every event to events.jsonl in this `directory`")
 	f.Var(&flags.cmdline, "cmdline", "how much of command lines to show")
 	flags.cmdline.Complete(cmd, "cmdline")
 	f.Var(&flags.maxLine, "max-line", "longest JSON line")
-	f.StringVar(&flags.procfs, "procfs", "/proc", "where the host's procfs is mounted")
-	f.StringVar(&flags.sysfs, "sysfs", "/sys", "where the host's sysfs is mounted")
-	f.StringVar(&flags.rootfs, "rootfs", "/", "where the host's root is mounted")
-	f.StringVar(&flags.hostName, "host-name", "", "the host's `name`, for a container that has another")
+	f.Var(&flags.procfs, "procfs", "the `directory` where the host's procfs is mounted")
+	f.Var(&flags.sysfs, "sysfs", "the `directory` where the host's sysfs is mounted")
+	f.Var(&flags.rootfs, "rootfs", "the `directory` where the host's root is mounted")
+	f.Var(&flags.hostName, "host-name", "the host's `name`, for a container that has another")
 	f.StringArrayVar(&flags.labels, "label", nil, "add `key=value` to every event's host")
 	return cmd
 }
@@ -105,33 +107,21 @@ func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
 	o := live.Options{
 		Version: version.Read().String(),
 		Daemon:  live.DaemonMode(f.clockDaemon.Value),
-		Count:   f.count, Duration: time.Duration(f.duration),
+		Count:   uint64(f.count), Duration: time.Duration(f.duration),
 		Filters: f.filter.Describe(),
 		Match:   f.filter.Match,
 		Proc: procsnap.Options{
-			Proc: f.procfs, Sys: f.sysfs, Root: f.rootfs, HostName: f.hostName,
+			Proc: string(f.procfs), Sys: string(f.sysfs), Root: string(f.rootfs), HostName: string(f.hostName),
 			Cmdline: cmdline.Mode(f.cmdline.Value),
 		},
 		Warn: func(w string) { env.Warnf("%s", render.Sanitize(w)) },
 	}
-	if len(f.events) == 0 {
-		return o, cli.Usagef("--events is empty; give oom, clock or both")
+	var err error
+	if o.Tracer.Forbid, err = forbiddenHooks(env); err != nil {
+		return o, err
 	}
-	for _, e := range f.events {
-		if e != eventsOOM && e != eventsClock {
-			return o, cli.Usagef("unknown event %q in --events; give oom, clock or both", e)
-		}
-	}
-	o.Tracer.NoOOM = !slices.Contains(f.events, eventsOOM)
-	o.Tracer.NoClock = !slices.Contains(f.events, eventsClock)
-	if forbid := env.Getenv("OOMTRACE_FORBID"); forbid != "" {
-		o.Tracer.Forbid = strings.Split(forbid, ",")
-		for _, kind := range o.Tracer.Forbid {
-			if !slices.Contains(tracer.Kinds(), kind) {
-				return o, cli.Usagef("unknown kind of hook %q in OOMTRACE_FORBID; known are %s", kind, strings.Join(tracer.Kinds(), ", "))
-			}
-		}
-	}
+	o.Tracer.NoOOM = !slices.Contains(f.events.Value, eventsOOM)
+	o.Tracer.NoClock = !slices.Contains(f.events.Value, eventsClock)
 	if err := f.checkRoots(); err != nil {
 		return o, err
 	}
@@ -163,9 +153,9 @@ func (f *watchFlags) checkRoots() error {
 		flag, path, kind string
 		magic            int64
 	}{
-		{"--procfs", f.procfs, "procfs", unix.PROC_SUPER_MAGIC},
-		{"--sysfs", f.sysfs, "sysfs", unix.SYSFS_MAGIC},
-		{"--rootfs", f.rootfs, "", 0},
+		{"--procfs", string(f.procfs), "procfs", unix.PROC_SUPER_MAGIC},
+		{"--sysfs", string(f.sysfs), "sysfs", unix.SYSFS_MAGIC},
+		{"--rootfs", string(f.rootfs), "", 0},
 	} {
 		var st unix.Statfs_t
 		err := unix.Statfs(root.path, &st)
@@ -198,13 +188,10 @@ func watch(cmd *cobra.Command, env *cli.Env, flags *watchFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	if cmd.Flags().Changed("record") && flags.record == "" {
-		return cli.Usagef("--record is empty; give a directory, or leave it out")
-	}
 	// Kills are what most come for; clock events alone may be missing, with a word.
 	o.Require = []string{eventsOOM}
 	if cmd.Flags().Changed("events") {
-		o.Require = flags.events
+		o.Require = flags.events.Value
 	}
 	out, err := render.New(env.Stdout, style)
 	if err != nil {
@@ -219,7 +206,7 @@ func watch(cmd *cobra.Command, env *cli.Env, flags *watchFlags) (err error) {
 	o.Sink = watchSink{env, out}.event
 	var rec *record.Recorder
 	if flags.record != "" {
-		if rec, err = record.Open(flags.record, style.MaxLine); err != nil {
+		if rec, err = record.Open(string(flags.record), style.MaxLine); err != nil {
 			return fmt.Errorf("%w; give --record a directory that can be written to", err)
 		}
 		o.Record = rec
