@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/oomtrace/oomtrace/internal/capability"
 )
 
 // Errors of Open. Test with errors.Is; the message names what is missing and
@@ -43,7 +46,31 @@ func permissionAdvice() string {
 	if lockdown() == "confidentiality" {
 		return "kernel lockdown is \"confidentiality\", which forbids reading kernel memory; boot with lockdown=integrity or none"
 	}
-	return "run as root, or with CAP_BPF and CAP_PERFMON"
+	if inUserNamespace() {
+		return "run as root outside of this user namespace, whose capabilities do not count"
+	}
+	return capabilityAdvice(capability.Has)
+}
+
+// inUserNamespace says whether this is another user namespace than the initial one,
+// which alone maps every id to itself.
+func inUserNamespace() bool {
+	ids, err := os.ReadFile("/proc/self/uid_map")
+	return err == nil && !slices.Equal(strings.Fields(string(ids)), []string{"0", "0", "4294967295"})
+}
+
+func capabilityAdvice(has func(int) bool) string {
+	const needs = "run as root, or with CAP_BPF and CAP_PERFMON"
+	bpf, perfmon := has(unix.CAP_BPF), has(unix.CAP_PERFMON)
+	switch {
+	case has(unix.CAP_SYS_ADMIN), bpf && perfmon:
+		return "not for want of capabilities: seccomp or a security module forbids it"
+	case bpf:
+		return needs + " (CAP_PERFMON is missing)"
+	case perfmon:
+		return needs + " (CAP_BPF is missing)"
+	}
+	return needs
 }
 
 // lockdown returns the mode in force: none, integrity, confidentiality, or "".

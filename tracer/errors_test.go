@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,8 +19,8 @@ func TestClassify(t *testing.T) {
 		err, is, not error
 		want         string
 	}{
-		{unix.EPERM, ErrNotPermitted, ErrNotSupported, "CAP_BPF"},
-		{fmt.Errorf("x: %w", fs.ErrPermission), ErrNotPermitted, ErrNotSupported, "root"},
+		{unix.EPERM, ErrNotPermitted, ErrNotSupported, permissionAdvice()},
+		{fmt.Errorf("x: %w", fs.ErrPermission), ErrNotPermitted, ErrNotSupported, permissionAdvice()},
 		{unix.ENOSYS, ErrNotSupported, ErrNotPermitted, "CONFIG_BPF_SYSCALL"},
 		{fmt.Errorf("map: %w", ebpf.ErrNotSupported), ErrNotSupported, ErrNotPermitted, "map"},
 		{fmt.Errorf("inner: %w", ErrNotPermitted), ErrNotPermitted, ErrNotSupported, "do it: inner"},
@@ -32,6 +33,25 @@ func TestClassify(t *testing.T) {
 	}
 	if err := classify("do it", nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// What is there already is not asked for.
+func TestCapabilityAdvice(t *testing.T) {
+	for _, tt := range []struct {
+		caps []int
+		want string
+	}{
+		{nil, "run as root, or with CAP_BPF and CAP_PERFMON"},
+		{[]int{unix.CAP_BPF}, "CAP_PERFMON is missing"},
+		{[]int{unix.CAP_PERFMON}, "CAP_BPF is missing"},
+		{[]int{unix.CAP_BPF, unix.CAP_PERFMON}, "seccomp"},
+		{[]int{unix.CAP_SYS_ADMIN}, "seccomp"},
+	} {
+		got := capabilityAdvice(func(c int) bool { return slices.Contains(tt.caps, c) })
+		if !strings.Contains(got, tt.want) {
+			t.Errorf("%v: %s", tt.caps, got)
+		}
 	}
 }
 

@@ -163,6 +163,7 @@ func TestOpenParts(t *testing.T) {
 
 // A clock call that changes something comes once, one that reads is only counted.
 func TestClockCall(t *testing.T) {
+	testenv.AloneWithTheClock(t)
 	tr := open(t, Options{NoOOM: true})
 	if h := hook(t, tr, FactAdjtimex); !h.OK {
 		t.Fatalf("hook: %+v", h)
@@ -259,6 +260,7 @@ func stats(tb testing.TB, t *Tracer) Stats {
 
 // Run ends with its context, though the ring is never empty.
 func TestRunEndsInAStorm(t *testing.T) {
+	testenv.AloneWithTheClock(t)
 	tr := open(t, Options{NoOOM: true, ClockRingBytes: 16 << 10})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

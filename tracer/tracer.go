@@ -135,16 +135,15 @@ func Open(ctx context.Context, opts Options) (_ *Tracer, err error) {
 		t.hooks = append(t.hooks, h)
 	}
 	if served == 0 {
-		base := ErrNotSupported
 		// Who has CAP_SYS_ADMIN and is refused has met a lack of the kernel's.
 		if t.refused() && !capability.Has(unix.CAP_SYS_ADMIN) {
-			base = ErrNotPermitted
+			return nil, classify("attach", unix.EPERM)
 		}
 		var why []string
 		for _, h := range t.hooks {
 			why = append(why, h.Fact+": "+h.Reason)
 		}
-		return nil, fmt.Errorf("attach: %w: %s", base, strings.Join(why, "; "))
+		return nil, fmt.Errorf("attach: %w: %s", ErrNotSupported, strings.Join(why, "; "))
 	}
 	if t.hookOK(FactTrigger) {
 		t.gfpFormat = t.readGFPFormat()
@@ -213,7 +212,7 @@ func (t *Tracer) GFPFormat() []byte { return t.gfpFormat }
 
 // withMemlock adds to a refusal that the limit on locked memory may be its cause.
 func (t *Tracer) withMemlock(err error) error {
-	if t.memlock != nil && errors.Is(err, ErrNotPermitted) && (capability.Has(unix.CAP_BPF) || capability.Has(unix.CAP_SYS_ADMIN)) {
+	if t.memlock != nil && errors.Is(err, ErrNotPermitted) && !inUserNamespace() && (capability.Has(unix.CAP_BPF) || capability.Has(unix.CAP_SYS_ADMIN)) {
 		return fmt.Errorf("%w; %w", err, t.memlock)
 	}
 	return err

@@ -40,6 +40,9 @@ func TestMain(m *testing.M) {
 //
 // and the conditions [privileged] and [exists:PATH].
 func TestScripts(t *testing.T) {
+	if testenv.Unprivileged() == "" {
+		testenv.AloneWithTheClock(t)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,

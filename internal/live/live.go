@@ -171,9 +171,7 @@ func open(ctx context.Context, o Options) (*session, error) {
 	// The order makes each set of the clock one that is seen: by the timer from
 	// here on, as a change of the offset from the next line on, and by its author
 	// once the hooks are in.
-	if s.set, s.setErr = watchClockSet(); s.setErr != nil {
-		s.warns = append(s.warns, "clock steps that no call explains are not seen: "+s.setErr.Error())
-	}
+	s.set, s.setErr = watchClockSet()
 	offset, bound := s.clocks.sampleOffset()
 	s.offsets = boottime.New(offset)
 	s.errorNS.Store(bound)
@@ -280,7 +278,7 @@ func (s *session) symbolsKnown() bool {
 	}
 }
 
-// checkSymbols says before the session begins why call traces will have no names.
+// checkSymbols finds out before the session begins whether call traces can have names.
 // Nothing else than kills has them.
 func (s *session) checkSymbols() {
 	if s.opts.Tracer.NoOOM {
@@ -288,7 +286,6 @@ func (s *session) checkSymbols() {
 		return
 	}
 	if s.symbolsErr = CheckSymbols(); s.symbolsErr != nil {
-		s.warns = append(s.warns, "call traces have no names: "+s.symbolsErr.Error())
 		close(s.symbols)
 	}
 }

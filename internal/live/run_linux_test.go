@@ -241,6 +241,7 @@ func TestRunKill(t *testing.T) {
 
 // A clock call, with who made it and what it did.
 func TestRunClock(t *testing.T) {
+	testenv.AloneWithTheClock(t)
 	r := begin(t, Options{})
 	sim := simulateClock(t, 2)
 	r.wait("the call", callsOf(sim.PID))
@@ -263,6 +264,7 @@ func TestRunClock(t *testing.T) {
 // A step: the event explains what the timerfd watcher is told.
 func TestRunStep(t *testing.T) {
 	privileged(t)
+	testenv.AloneWithTheClock(t)
 	var now unix.Timex
 	if _, err := unix.ClockAdjtime(unix.CLOCK_REALTIME, &now); err != nil {
 		t.Fatal(err)
@@ -291,6 +293,7 @@ func TestRunStep(t *testing.T) {
 }
 
 func TestRunEnds(t *testing.T) {
+	testenv.AloneWithTheClock(t)
 	t.Run("count", func(t *testing.T) {
 		// Tests of other packages make kills meanwhile.
 		r := begin(t, Options{Count: 1, Tracer: tracer.Options{NoOOM: true}})
@@ -328,6 +331,7 @@ func TestRunEnds(t *testing.T) {
 
 // What the filter refuses is counted as received, and not shown.
 func TestRunFilter(t *testing.T) {
+	testenv.AloneWithTheClock(t)
 	r := begin(t, Options{Filters: []string{"pid=1"}, Match: func(*event.Event) bool { return false }})
 	simulateClock(t, 2)
 	end := r.end(nil)

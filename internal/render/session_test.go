@@ -14,8 +14,8 @@ import (
 func TestNotes(t *testing.T) {
 	want := []string{
 		"no fentry (refused by this kernel), no kprobe (not in this kernel): invocation, trigger derived; adjtimex by tracepoint; warp by timerfd",
-		"no fentry (refused by this kernel), no kprobe (not in this kernel), no tracepoint (tracefs is not mounted): settime not available",
-		"symbol addresses are hidden: symbols not available (see 'oomtrace doctor hooks')",
+		"no fentry (refused by this kernel), no kprobe (not in this kernel), no tracepoint (tracefs is not mounted): settime not available (who set the clock)",
+		"symbol addresses are hidden: symbols not available (the names and ids of call traces; without fentry and kprobes scope and limit too) (see 'oomtrace doctor hooks')",
 		"the tracer's memory limit is not raised: CAP_SYS_RESOURCE is missing",
 	}
 	if diff := cmp.Diff(want, Notes(eventtest.SessionStart())); diff != "" {

@@ -206,6 +206,9 @@ func ways(hooks []event.Hook) string {
 		switch {
 		case !h.OK:
 			way = " not available"
+			if lost := cost(h); lost != "" {
+				way += " (" + lost + ")"
+			}
 		case derived(h):
 			way = " derived"
 		}

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// AloneWithTheClock waits until no other test that changes the clock in numbers runs,
-// in other packages too, and keeps them away until this one ends: what one loses, the
-// counters of all tracers show.
+// AloneWithTheClock waits until no other test that changes the clock, or waits for
+// such a change, runs, in other packages too, and keeps them away until this one ends:
+// the storm of one fills the rings and queues of all, and their counters show it.
 func AloneWithTheClock(tb testing.TB) {
 	tb.Helper()
 	f, err := os.OpenFile(filepath.Join(os.TempDir(), "oomtrace-test-clock.lock"), os.O_RDWR|os.O_CREATE, 0o600)
