@@ -201,7 +201,10 @@ func peakRSS(pid int) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	_, rest, ok := strings.Cut(string(status), "VmHWM:")
+	if !ok {
+		return 0, fmt.Errorf("process %d has ended", pid)
+	}
 	kib, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
 	return kib / 1024, err
 }
@@ -246,7 +249,7 @@ func (m *measure) start() error {
 			time.Sleep(500 * time.Millisecond) // the symbol table is read after attaching
 			peak, err := peakRSS(t.cmd.Process.Pid)
 			if err != nil {
-				return err
+				return fmt.Errorf("%s: %w", p.name, err)
 			}
 			if err := t.stop(); err != nil {
 				return err
