@@ -355,12 +355,22 @@ func (m *measure) latency() error {
 		return err
 	}
 	time.Sleep(time.Second)
+	if err := stampAtOnce(); err != nil {
+		return err
+	}
 	if m.busy {
-		stop := make(chan struct{})
-		defer close(stop)
+		// Processes: threads of this one would hold up its reading.
 		for range runtime.NumCPU() {
-			go spin(stop)
+			spin := exec.Command("sh", "-c", "while :; do :; done")
+			if err := spin.Start(); err != nil {
+				return err
+			}
+			defer func() {
+				_ = spin.Process.Kill()
+				_ = spin.Wait()
+			}()
 		}
+		time.Sleep(time.Second)
 	}
 	var own []float64
 	for range m.runs {
@@ -400,16 +410,24 @@ func (m *measure) latency() error {
 	return t.stop()
 }
 
-func spin(stop <-chan struct{}) {
-	for n := 0; ; n++ {
-		if n&0xffff == 0 {
-			select {
-			case <-stop:
-				return
-			default:
-			}
+// stampAtOnce has the threads of this process, and not its children, run before all
+// others: a line that waits for its reader is no later for that.
+func stampAtOnce() error {
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return err
+	}
+	for _, thread := range threads {
+		tid, err := strconv.Atoi(thread.Name())
+		if err != nil {
+			return err
+		}
+		attr := unix.SchedAttr{Policy: unix.SCHED_RR, Priority: 1, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
+		if err := unix.SchedSetAttr(tid, &attr, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("raise the priority of reading: %w", err)
 		}
 	}
+	return nil
 }
 
 // storming has two threads call clock_adjtime as fast as they can, first with
