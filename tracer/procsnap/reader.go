@@ -9,13 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 
 	"github.com/oomtrace/oomtrace/decode/cmdline"
@@ -46,7 +46,6 @@ type Options struct {
 // block for as long as the kernel does.
 type Reader struct {
 	opts    Options
-	fs      procfs.FS
 	buffers sync.Pool // of *[bufferSize]byte
 	// timensNS is what this time namespace adds to the boot clock.
 	timensNS int64
@@ -63,11 +62,12 @@ func New(o Options) (*Reader, error) {
 	o.Sys = cmp.Or(o.Sys, "/sys")
 	o.Root = cmp.Or(o.Root, "/")
 	o.Cmdline = cmp.Or(o.Cmdline, cmdline.Redacted)
-	pfs, err := procfs.NewFS(o.Proc)
-	if err != nil {
+	if st, err := os.Stat(o.Proc); err != nil {
 		return nil, fmt.Errorf("open procfs: %w", err)
+	} else if !st.IsDir() {
+		return nil, fmt.Errorf("open procfs: %w", &fs.PathError{Op: "open", Path: o.Proc, Err: unix.ENOTDIR})
 	}
-	r := &Reader{opts: o, fs: pfs}
+	r := &Reader{opts: o}
 	r.buffers.New = func() any { return new([bufferSize]byte) }
 	r.daemons.now = time.Now
 	if b, err := r.read(o.Proc, "self/timens_offsets"); err == nil {

@@ -5,7 +5,11 @@
 package procsnap
 
 import (
+	"path/filepath"
 	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/decode/kdumpconf"
@@ -16,7 +20,7 @@ import (
 func (r *Reader) Settings() *event.Settings {
 	s := r.sysctls()
 	s.Kdump = r.Kdump()
-	if m, err := r.fs.Meminfo(); err == nil {
+	if m, err := r.Memory(); err == nil {
 		s.SwapTotalBytes = m.SwapTotalBytes
 	}
 	return s
@@ -25,20 +29,26 @@ func (r *Reader) Settings() *event.Settings {
 // sysctls reads those alone, which is quick.
 func (r *Reader) sysctls() *event.Settings {
 	return &event.Settings{
-		PanicOnOOM:            r.sysctl("vm.panic_on_oom"),
-		OOMKillAllocatingTask: r.sysctl("vm.oom_kill_allocating_task"),
-		OvercommitMemory:      r.sysctl("vm.overcommit_memory"),
-		Swappiness:            r.sysctl("vm.swappiness"),
+		PanicOnOOM:            r.sysctl("vm/panic_on_oom"),
+		OOMKillAllocatingTask: r.sysctl("vm/oom_kill_allocating_task"),
+		OvercommitMemory:      r.sysctl("vm/overcommit_memory"),
+		Swappiness:            r.sysctl("vm/swappiness"),
 	}
 }
 
-// sysctl reads a sysctl that holds one integer.
+// sysctl reads a sysctl that holds one integer. (os.Open would have the runtime poll
+// the file, which takes three times as long: a kill waits for this.)
 func (r *Reader) sysctl(name string) *int {
-	values, err := r.fs.SysctlInts(name)
-	if err != nil || len(values) != 1 {
+	var buf [32]byte
+	n, err := readAt(unix.AT_FDCWD, filepath.Join(r.opts.Proc, "sys", name), buf[:])
+	if err != nil {
 		return nil
 	}
-	return &values[0]
+	value, err := strconv.Atoi(strings.TrimSpace(string(buf[:n])))
+	if err != nil {
+		return nil
+	}
+	return &value
 }
 
 // Kdump reads whether a crash kernel is loaded, and from the configuration of the

@@ -47,6 +47,11 @@ func TestMemory(t *testing.T) {
 	if got, err = r.Memory(); err != nil || got.AvailableBytes != nil || *got.TotalBytes != 1024 {
 		t.Errorf("an old meminfo: %+v, %v", got, err)
 	}
+	const broken = "MemTotal\nMemFree: x kB\nMemAvailable: 5\nCached: 18446744073709551615 kB\nShmem: -1 kB\n:\nSwapFree: 3 kB"
+	want = &event.Memory{SwapFreeBytes: event.Ptr[uint64](3 << 10), Source: "meminfo"}
+	if diff := cmp.Diff(want, parseMeminfo([]byte(broken))); diff != "" {
+		t.Errorf("broken lines (-want +got):\n%s", diff)
+	}
 	if _, err = newReader(t, Options{Proc: t.TempDir()}).Memory(); err == nil {
 		t.Error("no error without meminfo")
 	}
