@@ -34,32 +34,24 @@ func (r *Reader) Memory() (*event.Memory, error) {
 // (meminfo_proc_show, fs/proc/meminfo.c). Lines that are otherwise are left out.
 func parseMeminfo(file []byte) *event.Memory {
 	m := &event.Memory{Source: "meminfo"}
+	fields := [...]struct {
+		name  string
+		value **uint64
+	}{
+		{"MemTotal", &m.TotalBytes}, {"MemFree", &m.FreeBytes}, {"MemAvailable", &m.AvailableBytes},
+		{"Cached", &m.CachedBytes}, {"Shmem", &m.ShmemBytes}, {"Slab", &m.SlabBytes},
+		{"SwapTotal", &m.SwapTotalBytes}, {"SwapFree", &m.SwapFreeBytes},
+	}
 	for line := range bytes.Lines(file) {
 		name, value, _ := bytes.Cut(line, []byte(":"))
-		var field **uint64
-		switch string(name) {
-		case "MemTotal":
-			field = &m.TotalBytes
-		case "MemFree":
-			field = &m.FreeBytes
-		case "MemAvailable":
-			field = &m.AvailableBytes
-		case "Cached":
-			field = &m.CachedBytes
-		case "Shmem":
-			field = &m.ShmemBytes
-		case "Slab":
-			field = &m.SlabBytes
-		case "SwapTotal":
-			field = &m.SwapTotalBytes
-		case "SwapFree":
-			field = &m.SwapFreeBytes
-		default:
-			continue
-		}
-		number, ok := bytes.CutSuffix(bytes.TrimSpace(value), []byte(" kB"))
-		if kib, err := strconv.ParseUint(string(bytes.TrimSpace(number)), 10, 54); ok && err == nil {
-			*field = event.Ptr(kib << 10)
+		for _, f := range &fields {
+			if string(name) != f.name {
+				continue
+			}
+			number, ok := bytes.CutSuffix(bytes.TrimSpace(value), []byte(" kB"))
+			if kib, err := strconv.ParseUint(string(bytes.TrimSpace(number)), 10, 54); ok && err == nil {
+				*f.value = event.Ptr(kib << 10)
+			}
 		}
 	}
 	return m
