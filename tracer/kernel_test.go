@@ -87,6 +87,9 @@ func TestTryRollsBack(t *testing.T) {
 	if tr.kernel.types, err = tr.cache.Kernel(); err != nil {
 		t.Fatal(err)
 	}
+	if tr.spec, err = bpf.LoadOomtrace(); err != nil {
+		t.Fatal(err)
+	}
 	if err := tr.prepare(Options{}); err != nil {
 		t.Fatal(err)
 	}

@@ -97,6 +97,9 @@ func Open(ctx context.Context, opts Options) (_ *Tracer, err error) {
 	if err := probe(); err != nil {
 		return nil, t.withMemlock(err)
 	}
+	// Beside the kernel's types: either takes a fifth of the time that all of this does.
+	object := sync.OnceValues(bpf.LoadOomtrace)
+	go func() { _, _ = object() }()
 	if t.kernel.types, err = t.cache.Kernel(); err != nil {
 		if errors.Is(err, os.ErrPermission) {
 			return nil, classify("read the kernel's BTF", err)
@@ -108,6 +111,9 @@ func Open(ctx context.Context, opts Options) (_ *Tracer, err error) {
 	}
 	t.knowsRecursion = t.kernel.structHas("bpf_prog_info", "recursion_misses")
 	t.knowsMissed = t.kernel.structHas("bpf_link_info", "missed")
+	if t.spec, err = object(); err != nil {
+		return nil, fmt.Errorf("read the BPF object: %w", err)
+	}
 	if err := t.prepare(opts); err != nil {
 		return nil, t.withMemlock(err)
 	}
@@ -227,13 +233,9 @@ func probe() error {
 	return m.Close()
 }
 
-// prepare reads the object, sets its constants and creates the maps.
+// prepare sets the constants of the object and creates the maps.
 func (t *Tracer) prepare(opts Options) error {
-	spec, err := bpf.LoadOomtrace()
-	if err != nil {
-		return fmt.Errorf("read the BPF object: %w", err)
-	}
-	t.spec = spec
+	spec := t.spec
 	for name, size := range map[string]int{"oom_ring": opts.OOMRingBytes, "clock_ring": opts.ClockRingBytes} {
 		if size > 0 {
 			spec.Maps[name].MaxEntries = ringSize(size)
