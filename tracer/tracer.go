@@ -141,15 +141,19 @@ func Open(ctx context.Context, opts Options) (_ *Tracer, err error) {
 		t.hooks = append(t.hooks, h)
 	}
 	if served == 0 {
+		base := ErrNotSupported
 		// Who has CAP_SYS_ADMIN and is refused has met a lack of the kernel's.
 		if t.refused() && !capability.Has(unix.CAP_SYS_ADMIN) {
-			return nil, classify("attach", unix.EPERM)
+			if !capability.Has(unix.CAP_BPF) || !capability.Has(unix.CAP_PERFMON) {
+				return nil, classify("attach", unix.EPERM)
+			}
+			base = ErrNotPermitted // each reason says what for
 		}
 		var why []string
 		for _, h := range t.hooks {
 			why = append(why, h.Fact+": "+h.Reason)
 		}
-		return nil, fmt.Errorf("attach: %w: %s", ErrNotSupported, strings.Join(why, "; "))
+		return nil, fmt.Errorf("attach: %w: %s", base, strings.Join(why, "; "))
 	}
 	if t.hookOK(FactTrigger) {
 		t.gfpFormat = t.readGFPFormat()

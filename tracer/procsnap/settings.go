@@ -36,8 +36,8 @@ func (r *Reader) sysctls() *event.Settings {
 	}
 }
 
-// sysctl reads a sysctl that holds one integer. (os.Open would have the runtime poll
-// the file, which takes three times as long: a kill waits for this.)
+// sysctl reads a sysctl that holds one integer. A kill waits for it: os.Open, which has
+// the runtime poll the file, would make nine system calls of four.
 func (r *Reader) sysctl(name string) *int {
 	var buf [32]byte
 	n, err := readAt(unix.AT_FDCWD, filepath.Join(r.opts.Proc, "sys", name), buf[:])

@@ -144,6 +144,19 @@ func TestHost(t *testing.T) {
 	}
 }
 
+func FuzzMeminfo(f *testing.F) {
+	f.Add([]byte(meminfo))
+	f.Add([]byte("MemTotal: 18014398509481983 kB\nSlab:kB\nSlab: kB"))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		m := parseMeminfo(file)
+		for _, v := range []*uint64{m.TotalBytes, m.FreeBytes, m.AvailableBytes, m.CachedBytes, m.ShmemBytes, m.SlabBytes, m.SwapTotalBytes, m.SwapFreeBytes} {
+			if v != nil && *v%1024 != 0 {
+				t.Errorf("%d bytes are no whole kB", *v)
+			}
+		}
+	})
+}
+
 func BenchmarkMemory(b *testing.B) {
 	r := newReader(b, Options{})
 	b.ReportAllocs()
