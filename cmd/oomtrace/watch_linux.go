@@ -224,6 +224,10 @@ func watch(cmd *cobra.Command, env *cli.Env, flags *watchFlags) (err error) {
 			err = errors.Join(err, rec.Close())
 		}
 	}
+	// By itself: an output that is closed takes no session.end.
+	if res.End != nil {
+		env.Warnf("%s", render.Summary(&event.Event{SessionEnd: res.End}))
+	}
 	switch {
 	case errors.Is(err, tracer.ErrNotPermitted), errors.Is(err, tracer.ErrNotSupported):
 		return cli.Unsupported(err)
@@ -267,9 +271,5 @@ func (s watchSink) event(e *event.Event) error {
 			s.env.Warnf("watching; Ctrl-C ends")
 		}
 	}
-	err := s.out.Event(e)
-	if e.SessionEnd != nil {
-		s.env.Warnf("%s", render.Summary(e))
-	}
-	return err
+	return s.out.Event(e)
 }

@@ -83,6 +83,9 @@ type Recorder interface {
 type Result struct {
 	Reason string // signal, duration, count, closed-pipe, error
 	Shown  uint64 // kill and clock events that passed the filter
+	// End is what session.end told, whether an output took it or not; nil when the
+	// session had not begun.
+	End *event.SessionEnd
 }
 
 // GC percentages while starting, when most of the heap is garbage, and after.
@@ -412,7 +415,7 @@ func (s *session) run(ctx context.Context) (Result, error) {
 	<-stopped
 	<-s.symbols // it uses the tracer
 	res := Result{Reason: reason(ctx), Shown: p.shown}
-	p.end(res.Reason)
+	res.End = p.end(res.Reason)
 	var errs []error
 	for _, o := range outs {
 		if err := o.close(); err != nil && !errors.Is(err, syscall.EPIPE) {

@@ -639,7 +639,7 @@ func (p *pump) warm() {
 }
 
 // end emits session.end.
-func (p *pump) end(reason string) {
+func (p *pump) end(reason string) *event.SessionEnd {
 	counts, _, _ := p.losses()
 	e := p.event(event.TypeSessionEnd, 0, p.clocks.boot(), event.SourceTracer)
 	// A copy, for the writer has it from here on; this line counts itself.
@@ -649,5 +649,7 @@ func (p *pump) end(reason string) {
 	if st, err := p.tracer.Stats(); err == nil {
 		e.SessionEnd.ClockReads = &st.ClockReads
 	}
+	end := *e.SessionEnd
 	p.emit(e)
+	return &end
 }

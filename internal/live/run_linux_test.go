@@ -299,7 +299,7 @@ func TestRunEnds(t *testing.T) {
 		r := begin(t, Options{Count: 1, Tracer: tracer.Options{NoOOM: true}})
 		simulateClock(t, 3)
 		<-r.done
-		if r.err != nil || r.res != (Result{Reason: "count", Shown: 1}) {
+		if r.err != nil || r.res.Reason != "count" || r.res.Shown != 1 {
 			t.Errorf("%+v, %v", r.res, r.err)
 		}
 		if n := len(r.find(func(e *event.Event) bool { return e.Clock != nil })); n != 1 {
@@ -316,7 +316,7 @@ func TestRunEnds(t *testing.T) {
 	t.Run("closed pipe", func(t *testing.T) {
 		r := begin(t, Options{Sink: func(*event.Event) error { return fmt.Errorf("write: %w", syscall.EPIPE) }})
 		<-r.done
-		if r.err != nil || r.res.Reason != "closed-pipe" {
+		if r.err != nil || r.res.Reason != "closed-pipe" || r.res.End == nil || r.res.End.Reason != "closed-pipe" {
 			t.Errorf("%+v, %v", r.res, r.err)
 		}
 	})
