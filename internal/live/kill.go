@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package live
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/oomtrace/oomtrace/bpf"
+	"github.com/oomtrace/oomtrace/decode/event"
+)
+
+const (
+	// markWait is how long an announced kill waits for its mark_victim, which is
+	// written microseconds later unless the CPU is taken away in between.
+	markWait = time.Second
+	// symbolWait is how long after the start kills wait for the symbol table.
+	symbolWait = 10 * time.Second
+)
+
+// simulator is the comm of what `oomtrace simulate` runs.
+const simulator = "oomtrace-sim"
+
+// sharer is a process that got the signal; mark_victim may still claim it
+// (tracepoint rung only).
+type sharer struct {
+	kill    *event.Kill
+	boot    uint64
+	trigger int
+}
+
+// kill handles one record of the OOM ring.
+func (p *pump) kill(s *slot) {
+	err := p.rec.Parse(s.raw[:s.n])
+	seq := s.seq
+	p.in.oom.free <- s
+	if err != nil {
+		return // the programs and this binary are one build: it cannot happen
+	}
+	if p.full() {
+		p.received[string(event.TypeOOMKill)]++
+		return
+	}
+	p.waitSymbols()
+	boot := p.rec.Kill.H.BoottimeNs
+	k := p.decoder.Kill(&p.rec)
+	trigger := 0
+	if k.Trigger != nil && k.Trigger.TID != nil {
+		trigger = *k.Trigger.TID
+	}
+	if p.rec.Kind == bpf.OomtraceWireKindWIRE_KIND_SIGNAL {
+		p.sharers = append(p.sharers, sharer{k, boot, trigger})
+		return
+	}
+	p.claim(k, trigger)
+	p.finishKill(k, seq, boot)
+	p.checkLoss()
+}
+
+// waitSymbols waits until kills can be decoded in full, or never will.
+func (p *pump) waitSymbols() {
+	if p.symbolsKnown() || !time.Now().Before(p.symbolsBy) {
+		return
+	}
+	t := time.NewTimer(time.Until(p.symbolsBy))
+	defer t.Stop()
+	select {
+	case <-p.symbols:
+	case <-t.C:
+	}
+}
+
+// claim forgets the announcement of a kill that mark_victim has confirmed, and
+// lets the killer's other ones out: nothing will confirm them.
+func (p *pump) claim(k *event.Kill, trigger int) {
+	p.sharers = slices.DeleteFunc(p.sharers, func(s sharer) bool {
+		return s.trigger == trigger && thread(s.kill) == thread(k)
+	})
+	p.letOut(func(s sharer) bool { return s.trigger == trigger })
+}
+
+// thread is the thread that was signalled and marked, which need not be a leader.
+func thread(k *event.Kill) int {
+	if k.Victim.TID != nil {
+		return *k.Victim.TID
+	}
+	return k.Victim.PID
+}
+
+// letOutOld lets out the announced kills whose mark_victim would be here by now.
+func (p *pump) letOutOld() {
+	if len(p.in.oom.full) > 0 {
+		return // it may be there
+	}
+	now := p.clocks.boot()
+	p.letOut(func(s sharer) bool { return s.boot+uint64(markWait) <= now })
+}
+
+// letOut emits the announced kills that ready says.
+func (p *pump) letOut(ready func(sharer) bool) {
+	kept := p.sharers[:0]
+	for _, s := range p.sharers {
+		switch {
+		case !ready(s):
+			kept = append(kept, s)
+		case p.full():
+			p.received[string(event.TypeOOMKill)]++
+		default:
+			p.finishKill(s.kill, 0, s.boot)
+		}
+	}
+	p.sharers = kept
+}
+
+// finishKill adds what /proc knows and emits.
+func (p *pump) finishKill(k *event.Kill, seq, boot uint64) {
+	e := p.event(event.TypeOOMKill, seq, boot, event.SourceBPF)
+	e.Kill = k
+	p.complete(e, boot)
+	p.emit(e)
+}
+
+// complete adds what /proc and the kubelet's files know.
+func (p *pump) complete(e *event.Event, boot uint64) {
+	k := e.Kill
+	p.snapshot(e, boot)
+	p.pods.Fill(k.Victim.Container, k.Victim.Pod)
+	if k.Trigger != nil {
+		p.pods.Fill(k.Trigger.Container, k.Trigger.Pod)
+	}
+	e.Simulated = bySimulator(k.Victim.Comm, k.Victim.Cgroup)
+}
+
+// bySimulator tells a process of `oomtrace simulate`: the name alone anybody can take,
+// but not the cgroup.
+func bySimulator(comm *string, cg *event.Cgroup) bool {
+	return comm != nil && *comm == simulator && cg != nil && strings.HasPrefix(path.Base(cg.Path), simulator+"-")
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package live
+
+import (
+	"time"
+
+	"github.com/oomtrace/oomtrace/decode/event"
+)
+
+// lossEvery is how often losses are looked for, when there are events.
+const lossEvery = time.Second
+
+// checkLoss reports new losses, once a second at the most and never when idle.
+func (p *pump) checkLoss() {
+	now := time.Now()
+	if now.Before(p.lossAt) {
+		return
+	}
+	p.lossAt = now.Add(lossEvery)
+	if !p.outs[0].hasRoom() {
+		return // the report would be a loss itself
+	}
+	counts, delta, grown := p.losses()
+	if !grown {
+		return
+	}
+	e := p.event(event.TypeLost, 0, p.clocks.boot(), event.SourceTracer)
+	e.Lost = &event.Lost{Counts: counts, Delta: delta}
+	p.emit(e)
+}
+
+// losses counts what was lost, in all and since it was last asked.
+func (p *pump) losses() (counts, delta event.LostCounts, grown bool) {
+	counts.Queue = event.Ptr(p.outs[0].dropped.Load())
+	if p.opts.Record != nil {
+		counts.Record = event.Ptr(p.outs[1].dropped.Load() + p.opts.Record.Dropped())
+	}
+	if st, err := p.tracer.Stats(); err == nil {
+		counts.Reserve = event.Ptr(st.OOMReserve + st.ClockReserve)
+		counts.Read = event.Ptr(st.Read + st.ReadArgument)
+		counts.Recursion = st.Recursion
+		counts.ProbeMissed = st.ProbeMissed
+	}
+	grow := func(now, was *uint64) *uint64 {
+		if now == nil {
+			return nil
+		}
+		var d uint64
+		if d = *now; was != nil {
+			d -= *was
+		}
+		grown = grown || d > 0
+		return &d
+	}
+	delta = event.LostCounts{
+		Reserve: grow(counts.Reserve, p.lost.Reserve), Queue: grow(counts.Queue, p.lost.Queue),
+		Read: grow(counts.Read, p.lost.Read), Recursion: grow(counts.Recursion, p.lost.Recursion),
+		ProbeMissed: grow(counts.ProbeMissed, p.lost.ProbeMissed), Record: grow(counts.Record, p.lost.Record),
+	}
+	p.lost = counts
+	return counts, delta, grown
+}
