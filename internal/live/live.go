@@ -5,6 +5,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -68,6 +69,9 @@ type Options struct {
 	Count   uint64     // end after so many events of kill or clock; 0: never
 	// Duration ends the session so long after everything was attached; 0: never.
 	Duration time.Duration
+	// StuckAfter is how long a victim may take to end before it is told to be stuck;
+	// default DefaultStuckAfter.
+	StuckAfter time.Duration
 	// Warn takes what is not as good as it could be, before the stream opens.
 	Warn func(string)
 }
@@ -153,6 +157,7 @@ func open(ctx context.Context, o Options) (*session, error) {
 	if o.Daemon == "" {
 		o.Daemon = DaemonSummary
 	}
+	o.StuckAfter = cmp.Or(o.StuckAfter, DefaultStuckAfter)
 	if o.Match == nil {
 		o.Match = func(*event.Event) bool { return true }
 	}
@@ -246,6 +251,9 @@ func (s *session) machine() {
 		unit := uint64(si.Unit)
 		m.RAMPages = event.Ptr(si.Totalram * unit / m.PageSize)
 		m.SwapPages = event.Ptr(si.Totalswap * unit / m.PageSize)
+		if err := s.tracer.SetMemory(*m.RAMPages, *m.SwapPages); err != nil {
+			s.warns = append(s.warns, err.Error())
+		}
 	}
 	if format := s.tracer.GFPFormat(); format != nil {
 		names, err := printfmt.Flags(format, "gfp_flags")

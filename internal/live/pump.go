@@ -31,6 +31,7 @@ type pump struct {
 	settle   *time.Timer
 	settleAt time.Time // when settle fires; zero: it does not run
 	suspects []suspect // oldest first
+	ends     ends
 	received map[string]uint64
 	written  map[string]uint64
 	shown    uint64
@@ -50,6 +51,7 @@ func newPump(s *session, in *intake, outs []*outbox, cancel context.CancelCauseF
 		written:   map[string]uint64{},
 	}
 	p.settle.Stop()
+	p.ends = newEnds(s.tracer.Hooks())
 	return p
 }
 
@@ -90,6 +92,8 @@ func (p *pump) run(stopped <-chan struct{}) {
 				if tick *= 2; p.takeLate() > 0 || tick > lateEveryMost {
 					tick = lateEvery
 				}
+			case <-p.ends.timer.C:
+				p.lookAtEnds()
 			case <-p.daemons.due():
 				p.summarise()
 			case <-p.sets():

@@ -93,6 +93,13 @@ func (s *tableSink) row(e *event.Event) (r row, ok bool) {
 			return r, false
 		}
 		r = snapshotRow(e)
+	case e.NoKill != nil:
+		r = noKillRow(e, wide)
+	case e.End != nil:
+		if !wide && !endNotable(e.End) {
+			return r, false
+		}
+		r = endRow(e, wide)
 	case e.Clock != nil:
 		r = clockRow(e, wide, s.loc)
 	case e.ClockSummary != nil:
