@@ -163,7 +163,8 @@ func TestEnums(t *testing.T) {
 		spec := loadObject(t, arch)
 		consts := generatedConsts(t, file+".go")
 		checked := 0
-		for _, name := range []string{"wire_kind", "wire_role", "wire_task_valid", "wire_kill_valid", "wire_clock_valid", "wire_clock_func"} {
+		for _, name := range []string{"wire_kind", "wire_role", "wire_task_valid", "wire_kill_valid", "wire_clock_valid", "wire_clock_func",
+			"wire_choice_valid", "wire_candidate_valid", "wire_nokill", "wire_moment_what", "wire_moment_valid"} {
 			var e *btf.Enum
 			if err := spec.Types.TypeByName(name, &e); err != nil {
 				t.Fatal(err)

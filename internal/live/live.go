@@ -130,6 +130,7 @@ type session struct {
 	seq     atomic.Uint64
 	host    *event.Host
 	tracer  *tracer.Tracer
+	hooks   []tracer.Hook
 	decoder wire.Decoder
 	clocks  hostClock
 	offsets *boottime.Offsets
@@ -186,6 +187,7 @@ func open(ctx context.Context, o Options) (*session, error) {
 	if s.tracer, err = tracer.Open(ctx, o.Tracer); err != nil {
 		return s, err
 	}
+	s.hooks = s.tracer.Hooks()
 	if err := s.require(); err != nil {
 		return s, err
 	}
@@ -207,7 +209,7 @@ func (s *session) require() error {
 		"clock": {tracer.FactAdjtimex, tracer.FactSettime},
 	}
 	for _, group := range s.opts.Require {
-		for _, h := range s.tracer.Hooks() {
+		for _, h := range s.hooks {
 			if slices.Contains(groups[group], h.Fact) && !h.OK {
 				return fmt.Errorf("trace %s: %w: no hook for %s works: %s", group, tracer.ErrNotSupported, h.Fact, h.Reason)
 			}

@@ -51,7 +51,7 @@ func newPump(s *session, in *intake, outs []*outbox, cancel context.CancelCauseF
 		written:   map[string]uint64{},
 	}
 	p.settle.Stop()
-	p.ends = newEnds(s.tracer.Hooks())
+	p.ends = newEnds(s.hooks)
 	return p
 }
 

@@ -14,7 +14,7 @@ const notableMS = 1000
 // noKillRow shows an invocation that killed nobody.
 func noKillRow(e *event.Event, wide bool) row {
 	n := e.NoKill
-	r := row{event: part{text: "NOKILL", style: yellow}}
+	r := row{event: part{text: "OOM", style: yellow}}
 	if t := n.Trigger; t != nil {
 		r.process, r.uid, r.where = taskName(t), t.UID, taskPlace(t)
 	}

@@ -263,7 +263,7 @@ func Kill() *event.Event {
 		MarginPages:    p(int64(1029100 - 507996)),
 		CandidatesSeen: p(uint64(3)),
 		Candidates:     candidates(),
-		Effort:         &event.Effort{SpanMS: 48, Reclaims: 16, ReclaimUS: 41_208, ReclaimedPages: 212},
+		Effort:         &event.Effort{SpanMS: 48, Reclaims: 16, ReclaimUS: 41_208, ReclaimedPages: 212, Compactions: 2, CompactionUS: 903},
 		Settings:       settings(),
 		Snapshot:       &event.SnapshotState{State: "ok", AgeMS: p(int64(1))},
 		Sources:        map[string]string{"victim.cmdline": "proc", "victim.exe": "proc", "limit.swap_bytes": "computed"},
