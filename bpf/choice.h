@@ -113,12 +113,21 @@ __noinline int consider(u64 task, s64 points)
 	return 0;
 }
 
-/* oom_badness() has given task its points. It does so for readers of /proc/PID/oom_score,
- * too. */
-static __always_inline void on_badness(struct task_struct *task, s64 points)
+/* oom_badness() looks at task. It does so for readers of /proc/PID/oom_score, too. */
+static __always_inline void enter_badness(struct task_struct *task)
 {
+	if (is_owner())
+		inv.judged = (u64)task;
+}
+
+/* It has given the task its points. */
+static __always_inline void leave_badness(s64 points)
+{
+	/* Read again: the verifier lets no pointer that it knows into a global function. */
+	u64 task = *(volatile u64 *)&inv.judged;
+
 	if (is_owner() && points != NOT_ELIGIBLE)
-		consider((u64)task, points);
+		consider(task, points);
 }
 
 /* --- where oom_badness() is not to be seen: its formula ---------------------- */
@@ -154,6 +163,13 @@ static __always_inline bool below_memcg(struct task_struct *task, u64 memcg)
 	return css && (u64)css == memcg;
 }
 
+/* Whether task has its parent's mm until it executes: in_vfork(). */
+static __always_inline bool in_vfork(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, vfork_done) &&
+	       BPF_CORE_READ(task, real_parent, mm) == BPF_CORE_READ(task, mm);
+}
+
 /*
  * Gives the process task the points of oom_badness(), if it can be chosen: neither
  * oom_unkillable_task() nor immune, nor a victim already.
@@ -169,6 +185,8 @@ static __always_inline void walk_task(struct task_struct *task)
 	if ((BPF_CORE_READ(task, flags) & PF_KTHREAD) || tgid == 1 || adj == OOM_SCORE_ADJ_MIN)
 		return;
 	if (tgid != walk.victim && BPF_CORE_READ(task, signal, oom_mm))
+		return;
+	if (in_vfork(task))
 		return;
 	if (walk.memcg && !below_memcg(task, walk.memcg))
 		return;

@@ -74,6 +74,7 @@ static __always_inline void emit_moment(u32 what, u32 pid, u64 mm, u64 limit_id)
 		      .len = sizeof(m),
 		      .version = WIRE_VERSION,
 		      .kind = WIRE_KIND_MOMENT},
+		.mm = mm,
 		.pid = pid,
 		.what = what,
 	};

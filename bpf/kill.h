@@ -219,6 +219,7 @@ static __noinline int emit_kill(void *ctx, struct task_struct *task, struct kill
 	if (!by)
 		return 0;
 	k->role = role;
+	k->mm = by->mm;
 	k->episode_ns = by->episode_ns;
 	read_invocation(k);
 	if (role == WIRE_ROLE_SHARED_MM || (is_owner() && inv.chosen_tgid))

@@ -155,22 +155,22 @@ int kill_process_kprobe(struct pt_regs *ctx)
 SEC("fexit/oom_badness")
 int BPF_PROG(badness_fexit, struct task_struct *p, unsigned long totalpages, long points)
 {
-	on_badness(p, points);
+	enter_badness(p);
+	leave_badness(points);
 	return 0;
 }
 
 SEC("kprobe/oom_badness")
 int badness_kprobe(struct pt_regs *ctx)
 {
-	if (is_owner())
-		inv.judged = PT_REGS_PARM1(ctx);
+	enter_badness((void *)PT_REGS_PARM1(ctx));
 	return 0;
 }
 
 SEC("kretprobe/oom_badness")
 int badness_kretprobe(struct pt_regs *ctx)
 {
-	on_badness((void *)inv.judged, PT_REGS_RC(ctx));
+	leave_badness(PT_REGS_RC(ctx));
 	return 0;
 }
 

@@ -140,6 +140,7 @@ type OomtraceWireKill struct {
 	ShmemPages    uint64
 	RssErrorPages uint64
 	PgtablesBytes uint64
+	Mm            uint64
 	GfpMask       uint32
 	Order         int32
 	Constraint    uint32
@@ -211,6 +212,7 @@ type OomtraceWireMoment struct {
 	EpisodeNs  uint64
 	AnonPages  uint64
 	LimitPages uint64
+	Mm         uint64
 	Pid        uint32
 	What       uint32
 }

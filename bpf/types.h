@@ -188,6 +188,7 @@ struct task_struct {
 	struct list_head tasks;
 	struct list_head thread_node;
 	struct pid *thread_pid;
+	void *vfork_done;
 	u64 start_boottime;
 	const struct cred *real_cred;
 	char comm[16];

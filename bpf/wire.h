@@ -191,6 +191,7 @@ struct wire_kill {
 	u64 shmem_pages;
 	u64 rss_error_pages;
 	u64 pgtables_bytes;
+	u64 mm; /* of the victim, to compare with others'; 0: not known */
 	u32 gfp_mask;
 	s32 order;
 	u32 constraint;
@@ -258,6 +259,7 @@ struct wire_moment {
 	u64 episode_ns;
 	u64 anon_pages;	 /* that its address space still has */
 	u64 limit_pages; /* usage of the memcg that was full */
+	u64 mm;		 /* as wire_kill.mm */
 	u32 pid;	 /* thread-group leader; for REAPED the marked thread */
 	u32 what;	 /* enum wire_moment_what */
 };
@@ -311,6 +313,6 @@ _Static_assert(sizeof(struct wire_memcg) == 48, "wire_memcg");
 _Static_assert(sizeof(struct wire_timex) == 80, "wire_timex");
 _Static_assert(sizeof(struct wire_candidate) == 96, "wire_candidate");
 _Static_assert(sizeof(struct wire_effort) == 48, "wire_effort");
-_Static_assert(sizeof(struct wire_moment) == 56, "wire_moment");
+_Static_assert(sizeof(struct wire_moment) == 64, "wire_moment");
 
 #endif

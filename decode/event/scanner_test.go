@@ -98,7 +98,7 @@ func TestScannerErrorsAreTyped(t *testing.T) {
 	for in, want := range map[string]error{
 		"":                                event.ErrEmpty,
 		`{"schema":"oomtrace/v2"}`:        event.ErrSchema,
-		head + `"type":"oom.future"}`:        event.ErrType,
+		head + `"type":"oom.future"}`:     event.ErrType,
 		`{"schema":"oomtrace/v1",`:        event.ErrTruncated,
 		strings.Repeat("x", 2<<20):        event.ErrLineTooLong,
 		`{"schema":"oomtrace/v2"` + "}\n": event.ErrSchema,

@@ -60,12 +60,13 @@ type Moment struct {
 	PID   int     // thread-group leader; for REAPED the marked thread
 	Anon  *uint64 // bytes that its address space still has
 	Limit *uint64 // bytes that the cgroup that was full uses
+	MM    uint64  // as Mm of the kill's record; 0: not known
 }
 
 // Moment decodes one. It needs r.Kind MOMENT.
 func (d *Decoder) Moment(r *Record) Moment {
 	w := &r.Moment
-	m := Moment{What: bpf.OomtraceWireMomentWhat(w.What), PID: int(w.Pid)}
+	m := Moment{What: bpf.OomtraceWireMomentWhat(w.What), PID: int(w.Pid), MM: w.Mm}
 	if has(w.H.Valid, bpf.OomtraceWireMomentValidWIRE_MOMENT_ANON) {
 		m.Anon = d.bytes(w.AnonPages)
 	}

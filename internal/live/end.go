@@ -20,6 +20,9 @@ const DefaultStuckAfter = 10 * time.Second
 const (
 	// endLimit bounds the victims that are waited for. The oldest is let go first.
 	endLimit = 512
+	// earlyLimit bounds the moments that are kept of victims which are not told yet: a
+	// sharer on the tracepoint rung is told a second late.
+	earlyLimit = 64
 	// forgetAfter is how long a victim is waited for in all.
 	forgetAfter = 10 * time.Minute
 )
@@ -28,16 +31,26 @@ const (
 type victim struct {
 	end       event.End
 	tid       int
+	mm        uint64 // as the programs name it; 0: not known
 	simulated bool
 	boot      uint64 // of the kill
+	last      uint64 // of the last moment
 	anon      *uint64
 	stuck     time.Time // when it is told to be stuck; zero: it was
 	forget    time.Time
 }
 
+// moment is one of a victim's end, and when it was.
+type moment struct {
+	wire.Moment
+	boot    uint64
+	episode string // FREED of a victim that is known
+}
+
 // ends are the victims whose end is waited for, oldest first.
 type ends struct {
 	list  []victim
+	early []moment
 	timer *time.Timer
 	// What of an end can be seen here.
 	seesExit, seesFreed bool
@@ -57,78 +70,116 @@ func newEnds(hooks []tracer.Hook) ends {
 	return e
 }
 
-// awaitEnd waits for the end of k's victim, killed at boot.
-func (p *pump) awaitEnd(k *event.Kill, boot uint64, simulated bool) {
-	if !p.ends.seesExit && !p.ends.seesFreed {
+// awaitEnd waits for the end of k's victim, killed at boot, whose mm the programs name so.
+func (p *pump) awaitEnd(k *event.Kill, boot, mm uint64, simulated bool) {
+	n := &p.ends
+	if !n.seesExit && !n.seesFreed {
 		return // it would be taken for stuck
 	}
-	if len(p.ends.list) == endLimit {
-		p.ends.list = slices.Delete(p.ends.list, 0, 1)
+	if len(n.list) == endLimit {
+		n.list = slices.Delete(n.list, 0, 1)
 	}
 	now := time.Now()
-	p.ends.list = append(p.ends.list, victim{
+	n.list = append(n.list, victim{
 		end: event.End{Episode: k.Episode, PID: k.Victim.PID, Comm: k.Victim.Comm, CommHex: k.Victim.CommHex, Role: k.Role},
-		tid: thread(k), simulated: simulated, boot: boot, anon: k.Victim.AnonRSSBytes,
+		tid: thread(k), mm: mm, simulated: simulated, boot: boot, anon: k.Victim.AnonRSSBytes,
 		stuck: now.Add(p.opts.StuckAfter), forget: now.Add(forgetAfter),
 	})
-	p.armEnds()
+	v := &n.list[len(n.list)-1]
+	for _, m := range n.early {
+		if m.boot >= boot && v.is(m) {
+			v.take(m)
+		}
+	}
+	p.tellEnded()
 }
 
-// moment takes what the kernel tells of a victim's end.
-func (p *pump) moment(m wire.Moment, boot uint64) {
-	i := slices.IndexFunc(p.ends.list, func(v victim) bool { return v.end.PID == m.PID || v.tid == m.PID })
-	if i < 0 {
-		return // the signal was not the OOM killer's after all, or it is forgotten
+// is says whether m is of v's end.
+func (v *victim) is(m moment) bool {
+	if v.end.PID == m.PID || v.tid == m.PID || v.mm != 0 && v.mm == m.MM {
+		return true
 	}
-	v := &p.ends.list[i]
-	after := event.Ptr(float64(max(0, int64(boot)-int64(v.boot))/1000) / 1000)
+	// Plain tracepoints do not tell the mm: a victim and its sharers have one.
+	return v.mm == 0 && m.episode == v.end.Episode
+}
+
+// take notes m.
+func (v *victim) take(m moment) {
+	v.last = max(v.last, m.boot)
+	after := event.Ptr(float64(max(0, int64(m.boot)-int64(v.boot))/1000) / 1000)
 	if m.Anon != nil && v.anon != nil && *v.anon >= *m.Anon {
 		v.end.FreedBytes = event.Ptr(*v.anon - *m.Anon)
 	}
 	switch m.What {
 	case bpf.OomtraceWireMomentWhatWIRE_MOMENT_EXITED:
-		v.end.ExitMS = after
-		if !p.ends.seesFreed {
-			p.tellEnd(i, event.OutcomeExited, boot)
+		if v.end.PID == m.PID { // not a sharer's
+			v.end.ExitMS = after
 		}
 	case bpf.OomtraceWireMomentWhatWIRE_MOMENT_REAPED:
 		v.end.ReapMS = after
 	case bpf.OomtraceWireMomentWhatWIRE_MOMENT_FREED:
-		p.freed(i, after, m.Limit, boot)
+		v.end.FreedMS, v.end.LimitUsageBytes = after, m.Limit
 	}
 }
 
-// freed tells of the end of victim i, and of the others of its address space.
-func (p *pump) freed(i int, after *float64, limit *uint64, boot uint64) {
-	episode := p.ends.list[i].end.Episode
-	for {
-		v := &p.ends.list[i]
-		v.end.FreedMS, v.end.LimitUsageBytes = after, limit
-		p.tellEnd(i, event.OutcomeFreed, boot)
-		i = slices.IndexFunc(p.ends.list, func(v victim) bool {
-			return v.end.Episode == episode && v.end.Role == event.RoleSharedMM && v.end.ExitMS != nil
-		})
-		if i < 0 {
-			return
+// moment takes what the kernel tells of a victim's end.
+func (p *pump) moment(w wire.Moment, boot uint64) {
+	m := moment{Moment: w, boot: boot}
+	if m.What == bpf.OomtraceWireMomentWhatWIRE_MOMENT_FREED {
+		if i := slices.IndexFunc(p.ends.list, func(v victim) bool { return v.is(m) }); i >= 0 {
+			m.episode = p.ends.list[i].end.Episode
 		}
 	}
+	for i := range p.ends.list {
+		if v := &p.ends.list[i]; v.is(m) {
+			v.take(m)
+		}
+	}
+	// Others that share what is gone may not be told yet.
+	if len(p.ends.early) == earlyLimit {
+		p.ends.early = slices.Delete(p.ends.early, 0, 1)
+	}
+	p.ends.early = append(p.ends.early, m)
+	p.tellEnded()
 }
 
-// tellEnd emits the end of victim i. One that is not freed may end later.
-func (p *pump) tellEnd(i int, outcome event.Outcome, boot uint64) {
-	v := &p.ends.list[i]
+// ended says whether nothing more is to come. The memory may be back a moment before the
+// last thread is counted out, or after.
+func (n *ends) ended(v *victim) bool {
+	return (v.end.FreedMS != nil || !n.seesFreed) && (v.end.ExitMS != nil || !n.seesExit)
+}
+
+// tellEnded tells of the victims that have ended.
+func (p *pump) tellEnded() {
+	p.ends.list = slices.DeleteFunc(p.ends.list, func(v victim) bool {
+		if !p.ends.ended(&v) {
+			return false
+		}
+		p.tellEnd(&v, v.last)
+		return true
+	})
+	p.armEnds()
+}
+
+// tellEnd emits what became of v up to now.
+func (p *pump) tellEnd(v *victim, boot uint64) {
 	end := v.end
-	end.Outcome = outcome
-	if outcome != event.OutcomeFreed {
+	switch {
+	case end.FreedMS != nil:
+		end.Outcome = event.OutcomeFreed
+	case end.ExitMS != nil:
+		end.Outcome = event.OutcomeExited
+	case end.ReapMS != nil:
+		end.Outcome = event.OutcomeReaped
+	default:
+		end.Outcome = event.OutcomeStuck
+	}
+	if end.Outcome != event.OutcomeFreed && p.ends.seesFreed {
 		end.WaitedMS = event.Ptr(int64(boot-v.boot) / 1e6)
 	}
 	e := p.event(event.TypeOOMEnd, 0, boot, event.SourceBPF)
 	e.End, e.Simulated = &end, v.simulated
-	if outcome == event.OutcomeFreed || outcome == event.OutcomeExited && !p.ends.seesFreed {
-		p.ends.list = slices.Delete(p.ends.list, i, i+1)
-	}
 	p.emit(e)
-	p.armEnds()
 }
 
 // armEnds has the list looked at when its first deadline is over.
@@ -156,19 +207,10 @@ func (p *pump) lookAtEnds() {
 	now, boot := time.Now(), p.clocks.boot()
 	p.ends.list = slices.DeleteFunc(p.ends.list, func(v victim) bool { return now.After(v.forget) })
 	for i := range p.ends.list {
-		v := &p.ends.list[i]
-		if v.stuck.IsZero() || now.Before(v.stuck) {
-			continue
+		if v := &p.ends.list[i]; !v.stuck.IsZero() && !now.Before(v.stuck) {
+			v.stuck = time.Time{}
+			p.tellEnd(v, boot)
 		}
-		v.stuck = time.Time{}
-		outcome := event.OutcomeStuck
-		switch {
-		case v.end.ExitMS != nil:
-			outcome = event.OutcomeExited
-		case v.end.ReapMS != nil:
-			outcome = event.OutcomeReaped
-		}
-		p.tellEnd(i, outcome, boot)
 	}
 	p.armEnds()
 }

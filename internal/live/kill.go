@@ -31,6 +31,7 @@ const simulator = "oomtrace-sim"
 type sharer struct {
 	kill    *event.Kill
 	boot    uint64
+	mm      uint64
 	trigger int
 }
 
@@ -67,11 +68,11 @@ func (p *pump) kill(s *slot) {
 		trigger = *k.Trigger.TID
 	}
 	if p.rec.Kind == bpf.OomtraceWireKindWIRE_KIND_SIGNAL {
-		p.sharers = append(p.sharers, sharer{k, boot, trigger})
+		p.sharers = append(p.sharers, sharer{k, boot, p.rec.Kill.Mm, trigger})
 		return
 	}
 	p.claim(k, trigger)
-	p.finishKill(k, seq, boot)
+	p.finishKill(k, seq, boot, p.rec.Kill.Mm)
 	p.checkLoss()
 }
 
@@ -131,19 +132,19 @@ func (p *pump) letOut(ready func(sharer) bool) {
 		case p.full():
 			p.received[string(event.TypeOOMKill)]++
 		default:
-			p.finishKill(s.kill, 0, s.boot)
+			p.finishKill(s.kill, 0, s.boot, s.mm)
 		}
 	}
 	p.sharers = kept
 }
 
 // finishKill adds what /proc knows and emits.
-func (p *pump) finishKill(k *event.Kill, seq, boot uint64) {
+func (p *pump) finishKill(k *event.Kill, seq, boot, mm uint64) {
 	e := p.event(event.TypeOOMKill, seq, boot, event.SourceBPF)
 	e.Kill = k
 	p.complete(e, boot)
 	p.emit(e)
-	p.awaitEnd(k, boot, e.Simulated)
+	p.awaitEnd(k, boot, mm, e.Simulated)
 }
 
 // complete adds what /proc and the kubelet's files know.

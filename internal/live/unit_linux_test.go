@@ -177,9 +177,9 @@ func TestSharers(t *testing.T) {
 	r := newRig()
 	now := ownClocks.boot()
 	r.sharers = []sharer{
-		{kill(11, 11), now, 1}, // confirmed below as a thread of process 10
-		{kill(12, 12), now, 1},
-		{kill(20, 20), now, 2},
+		{kill: kill(11, 11), boot: now, trigger: 1}, // confirmed below as a thread of process 10
+		{kill: kill(12, 12), boot: now, trigger: 1},
+		{kill: kill(20, 20), boot: now, trigger: 2},
 	}
 	r.claim(kill(10, 11), 1)
 	if got := pids(r.emitted()); !slices.Equal(got, []int{12}) {
@@ -190,14 +190,14 @@ func TestSharers(t *testing.T) {
 	}
 
 	old := now - uint64(time.Minute)
-	r.sharers = []sharer{{kill(30, 30), old, 3}, {kill(31, 31), ownClocks.boot(), 3}, {kill(32, 32), old, 4}}
+	r.sharers = []sharer{{kill: kill(30, 30), boot: old, trigger: 3}, {kill: kill(31, 31), boot: ownClocks.boot(), trigger: 3}, {kill: kill(32, 32), boot: old, trigger: 4}}
 	r.letOutOld()
 	if got := pids(r.emitted()); !slices.Equal(got, []int{30, 32}) && !slices.Equal(got, []int{30, 31, 32}) {
 		t.Errorf("let out %v", got)
 	}
 
 	// What may confirm it is waiting.
-	r.sharers = []sharer{{kill(40, 40), old, 5}}
+	r.sharers = []sharer{{kill: kill(40, 40), boot: old, trigger: 5}}
 	r.in.oom.full <- <-r.in.oom.free
 	r.letOutOld()
 	if got := r.emitted(); len(got) != 0 || len(r.sharers) != 1 {
@@ -209,7 +209,7 @@ func TestSharers(t *testing.T) {
 func TestTimersInAStorm(t *testing.T) {
 	r := newRig()
 	r.opts.Match = func(e *event.Event) bool { return e.Kill != nil }
-	r.sharers = []sharer{{kill(50, 50), ownClocks.boot(), 1}}
+	r.sharers = []sharer{{kill: kill(50, 50), boot: ownClocks.boot(), trigger: 1}}
 	stopped := make(chan struct{})
 	over := make(chan struct{})
 	storm := make(chan struct{})
@@ -252,7 +252,7 @@ func TestCount(t *testing.T) {
 		if ended != nil || r.full() {
 			t.Fatalf("ended after %d", i)
 		}
-		r.finishKill(kill(pid, pid), 0, 1)
+		r.finishKill(kill(pid, pid), 0, 1, 0)
 	}
 	if ended != errCounted || !r.full() || r.shown != 2 {
 		t.Errorf("ended: %v, %d shown", ended, r.shown)
@@ -264,7 +264,7 @@ func TestCount(t *testing.T) {
 	r = newRig()
 	for r.out.push(&event.Event{Type: event.TypeOOMKill}) {
 	}
-	r.finishKill(kill(1, 1), 0, 1)
+	r.finishKill(kill(1, 1), 0, 1, 0)
 	if r.shown != 0 || r.written["oom.kill"] != 0 {
 		t.Errorf("%d shown though it was dropped", r.shown)
 	}

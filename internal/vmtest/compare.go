@@ -323,7 +323,8 @@ func (c *comparison) candidates(k LoggedKill, i Invocation, e *event.Kill) {
 	}
 	var rows []ranked
 	for pid, row := range i.Tasks {
-		if row.Adj > -1000 && pid != 1 {
+		// Who shares a mm does so since vfork here: in_vfork() leaves it out.
+		if row.Adj > -1000 && pid != 1 && !slices.Contains(c.x.Sharers, pid) {
 			rows = append(rows, ranked{pid, row.RSSPages + row.SwapPages + row.PgtablesBytes/c.x.PageSize + row.Adj*(total/1000)})
 		}
 	}
