@@ -11,7 +11,7 @@ struct victim {
 	u64 mm;	      /* 0: not known */
 	u64 limit_id; /* kernfs id of the memcg that was full; 0: not known, or none */
 	u32 tgid;
-	u32 pad;
+	u32 seen; /* with mm 0: 1 << WIRE_MOMENT_EXITED, 1 << WIRE_MOMENT_FREED */
 };
 
 /* By thread-group id, and by address space. LRU: an end that is not seen costs nothing. */
@@ -90,6 +90,17 @@ static __always_inline void emit_moment(u32 what, u32 pid, u64 mm, u64 limit_id)
 		COUNT(oom_reserve);
 }
 
+/*
+ * Lets go of current, a victim, once there is nothing more to see of it by its tgid: its
+ * memory goes before its last thread is counted out, or after.
+ */
+static __always_inline void seen(struct victim *v, u32 tgid, u32 what)
+{
+	v->seen |= 1 << what;
+	if (v->mm || !can_free || v->seen == (1 << WIRE_MOMENT_EXITED | 1 << WIRE_MOMENT_FREED))
+		bpf_map_delete_elem(&victims, &tgid);
+}
+
 /* sched_process_exit of current. */
 static __always_inline void on_exit(void)
 {
@@ -104,8 +115,7 @@ static __always_inline void on_exit(void)
 	if (!v || BPF_CORE_READ(current, signal, live.counter))
 		return;
 	emit_moment(WIRE_MOMENT_EXITED, tgid, 0, 0);
-	if (v->mm || !can_free)
-		bpf_map_delete_elem(&victims, &tgid);
+	seen(v, tgid, WIRE_MOMENT_EXITED);
 }
 
 /* The memory of mm is back. */
@@ -124,8 +134,10 @@ static __always_inline void on_freed(u64 mm)
 			return;
 	}
 	emit_moment(WIRE_MOMENT_FREED, v->tgid, mm, v->limit_id);
-	bpf_map_delete_elem(&victim_mms, &mm);
-	bpf_map_delete_elem(&victims, &tgid);
+	if (v->mm)
+		bpf_map_delete_elem(&victim_mms, &mm);
+	else
+		seen(v, tgid, WIRE_MOMENT_FREED);
 }
 
 /* finish_task_reaping of a marked thread. */

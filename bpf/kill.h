@@ -160,15 +160,21 @@ static __always_inline void read_stack(void *ctx, struct wire_kill *k)
 	}
 }
 
+/* When the invocation, current's, was entered. */
+static __always_inline void read_entry(struct wire_kill *k)
+{
+	if (!inv.entry_ns)
+		return;
+	k->episode_ns = inv.entry_ns;
+	k->h.valid |= 1 << WIRE_KILL_INVOCATION;
+}
+
 /* What the invocation knows, if it is current's. */
 static __always_inline void read_invocation(struct wire_kill *k)
 {
 	if (!is_owner())
 		return;
-	if (inv.entry_ns) {
-		k->episode_ns = inv.entry_ns;
-		k->h.valid |= 1 << WIRE_KILL_INVOCATION;
-	}
+	read_entry(k);
 	read_oc(k);
 }
 
@@ -463,6 +469,8 @@ static __always_inline void on_signal_record(struct trace_event_raw_signal_gener
 	k = new_kill(WIRE_KIND_SIGNAL);
 	k->role = WIRE_ROLE_SHARED_MM;
 	k->episode_ns = by->episode_ns;
+	if (is_owner())
+		read_entry(k);
 	k->victim.pid = rec->pid;
 	k->victim.tid = rec->pid;
 	bpf_core_read(k->victim.comm, WIRE_COMM_LEN, &rec->comm);

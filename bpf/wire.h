@@ -12,7 +12,7 @@
 #ifndef OOMTRACE_WIRE_H
 #define OOMTRACE_WIRE_H
 
-#define WIRE_VERSION 1
+#define WIRE_VERSION 2
 
 #define WIRE_COMM_LEN 16
 #define WIRE_MESSAGE_LEN 64

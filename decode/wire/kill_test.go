@@ -380,7 +380,7 @@ func TestParseErrors(t *testing.T) {
 		"trailing bytes":  {append(slices.Clone(good), 0), ErrLength},
 		"fixed part cut":  {short, ErrLength},
 		"longer than any": {longClock, ErrLength},
-		"version":         {change(good, 20, 2), ErrVersion},
+		"version":         {change(good, 20, 9), ErrVersion},
 		"kind 0":          {change(good, 22, 0), ErrKind},
 		"synthetic":       {Synthetic(1, 1), nil},
 		"unknown":         {change(good, 22, 99), ErrKind},

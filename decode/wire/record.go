@@ -13,7 +13,7 @@ import (
 )
 
 // Version is the wire version this package reads.
-const Version = 1
+const Version = 2
 
 // Errors of Parse.
 var (

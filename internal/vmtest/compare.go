@@ -40,8 +40,7 @@ type Expect struct {
 	Derived bool
 	// Recorded is set where kills are seen by the tracepoints' own records: the
 	// cgroup and the threads of a victim that is not the trigger are not known
-	// then, nor are a sharer's call trace and, where out_of_memory is hooked, its
-	// episode.
+	// then, nor is a sharer's call trace.
 	Recorded bool
 	// Nameless is set without CAP_SYSLOG: /proc/kallsyms has no addresses then, and
 	// a call trace no names and no id.
@@ -76,12 +75,11 @@ func CompareKills(log Log, events []*event.Event, x Expect) []string {
 			continue
 		}
 		c.same(k, "role", e.Role, event.RoleSharedMM)
-		if c.x.Recorded {
-			continue
-		}
-		c.known(k, e)
 		if !c.episodes[e.Episode] {
 			c.differ("pid %d (%q): episode %s, in which no victim was logged", pid, k.Comm, e.Episode)
+		}
+		if !c.x.Recorded {
+			c.known(k, e)
 		}
 	}
 	for pid, left := range c.kills {
