@@ -3,6 +3,7 @@
 package vmtest
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,6 +31,20 @@ func agreeing(log Log) []*event.Event {
 			row := i.Tasks[k.PID]
 			e.Victim.AllowedPages = event.Ptr[uint64](8192)
 			e.Victim.PointsPages = event.Ptr(row.RSSPages + row.PgtablesBytes/4096 + row.Adj*8)
+			if !k.Group {
+				for pid, row := range i.Tasks {
+					if row.Adj > -1000 {
+						e.Candidates = append(e.Candidates, event.Candidate{PID: pid, PointsPages: event.Ptr(row.RSSPages + row.PgtablesBytes/4096 + row.Adj*8)})
+					}
+				}
+				slices.SortFunc(e.Candidates, func(a, b event.Candidate) int { return int(*b.PointsPages - *a.PointsPages) })
+				e.CandidatesSeen = event.Ptr(uint64(len(e.Candidates)))
+				for _, c := range e.Candidates {
+					if c.PID != k.PID && e.RunnerUp == nil {
+						e.RunnerUp = &event.RunnerUp{PID: c.PID, PointsPages: c.PointsPages}
+					}
+				}
+			}
 			if i.OOMMemcg != "" {
 				e.Limit = &event.Limit{Kind: event.LimitMemory, Cgroup: &event.Cgroup{Path: i.OOMMemcg}, Bytes: event.Ptr(*i.LimitKB << 10)}
 			}
@@ -43,7 +58,7 @@ func agreeing(log Log) []*event.Event {
 func derived(all []*event.Event) []*event.Event {
 	for _, e := range all {
 		e.Kill.Message, e.Kill.Trigger.GFPMask, e.Kill.Trigger.Order = "", "", nil
-		e.Kill.Sources["episode"], e.Kill.Sources["victim.points_pages"] = "computed", "computed"
+		e.Kill.Sources["episode"], e.Kill.Sources["victim.points_pages"], e.Kill.Sources["candidates"] = "computed", "computed", "computed"
 	}
 	return all
 }
@@ -120,12 +135,18 @@ pid 125 ("logger"): 0 events, want 1`},
 		"trigger's tid":  {change: func(e []*event.Event) []*event.Event { e[0].Kill.Trigger.TID = event.Ptr(5); return e }, want: `pid 123 ("java"): trigger 5, want 123`},
 		"limit":          {change: func(e []*event.Event) []*event.Event { *e[0].Kill.Limit.Bytes = 1; return e }, want: `pid 123 ("java"): limit 1, want 33554432`},
 		"no limit":       {change: func(e []*event.Event) []*event.Event { e[0].Kill.Limit = nil; return e }, want: `pid 123 ("java"): no limit, want that of /app.slice/pod1`},
-		"no limit known": {expect: Expect{Derived: true}, change: func(e []*event.Event) []*event.Event { derived(e)[0].Kill.Limit = nil; return e }},
-		"not derived": {expect: Expect{Derived: true}, change: func(e []*event.Event) []*event.Event { derived(e)[1].Kill.Message = "x"; return e },
+		"no limit known": {expect: Expect{Derived: true, Computed: true}, change: func(e []*event.Event) []*event.Event { derived(e)[0].Kill.Limit = nil; return e }},
+		"not derived": {expect: Expect{Derived: true, Computed: true}, change: func(e []*event.Event) []*event.Event { derived(e)[1].Kill.Message = "x"; return e },
 			want: `pid 124 ("sidecar"): message x, want `},
 		"points":          {change: func(e []*event.Event) []*event.Event { *e[0].Kill.Victim.PointsPages++; return e }, want: `pid 123 ("java"): points 6737, want 6736`},
-		"points computed": {expect: Expect{Derived: true}, change: func(e []*event.Event) []*event.Event { *derived(e)[0].Kill.Victim.PointsPages++; return e }},
-		"no points":       {change: func(e []*event.Event) []*event.Event { e[0].Kill.Victim.PointsPages = nil; return e }, want: `pid 123 ("java"): no points`},
+		"points computed": {expect: Expect{Derived: true, Computed: true}, change: func(e []*event.Event) []*event.Event { *derived(e)[0].Kill.Victim.PointsPages++; return e }},
+		"no candidates":   {change: func(e []*event.Event) []*event.Event { e[0].Kill.Candidates = nil; return e }, want: `pid 123 ("java"): no candidates`},
+		"too few":         {change: func(e []*event.Event) []*event.Event { *e[0].Kill.CandidatesSeen = 0; return e }, want: `pid 123 ("java"): candidates_seen 0, the log has 3`},
+		"candidates in disorder": {change: func(e []*event.Event) []*event.Event { slices.Reverse(e[0].Kill.Candidates); return e }, want: `pid 123 ("java"): candidates are not in order
+pid 123 ("java"): candidates are not in order`},
+		"invented candidate": {change: func(e []*event.Event) []*event.Event { e[0].Kill.Candidates[2].PID = 7; return e }, want: `pid 123 ("java"): candidate 7 is not in the log`},
+		"runner-up":          {change: func(e []*event.Event) []*event.Event { e[0].Kill.RunnerUp.PID = 125; return e }, want: `pid 123 ("java"): runner-up 125, want 124`},
+		"no points":          {change: func(e []*event.Event) []*event.Event { e[0].Kill.Victim.PointsPages = nil; return e }, want: `pid 123 ("java"): no points`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			log := readLog(t, "7.2-group")
