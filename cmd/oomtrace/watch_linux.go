@@ -42,6 +42,7 @@ type watchFlags struct {
 	clockDaemon cli.Enum
 	duration    cli.Duration
 	count       cli.Count
+	stuckAfter  cli.Duration
 	record      cli.Word
 	cmdline     cli.Enum
 	maxLine     cli.Bytes
@@ -58,6 +59,7 @@ func newWatch(env *cli.Env) *cobra.Command {
 		clockDaemon: cli.Enum{Value: string(live.DaemonSummary), Choices: []string{string(live.DaemonAll), string(live.DaemonSummary), string(live.DaemonNone)}},
 		cmdline:     cli.Enum{Value: string(cmdline.Redacted), Choices: []string{string(cmdline.Redacted), string(cmdline.Full), string(cmdline.Exe), string(cmdline.None)}},
 		maxLine:     event.DefaultMaxLine,
+		stuckAfter:  cli.Duration(live.DefaultStuckAfter),
 		procfs:      "/proc", sysfs: "/sys", rootfs: "/",
 	}
 	cmd := &cobra.Command{
@@ -90,6 +92,7 @@ here is shown by 'oomtrace doctor hooks'.
 	flags.clockDaemon.Complete(cmd, "clock-daemon")
 	f.Var(&flags.duration, "duration", "end after this time")
 	f.Var(&flags.count, "count", "end after so many kills and clock changes; 4 is the exit code if --duration ends first")
+	f.Var(&flags.stuckAfter, "stuck-after", "tell a killed process to be stuck when it is not gone after this time")
 	f.Var(&flags.record, "record", "also append every event to events.jsonl in this `directory`")
 	f.Var(&flags.cmdline, "cmdline", "how much of command lines to show")
 	flags.cmdline.Complete(cmd, "cmdline")
@@ -108,8 +111,9 @@ func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
 		Version: version.Read().String(),
 		Daemon:  live.DaemonMode(f.clockDaemon.Value),
 		Count:   uint64(f.count), Duration: time.Duration(f.duration),
-		Filters: f.filter.Describe(),
-		Match:   f.filter.Match,
+		StuckAfter: time.Duration(f.stuckAfter),
+		Filters:    f.filter.Describe(),
+		Match:      f.filter.Match,
 		Proc: procsnap.Options{
 			Proc: string(f.procfs), Sys: string(f.sysfs), Root: string(f.rootfs), HostName: string(f.hostName),
 			Cmdline: cmdline.Mode(f.cmdline.Value),

@@ -4,6 +4,7 @@ package wire
 
 import (
 	"testing"
+	"unsafe"
 
 	"github.com/oomtrace/oomtrace/bpf"
 	"github.com/oomtrace/oomtrace/decode/event"
@@ -15,6 +16,9 @@ func FuzzParse(f *testing.F) {
 	f.Add(raw(newKill(), bpf.OomtraceWireKindWIRE_KIND_SIGNAL, killFixed, 0))
 	f.Add(rawClock(newClock(), tailLen))
 	f.Add(rawClock(newSet(1<<40, 5), tailLen))
+	f.Add(rawChoice(newChoice()))
+	f.Add(raw(newKill(), bpf.OomtraceWireKindWIRE_KIND_NOKILL, killFixed, 0))
+	f.Add(rawMoment(bpf.OomtraceWireMoment{Pid: 1, What: 3}))
 	f.Add([]byte("short"))
 	for _, g := range goldens(f) {
 		f.Add(g.raw)
@@ -22,7 +26,10 @@ func FuzzParse(f *testing.F) {
 	symbols := newSymbols(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		// Lengths must agree, which random bytes would never: help them.
-		for _, kind := range []bpf.OomtraceWireKind{0, bpf.OomtraceWireKindWIRE_KIND_KILL, bpf.OomtraceWireKindWIRE_KIND_CLOCK} {
+		for _, kind := range []bpf.OomtraceWireKind{
+			0, bpf.OomtraceWireKindWIRE_KIND_KILL, bpf.OomtraceWireKindWIRE_KIND_CLOCK, bpf.OomtraceWireKindWIRE_KIND_CHOICE,
+			bpf.OomtraceWireKindWIRE_KIND_NOKILL, bpf.OomtraceWireKindWIRE_KIND_MOMENT,
+		} {
 			b := data
 			if kind != 0 {
 				b = shape(data, kind)
@@ -43,6 +50,22 @@ func FuzzParse(f *testing.F) {
 				for range 2 { // the second has a before
 					lines(t, &event.Event{Type: event.TypeClockAdjust, Clock: d.Clock(&r, step)})
 				}
+			case bpf.OomtraceWireKindWIRE_KIND_CHOICE:
+				// As if it had led to a kill that computes, and to one that does not.
+				for _, valid := range []uint64{0, newKill().H.Valid} {
+					w := newKill()
+					w.H.Valid = valid
+					if err := r.Parse(rawKill(w, tailLen)); err != nil {
+						t.Fatal(err)
+					}
+					k := d.Kill(&r)
+					d.Choice(k, &r.Kill, &r.Choice)
+					lines(t, &event.Event{Type: event.TypeOOMKill, Kill: k})
+				}
+			case bpf.OomtraceWireKindWIRE_KIND_NOKILL:
+				lines(t, &event.Event{Type: event.TypeOOMNoKill, NoKill: d.NoKill(&r)})
+			case bpf.OomtraceWireKindWIRE_KIND_MOMENT:
+				d.Moment(&r)
 			default:
 				lines(t, &event.Event{Type: event.TypeOOMKill, Kill: d.Kill(&r)})
 			}
@@ -54,8 +77,14 @@ func FuzzParse(f *testing.F) {
 // such a record can have, with a header that says so.
 func shape(data []byte, kind bpf.OomtraceWireKind) []byte {
 	fixed, most := killFixed, MaxLen
-	if kind == bpf.OomtraceWireKindWIRE_KIND_CLOCK {
+	switch kind {
+	case bpf.OomtraceWireKindWIRE_KIND_CLOCK:
 		fixed, most = clockFixed, MaxClockLen
+	case bpf.OomtraceWireKindWIRE_KIND_CHOICE:
+		fixed, most = choiceFixed, int(unsafe.Sizeof(bpf.OomtraceWireChoice{}))
+	case bpf.OomtraceWireKindWIRE_KIND_MOMENT:
+		fixed = int(unsafe.Sizeof(bpf.OomtraceWireMoment{}))
+		most = fixed
 	}
 	b := make([]byte, min(max(len(data), fixed), most))
 	copy(b, data)
