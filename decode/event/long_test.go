@@ -300,7 +300,7 @@ func TestOrderOfGivingUp(t *testing.T) {
 	}
 	want := []string{
 		"victim.cmdline", "trigger.cmdline", "victim.cgroup.path", "trigger.cgroup.path", "limit.cgroup.path",
-		"settings.kdump", "settings", "memory", "sources", "limit.cgroup", "limit",
+		"settings.kdump", "settings", "memory", "sources", "incident", "limit.cgroup", "limit",
 		"trigger.pod", "trigger.container", "trigger.cgroup", "trigger", "victim.pod", "victim.container", "victim.cgroup",
 	}
 	if diff := cmp.Diff(want, given[:min(len(want), len(given))]); diff != "" {
