@@ -17,6 +17,7 @@ import (
 
 	"github.com/oomtrace/oomtrace/decode/cmdline"
 	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/decode/incident"
 	"github.com/oomtrace/oomtrace/internal/cli"
 	"github.com/oomtrace/oomtrace/internal/live"
 	"github.com/oomtrace/oomtrace/internal/record"
@@ -32,6 +33,9 @@ const (
 	eventsClock = "clock"
 )
 
+// warmStorm is more kills than have rows of their own.
+const warmStorm = 5
+
 // maxLabels bounds what --label adds to every line.
 const maxLabelBytes = 1024
 
@@ -45,6 +49,7 @@ type watchFlags struct {
 	record      cli.Word
 	cmdline     cli.Enum
 	maxLine     cli.Bytes
+	incidents   cli.Window
 	procfs      cli.Word
 	sysfs       cli.Word
 	rootfs      cli.Word
@@ -58,6 +63,7 @@ func newWatch(env *cli.Env) *cobra.Command {
 		clockDaemon: cli.Enum{Value: string(live.DaemonSummary), Choices: []string{string(live.DaemonAll), string(live.DaemonSummary), string(live.DaemonNone)}},
 		cmdline:     cli.Enum{Value: string(cmdline.Redacted), Choices: []string{string(cmdline.Redacted), string(cmdline.Full), string(cmdline.Exe), string(cmdline.None)}},
 		maxLine:     event.DefaultMaxLine,
+		incidents:   cli.Window(incident.DefaultWindow),
 		procfs:      "/proc", sysfs: "/sys", rootfs: "/",
 	}
 	cmd := &cobra.Command{
@@ -94,6 +100,7 @@ here is shown by 'oomtrace doctor hooks'.
 	f.Var(&flags.cmdline, "cmdline", "how much of command lines to show")
 	flags.cmdline.Complete(cmd, "cmdline")
 	f.Var(&flags.maxLine, "max-line", "longest JSON line")
+	f.Var(&flags.incidents, "incident-window", "kills for one limit that are no further apart are one incident; 0: kills are not grouped")
 	f.Var(&flags.procfs, "procfs", "the `directory` where the host's procfs is mounted")
 	f.Var(&flags.sysfs, "sysfs", "the `directory` where the host's sysfs is mounted")
 	f.Var(&flags.rootfs, "rootfs", "the `directory` where the host's root is mounted")
@@ -105,9 +112,10 @@ here is shown by 'oomtrace doctor hooks'.
 // check turns the flags into a session's options. Its errors are usage errors.
 func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
 	o := live.Options{
-		Version: version.Read().String(),
-		Daemon:  live.DaemonMode(f.clockDaemon.Value),
-		Count:   uint64(f.count), Duration: time.Duration(f.duration),
+		Version:   version.Read().String(),
+		Daemon:    live.DaemonMode(f.clockDaemon.Value),
+		Incidents: time.Duration(f.incidents),
+		Count:     uint64(f.count), Duration: time.Duration(f.duration),
 		Filters: f.filter.Describe(),
 		Match:   f.filter.Match,
 		Proc: procsnap.Options{
@@ -202,8 +210,14 @@ func watch(cmd *cobra.Command, env *cli.Env, flags *watchFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	o.Warm = func(e *event.Event) { _ = dry.Event(e) }
-	o.Sink = watchSink{env, out}.event
+	// Each time as a storm's kills, of which some are folded.
+	o.Warm = func(e *event.Event) {
+		for range warmStorm {
+			_ = dry.Event(e)
+		}
+		_ = dry.Quiet(time.Hour)
+	}
+	o.Sink, o.Hold = watchSink{env, out}.event, out
 	var rec *record.Recorder
 	if flags.record != "" {
 		if rec, err = record.Open(string(flags.record), style.MaxLine); err != nil {
