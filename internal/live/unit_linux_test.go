@@ -103,7 +103,7 @@ func TestOutboxEnds(t *testing.T) {
 type holding struct {
 	held, told int
 	quiet      []time.Duration
-	err        error
+	fails      int // from so many on
 	came       chan struct{}
 }
 
@@ -122,17 +122,20 @@ func (h *holding) Quiet(d time.Duration) error {
 	h.told = h.held
 	h.quiet = append(h.quiet, d)
 	h.came <- struct{}{}
-	return h.err
+	if h.told >= h.fails {
+		return syscall.EIO
+	}
+	return nil
 }
 
 // What an output holds back it is asked for once nothing comes any more, once; and
 // what fails then ends it as an event does.
 func TestOutboxHolds(t *testing.T) {
-	h := &holding{came: make(chan struct{}, 10)}
+	h := &holding{fails: 4, came: make(chan struct{}, 10)}
 	o := newOutbox(h.event, h)
 	failures := 0
 	go o.run(func(error) { failures++ })
-	for range 3 {
+	for range h.fails {
 		o.push(&event.Event{Type: event.TypeOOMKill})
 		select {
 		case <-h.came:
@@ -140,9 +143,6 @@ func TestOutboxHolds(t *testing.T) {
 			t.Fatal("it was never asked")
 		}
 	}
-	h.err = syscall.EIO
-	o.push(&event.Event{Type: event.TypeOOMKill})
-	<-h.came
 	o.push(&event.Event{Type: event.TypeOOMKill})
 	if err := o.close(); !errors.Is(err, syscall.EIO) || failures != 1 {
 		t.Errorf("%v, %d failures", err, failures)
