@@ -20,175 +20,19 @@
 /* Cgroups above a task that are looked at for memory.oom.group. */
 #define OOM_GROUP_DEPTH 32
 
-/* What a task inside the OOM killer has done so far. */
-struct killer {
-	u64 signalled; /* task_struct * that got the last SIGKILL */
-	u64 mm;	       /* of the last victim */
-	u64 group;     /* its memory.oom.group cgroup */
-	u64 marked_ns; /* when it was marked; 0: nobody was */
-	u64 episode_ns;
-	u32 signalled_pid;
-	u32 signalled_tgid;
-	u32 victim_tgid;
-	u32 undelivered; /* the signal: its receiver was dying already */
-};
-
-/* By thread id. LRU: a killer that never comes back costs nothing. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1024);
-	__type(key, u32);
-	__type(value, struct killer);
-} killers SEC(".maps");
-
-/*
- * The invocation: oom_lock serialises them, so one record serves the machine.
- * owner is the task inside; its oom_control stays on its stack until it returns.
- */
-struct invocation {
-	u64 owner;
-	u64 entry_ns;
-	struct oom_control *oc;
-	const char *message;
-	u32 chosen_tgid; /* of oc->chosen, once something was chosen */
-	u32 ends;	 /* the end is hooked: owner is a task inside, never one that was */
-};
-
-struct invocation inv = {};
-
 /* Filled first, then copied into the ring: a reservation that is preempted
  * would stall every record behind it. oom_lock makes one record enough. */
 struct wire_kill kill_scratch = {};
 
-/* Whether what inv says is of current's. */
-static __always_inline bool is_owner(void)
+static __always_inline void read_rss(struct wire_kill *k, struct mm_struct *mm)
 {
-	return inv.owner == bpf_get_current_task();
-}
-
-/* Whether current is surely inside the OOM killer. */
-static __always_inline bool is_inside(void)
-{
-	return inv.ends && is_owner();
-}
-
-static __always_inline void enter_invocation(struct oom_control *oc)
-{
-	u32 tid = bpf_get_current_pid_tgid();
-
-	COUNT(invocations);
-	bpf_map_delete_elem(&killers, &tid);
-	inv.entry_ns = bpf_ktime_get_boot_ns();
-	inv.oc = oc;
-	inv.message = NULL;
-	inv.chosen_tgid = 0;
-	inv.owner = bpf_get_current_task();
-}
-
-static __always_inline void leave_invocation(void)
-{
-	u32 tid = bpf_get_current_pid_tgid();
-
-	inv.ends = true;
-	if (!is_owner())
-		return;
-	inv.owner = 0;
-	inv.oc = NULL;
-	bpf_map_delete_elem(&killers, &tid);
-}
-
-static __always_inline void enter_oom_kill_process(struct oom_control *oc, const char *message)
-{
-	u32 tid = bpf_get_current_pid_tgid();
-
-	if (!have_invocation || !is_owner()) {
-		/* Nothing saw the entry: this is where the invocation begins for us. */
-		bpf_map_delete_elem(&killers, &tid);
-		inv.entry_ns = 0;
-	}
-	inv.oc = oc;
-	inv.message = message;
-	inv.chosen_tgid = BPF_CORE_READ(oc, chosen, tgid);
-	inv.owner = bpf_get_current_task();
-}
-
-/* Whether a percpu_sum() since it was set lacks a CPU's part. */
-bool percpu_cut = false;
-
-/*
- * lib/percpu_counter.c, __percpu_counter_sum(). A global function, which the
- * verifier looks at once, and an iterator, which it looks at for no more than one
- * CPU: attaching takes the same time on 2 CPUs and on 8192.
- */
-__noinline s64 percpu_sum(u64 counter)
-{
-	struct percpu_counter *c = (void *)counter;
-	struct bpf_iter_num it;
-	u64 offsets = per_cpu_offset, counters;
-	s64 sum = BPF_CORE_READ(c, count);
-	int *cpu;
-
-	if (!bpf_core_field_exists(c->counters)) /* no CONFIG_SMP */
-		return sum;
-	counters = (u64)BPF_CORE_READ(c, counters);
-	if (!offsets || !HAVE_ITER_NUM) {
-		percpu_cut = true;
-		return sum;
-	}
-	bpf_iter_num_new(&it, 0, nr_cpus);
-	while ((cpu = bpf_iter_num_next(&it))) {
-		u64 base = 0;
-		s32 part = 0;
-
-		if (bpf_probe_read_kernel(&base, sizeof(base), (void *)(offsets + 8 * (u64)*cpu)) ||
-		    bpf_probe_read_kernel(&part, sizeof(part), (void *)(counters + base)))
-			percpu_cut = true;
-		sum += part;
-	}
-	bpf_iter_num_destroy(&it);
-	return sum;
-}
-
-static __always_inline void read_rss_percpu(struct wire_kill *k, struct mm_struct *mm)
-{
-	struct mm_struct___percpu *p = (void *)mm;
-	u64 *out[4] = {&k->file_pages, &k->anon_pages, &k->swap_pages, &k->shmem_pages};
-	u64 counter = (u64)__builtin_preserve_access_index(&p->rss_stat);
-	s64 first;
-
-	GOT(k->h.valid, k->failed, WIRE_KILL_RSS,
-	    bpf_probe_read_kernel(&first, sizeof(first), (void *)counter));
-	percpu_cut = false;
-	for (int i = 0; i < 4; i++) {
-		s64 sum = percpu_sum(counter);
-
-		*out[i] = sum > 0 ? sum : 0;
-		counter += bpf_core_type_size(struct percpu_counter);
-	}
+	GOT(k->h.valid, k->failed, WIRE_KILL_RSS, read_counters(&k->file_pages, mm));
 	if (percpu_cut) {
 		/* percpu_counter_batch: max(32, 2 * nr_cpus) on each CPU */
 		u32 batch = 2 * nr_cpus > 32 ? 2 * nr_cpus : 32;
 
 		k->rss_error_pages = (u64)batch * nr_cpus;
 		k->h.valid |= 1 << WIRE_KILL_RSS_ERROR;
-	}
-}
-
-static __always_inline void read_rss(struct wire_kill *k, struct mm_struct *mm)
-{
-	struct mm_struct___percpu *p = (void *)mm;
-	struct mm_struct___atomic *a = (void *)mm;
-	s64 v[4] = {};
-
-	if (bpf_core_type_exists(struct mm_rss_stat)) {
-		GOT(k->h.valid, k->failed, WIRE_KILL_RSS,
-		    bpf_core_read(&v, sizeof(v), &a->rss_stat.count));
-		k->file_pages = v[RSS_FILE] > 0 ? v[RSS_FILE] : 0;
-		k->anon_pages = v[RSS_ANON] > 0 ? v[RSS_ANON] : 0;
-		k->swap_pages = v[RSS_SWAP] > 0 ? v[RSS_SWAP] : 0;
-		k->shmem_pages = v[RSS_SHMEM] > 0 ? v[RSS_SHMEM] : 0;
-	} else if (bpf_core_field_exists(p->rss_stat)) {
-		read_rss_percpu(k, mm);
 	}
 }
 
@@ -407,16 +251,21 @@ static __always_inline struct killer *get_killer(void)
 }
 
 /*
- * Whether a signal of current's can be one for a sharer of the last victim's mm.
- * Where no end of the invocation is seen, nothing by a task that exits is: an init that
- * was a victim sends the like to all of its namespace (kernel/pid_namespace.c,
- * zap_pid_ns_processes).
+ * Whether a signal of current's can be the OOM killer's. Where no end of the invocation is
+ * seen, nothing by a task that exits is: an init that was a victim sends the like to all
+ * of its namespace (kernel/pid_namespace.c, zap_pid_ns_processes).
  */
-static __always_inline bool kills_sharers(struct killer *by)
+static __always_inline bool may_kill(void)
 {
 	struct task_struct *current = (void *)bpf_get_current_task();
 
-	return by->marked_ns && (is_inside() || !(BPF_CORE_READ(current, flags) & PF_EXITING));
+	return is_inside() || !(BPF_CORE_READ(current, flags) & PF_EXITING);
+}
+
+/* Whether it can be one for a sharer of the last victim's mm. */
+static __always_inline bool kills_sharers(struct killer *by)
+{
+	return by->marked_ns && may_kill();
 }
 
 /*
@@ -439,6 +288,96 @@ static __always_inline u32 role_of(struct killer *by, u32 tgid)
 	return by->marked_ns ? WIRE_ROLE_GROUP : WIRE_ROLE_CHOSEN;
 }
 
+/* --- an invocation that kills nobody ----------------------------------------- */
+
+/* No more than these a second are told: a memcg without a task that can be killed asks
+ * again and again. */
+#define NOKILLS_A_SECOND 10
+
+u64 nokills_ns = 0; /* when the second began */
+u32 nokills = 0;    /* in it */
+
+static __always_inline bool may_tell_nokill(void)
+{
+	u64 now = bpf_ktime_get_boot_ns();
+
+	if (now - nokills_ns >= 1000000000ULL) {
+		nokills_ns = now;
+		nokills = 0;
+	}
+	if (nokills >= NOKILLS_A_SECOND) {
+		COUNT(nokills);
+		return false;
+	}
+	nokills++;
+	return true;
+}
+
+/* An invocation by current that ends, for a reason, without a kill. task is the one that
+ * was marked instead, or NULL: then pid is its thread's, or 0. */
+static __noinline int emit_nokill(struct task_struct *task, u32 pid, u32 reason)
+{
+	struct task_struct *current = (void *)bpf_get_current_task();
+	struct wire_kill *k;
+	u32 off = 0;
+
+	if (!may_tell_nokill())
+		return 0;
+	k = new_kill(WIRE_KIND_NOKILL);
+	k->role = reason;
+	k->episode_ns = k->h.boottime_ns;
+	k->victim.valid = 0;
+	k->victim.failed = 0;
+	read_invocation(k);
+	if (task) {
+		read_victim_memory(k, task, BPF_CORE_READ(task, mm));
+		off = read_task(&k->victim, task, k->tail, 0, 0);
+	} else if (pid) {
+		k->victim.pid = k->victim.tid = pid;
+		k->victim.valid = 1 << WIRE_TASK_PID;
+	}
+	off = read_task(&k->trigger, current, k->tail, off, task ? k->victim.cgroup_id : 0);
+	read_memcgs(k, memory_css(current));
+	k->h.valid |= 1 << WIRE_KILL_MEMCGS_TRIGGER;
+	off = read_limit_path(k, off);
+	submit_kill(k, off);
+	return 0;
+}
+
+/* Why out_of_memory() did nothing, by what it left behind; 0: it did something. */
+static __always_inline u32 why_nothing(struct oom_control *oc, bool ret)
+{
+	s64 chosen = (s64)BPF_CORE_READ(oc, chosen);
+
+	if (inv.marks)
+		return 0;
+	if (!BPF_CORE_READ(oc, totalpages)) /* constrained_alloc() sets it */
+		return ret ? WIRE_NOKILL_EARLY : WIRE_NOKILL_DISABLED;
+	if (chosen == -1) {
+		COUNT(waits);
+		return 0;
+	}
+	return chosen ? 0 : WIRE_NOKILL_NO_CANDIDATE;
+}
+
+static __always_inline void leave_invocation(bool ret)
+{
+	u32 tid = bpf_get_current_pid_tgid();
+	u32 why;
+
+	inv.ends = true;
+	if (!is_owner())
+		return;
+	why = inv.oc ? why_nothing(inv.oc, ret) : 0;
+	if (why)
+		emit_nokill(NULL, 0, why);
+	inv.owner = 0;
+	inv.oc = NULL;
+	bpf_map_delete_elem(&killers, &tid);
+}
+
+/* --- kills --------------------------------------------------------------------- */
+
 /* A SIGKILL to task that may be an OOM kill. */
 static __always_inline void on_signal(void *ctx, struct task_struct *task, bool delivered)
 {
@@ -451,6 +390,8 @@ static __always_inline void on_signal(void *ctx, struct task_struct *task, bool 
 		return;
 	if (is_owner() && oc && !inv.chosen_tgid)
 		inv.chosen_tgid = BPF_CORE_READ(oc, chosen, tgid);
+	if (delivered && may_kill())
+		add_victim(tgid, (u64)mm);
 	/* A leader that has exited has no mm: process_shares_mm() looks at its threads'.
 	 * A victim always has one: find_lock_task_mm(). */
 	if (delivered && tgid != by->victim_tgid && (!mm || (u64)mm == by->mm) &&
@@ -470,9 +411,15 @@ static __always_inline void on_mark(void *ctx, struct task_struct *task, u32 pid
 	u32 tid = bpf_get_current_pid_tgid();
 	struct killer *by = bpf_map_lookup_elem(&killers, &tid);
 
+	inv.marks++;
 	if (!by || !by->signalled ||
 	    (task ? by->signalled != (u64)task : by->signalled_pid != pid)) {
+		u32 marked = task ? BPF_CORE_READ(task, pid) : pid;
+
 		COUNT(exiting);
+		emit_nokill(task, pid,
+			    marked == tid ? WIRE_NOKILL_CURRENT_EXITING
+					  : WIRE_NOKILL_CHOSEN_EXITING);
 		return;
 	}
 	task = (void *)by->signalled;
@@ -480,10 +427,15 @@ static __always_inline void on_mark(void *ctx, struct task_struct *task, u32 pid
 	by->mm = (u64)BPF_CORE_READ(task, mm);
 	by->victim_tgid = by->signalled_tgid;
 	next_victim(by, oom_group((u64)task));
-	if (by->undelivered)
+	if (by->undelivered) {
 		COUNT(exiting); /* the sharers of its mm may not be */
-	else
-		emit_kill(ctx, task, by, role_of(by, by->victim_tgid));
+	} else {
+		u32 role = role_of(by, by->victim_tgid);
+
+		if (role == WIRE_ROLE_CHOSEN)
+			emit_choice(by->victim_tgid, by);
+		emit_kill(ctx, task, by, role);
+	}
 	by->marked_ns = bpf_ktime_get_boot_ns();
 }
 
@@ -502,6 +454,8 @@ static __always_inline void on_signal_record(struct trace_event_raw_signal_gener
 	by->signalled = 1;
 	by->signalled_pid = rec->pid;
 	by->undelivered = rec->result != TRACE_SIGNAL_DELIVERED;
+	if (!by->undelivered && may_kill())
+		add_victim(rec->pid, 0);
 	if (by->undelivered || !kills_sharers(by))
 		return;
 	/* A sharer of the victim's mm, unless mark_victim follows: user space waits. */
@@ -516,7 +470,7 @@ static __always_inline void on_signal_record(struct trace_event_raw_signal_gener
 }
 
 static __noinline int emit_record(void *ctx, struct trace_event_raw_mark_victim *rec,
-				  struct killer *by)
+				  struct killer *by, u32 role)
 {
 	struct task_struct *current = (void *)bpf_get_current_task();
 	struct wire_kill *k = new_kill(WIRE_KIND_KILL);
@@ -524,8 +478,7 @@ static __noinline int emit_record(void *ctx, struct trace_event_raw_mark_victim 
 
 	if (!by)
 		return 0;
-	/* rec's pid may be a thread's: it cannot be compared with oc->chosen's. */
-	k->role = by->marked_ns ? WIRE_ROLE_GROUP : WIRE_ROLE_CHOSEN;
+	k->role = role;
 	k->episode_ns = by->episode_ns;
 	k->victim.pid = k->victim.tid = rec->pid;
 	k->victim.valid = 1 << WIRE_TASK_PID;
@@ -575,8 +528,11 @@ static __always_inline void on_mark_record(void *ctx, struct trace_event_raw_mar
 	u32 tid = id, tgid = id >> 32, pid = rec->pid;
 	struct killer *by = bpf_map_lookup_elem(&killers, &tid);
 
+	inv.marks++;
 	if (!by || !by->signalled || by->signalled_pid != pid) {
 		COUNT(exiting);
+		emit_nokill(pid == tid ? current : NULL, pid,
+			    pid == tid ? WIRE_NOKILL_CURRENT_EXITING : WIRE_NOKILL_CHOSEN_EXITING);
 		return;
 	}
 	by->signalled = 0;
@@ -588,11 +544,20 @@ static __always_inline void on_mark_record(void *ctx, struct trace_event_raw_mar
 	next_victim(by, oom_group((u64)(task ?: current)));
 	if (by->undelivered) {
 		COUNT(exiting);
-	} else if (task) {
-		by->mm = (u64)BPF_CORE_READ(task, mm);
-		emit_kill(ctx, task, by, role_of(by, tgid));
 	} else {
-		emit_record(ctx, rec, by);
+		/* rec's pid may be a thread's: it cannot be compared with oc->chosen's. */
+		u32 role = task		   ? role_of(by, tgid)
+			   : by->marked_ns ? WIRE_ROLE_GROUP
+					   : WIRE_ROLE_CHOSEN;
+
+		if (role == WIRE_ROLE_CHOSEN)
+			emit_choice(task ? tgid : pid, by);
+		if (task) {
+			by->mm = (u64)BPF_CORE_READ(task, mm);
+			emit_kill(ctx, task, by, role);
+		} else {
+			emit_record(ctx, rec, by, role);
+		}
 	}
 	by->marked_ns = bpf_ktime_get_boot_ns();
 }

@@ -5,6 +5,7 @@ package bpf
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strconv"
 	"testing"
 	"unsafe"
@@ -80,6 +81,14 @@ func (k *oom) age(ns uint64) {
 	}
 }
 
+// kills are the kills told since it was last asked.
+func (k *oom) kills() []OomtraceWireKill {
+	k.t.Helper()
+	return slices.DeleteFunc(records[OomtraceWireKill](k.kernel, "oom_ring"), func(w OomtraceWireKill) bool {
+		return OomtraceWireKind(w.H.Kind) != OomtraceWireKindWIRE_KIND_KILL
+	})
+}
+
 type told struct {
 	pid     uint32
 	role    OomtraceWireRole
@@ -91,7 +100,7 @@ type told struct {
 func (k *oom) told() (out []told) {
 	k.t.Helper()
 	episodes := map[uint64]int{}
-	for _, w := range records[OomtraceWireKill](k.kernel, "oom_ring") {
+	for _, w := range k.kills() {
 		if episodes[w.EpisodeNs] == 0 {
 			episodes[w.EpisodeNs] = len(episodes) + 1
 		}
@@ -217,7 +226,7 @@ func TestKillDeep(t *testing.T) {
 	k.kill(victim)
 	k.kill(k.task(11, k.mm(), chain[7]))
 	k.run("oom_return_fexit")
-	got := records[OomtraceWireKill](k.kernel, "oom_ring")
+	got := k.kills()
 	if len(got) != 2 {
 		t.Fatalf("%d records", len(got))
 	}
@@ -252,7 +261,7 @@ func TestPathDepth(t *testing.T) {
 		}
 		k.set("cgroup", cgroup, map[string]uint64{"kn": kn})
 		k.kill(victim)
-		w := records[OomtraceWireKill](k.kernel, "oom_ring")[0]
+		w := k.kills()[0]
 		cut := w.Victim.Valid&(1<<OomtraceWireTaskValidWIRE_TASK_PATH_CUT) != 0
 		if n := int(w.Victim.PathLen) / 7; n != min(depth, 16) || cut != (depth > 16) {
 			t.Errorf("%d components: %d, cut: %v", depth, n, cut)
@@ -317,6 +326,9 @@ func TestKillRecord(t *testing.T) {
 	mark := func(pid uint64) { k.record("mark_tp", "trace_event_raw_mark_victim", map[string]uint64{"pid": pid}) }
 	kinds := func() (out []string) {
 		for _, w := range records[OomtraceWireKill](k.kernel, "oom_ring") {
+			if OomtraceWireKind(w.H.Kind) == OomtraceWireKindWIRE_KIND_CHOICE {
+				continue
+			}
 			out = append(out, fmt.Sprintf("%d %d %v", w.H.Kind, w.Victim.Pid, OomtraceWireRole(w.Role)))
 		}
 		return out
@@ -334,5 +346,5 @@ func TestKillRecord(t *testing.T) {
 	k.age(stale)
 	signal(15, 0)
 	mark(16)
-	equal(t, "long after", kinds())
+	equal(t, "long after", kinds(), fmt.Sprintf("6 16 %v", OomtraceWireNokillWIRE_NOKILL_CHOSEN_EXITING))
 }

@@ -33,13 +33,17 @@ func loadObject(t *testing.T, arch string) *ebpf.CollectionSpec {
 
 // wireTypes are the Go types of every struct of wire.h.
 var wireTypes = map[string]reflect.Type{
-	"wire_header": reflect.TypeFor[OomtraceWireHeader](),
-	"wire_task":   reflect.TypeFor[OomtraceWireTask](),
-	"wire_memcg":  reflect.TypeFor[OomtraceWireMemcg](),
-	"wire_kill":   reflect.TypeFor[OomtraceWireKill](),
-	"wire_timex":  reflect.TypeFor[OomtraceWireTimex](),
-	"wire_clock":  reflect.TypeFor[OomtraceWireClock](),
-	"wire_stats":  reflect.TypeFor[OomtraceWireStats](),
+	"wire_header":    reflect.TypeFor[OomtraceWireHeader](),
+	"wire_task":      reflect.TypeFor[OomtraceWireTask](),
+	"wire_memcg":     reflect.TypeFor[OomtraceWireMemcg](),
+	"wire_candidate": reflect.TypeFor[OomtraceWireCandidate](),
+	"wire_effort":    reflect.TypeFor[OomtraceWireEffort](),
+	"wire_choice":    reflect.TypeFor[OomtraceWireChoice](),
+	"wire_moment":    reflect.TypeFor[OomtraceWireMoment](),
+	"wire_kill":      reflect.TypeFor[OomtraceWireKill](),
+	"wire_timex":     reflect.TypeFor[OomtraceWireTimex](),
+	"wire_clock":     reflect.TypeFor[OomtraceWireClock](),
+	"wire_stats":     reflect.TypeFor[OomtraceWireStats](),
 }
 
 // Size, offset and name of every field: the objects of both architectures against
@@ -159,7 +163,8 @@ func TestEnums(t *testing.T) {
 		spec := loadObject(t, arch)
 		consts := generatedConsts(t, file+".go")
 		checked := 0
-		for _, name := range []string{"wire_kind", "wire_role", "wire_task_valid", "wire_kill_valid", "wire_clock_valid", "wire_clock_func"} {
+		for _, name := range []string{"wire_kind", "wire_role", "wire_task_valid", "wire_kill_valid", "wire_clock_valid", "wire_clock_func",
+			"wire_choice_valid", "wire_candidate_valid", "wire_nokill", "wire_moment_what", "wire_moment_valid"} {
 			var e *btf.Enum
 			if err := spec.Types.TypeByName(name, &e); err != nil {
 				t.Fatal(err)

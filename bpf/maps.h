@@ -39,6 +39,11 @@ const volatile bool arch_has_syscall_nr = true;
  */
 u64 per_cpu_offset = 0;
 u32 have_invocation = 0;
+/* The end of an address space is hooked. */
+u32 can_free = 0;
+/* totalram_pages() and total_swap_pages. */
+u64 ram_pages = 0;
+u64 swap_pages = 0;
 
 /* Atomically: fentry programs are preempted, by one another too. */
 #define COUNT_N(field, n)                                                                          \

@@ -18,18 +18,28 @@
 #include "maps.h"
 #include "compat.h"
 #include "task.h"
+#include "mm.h"
+#include "invocation.h"
+#include "choice.h"
+#include "end.h"
 #include "kill.h"
 #include "clock.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Keeps the enums in the object's BTF, where bpf2go finds them. */
+/* Keeps the types in the object's BTF, where bpf2go finds them. */
+const struct wire_moment *keep_moment __attribute__((unused));
 const enum wire_kind *keep_kind __attribute__((unused));
 const enum wire_role *keep_role __attribute__((unused));
 const enum wire_task_valid *keep_task_valid __attribute__((unused));
 const enum wire_kill_valid *keep_kill_valid __attribute__((unused));
 const enum wire_clock_valid *keep_clock_valid __attribute__((unused));
 const enum wire_clock_func *keep_clock_func __attribute__((unused));
+const enum wire_choice_valid *keep_choice_valid __attribute__((unused));
+const enum wire_candidate_valid *keep_candidate_valid __attribute__((unused));
+const enum wire_nokill *keep_nokill __attribute__((unused));
+const enum wire_moment_what *keep_moment_what __attribute__((unused));
+const enum wire_moment_valid *keep_moment_valid __attribute__((unused));
 
 /* --- kills ------------------------------------------------------------- */
 
@@ -106,9 +116,9 @@ int BPF_PROG(oom_entry_fentry, struct oom_control *oc)
 }
 
 SEC("fexit/out_of_memory")
-int BPF_PROG(oom_return_fexit)
+int BPF_PROG(oom_return_fexit, struct oom_control *oc, bool ret)
 {
-	leave_invocation();
+	leave_invocation(ret);
 	return 0;
 }
 
@@ -122,7 +132,7 @@ int oom_entry_kprobe(struct pt_regs *ctx)
 SEC("kretprobe/out_of_memory")
 int oom_return_kprobe(struct pt_regs *ctx)
 {
-	leave_invocation();
+	leave_invocation((bool)PT_REGS_RC(ctx));
 	return 0;
 }
 
@@ -137,6 +147,154 @@ SEC("kprobe/oom_kill_process")
 int kill_process_kprobe(struct pt_regs *ctx)
 {
 	enter_oom_kill_process((void *)PT_REGS_PARM1(ctx), (void *)PT_REGS_PARM2(ctx));
+	return 0;
+}
+
+/* --- what led to it ------------------------------------------------------- */
+
+SEC("fexit/oom_badness")
+int BPF_PROG(badness_fexit, struct task_struct *p, unsigned long totalpages, long points)
+{
+	on_badness(p, points);
+	return 0;
+}
+
+SEC("kprobe/oom_badness")
+int badness_kprobe(struct pt_regs *ctx)
+{
+	if (is_owner())
+		inv.judged = PT_REGS_PARM1(ctx);
+	return 0;
+}
+
+SEC("kretprobe/oom_badness")
+int badness_kretprobe(struct pt_regs *ctx)
+{
+	on_badness((void *)inv.judged, PT_REGS_RC(ctx));
+	return 0;
+}
+
+/* mm_vmscan_direct_reclaim_end(unsigned long nr_reclaimed), and so for a memcg's. */
+SEC("raw_tracepoint/mm_vmscan_direct_reclaim_begin")
+int reclaim_begin_raw(u64 *ctx)
+{
+	reclaim_begins();
+	return 0;
+}
+
+SEC("raw_tracepoint/mm_vmscan_direct_reclaim_end")
+int reclaim_end_raw(u64 *ctx)
+{
+	reclaim_ends(ctx[0]);
+	return 0;
+}
+
+SEC("tracepoint/vmscan/mm_vmscan_direct_reclaim_begin")
+int reclaim_begin_tp(void *ctx)
+{
+	reclaim_begins();
+	return 0;
+}
+
+SEC("tracepoint/vmscan/mm_vmscan_direct_reclaim_end")
+int reclaim_end_tp(struct trace_event_raw_mm_vmscan_direct_reclaim_end_template *ctx)
+{
+	reclaim_ends(ctx->nr_reclaimed);
+	return 0;
+}
+
+SEC("raw_tracepoint/mm_compaction_begin")
+int compact_begin_raw(u64 *ctx)
+{
+	compaction_begins();
+	return 0;
+}
+
+SEC("raw_tracepoint/mm_compaction_end")
+int compact_end_raw(u64 *ctx)
+{
+	compaction_ends();
+	return 0;
+}
+
+SEC("tracepoint/compaction/mm_compaction_begin")
+int compact_begin_tp(void *ctx)
+{
+	compaction_begins();
+	return 0;
+}
+
+SEC("tracepoint/compaction/mm_compaction_end")
+int compact_end_tp(void *ctx)
+{
+	compaction_ends();
+	return 0;
+}
+
+/* --- what came of it --------------------------------------------------------- */
+
+SEC("raw_tracepoint/sched_process_exit")
+int exit_raw(u64 *ctx)
+{
+	on_exit();
+	return 0;
+}
+
+SEC("tracepoint/sched/sched_process_exit")
+int exit_tp(void *ctx)
+{
+	on_exit();
+	return 0;
+}
+
+/* finish_task_reaping(int pid) */
+SEC("raw_tracepoint/finish_task_reaping")
+int reaped_raw(u64 *ctx)
+{
+	on_reaped(ctx[0]);
+	return 0;
+}
+
+SEC("tracepoint/oom/finish_task_reaping")
+int reaped_tp(struct trace_event_raw_finish_task_reaping *ctx)
+{
+	on_reaped(ctx->pid);
+	return 0;
+}
+
+/* exit_mmap(struct mm_struct *mm): near the end of the function, where it exists. */
+SEC("raw_tracepoint/exit_mmap")
+int freed_raw(u64 *ctx)
+{
+	on_freed(ctx[0]);
+	return 0;
+}
+
+SEC("tracepoint/mmap/exit_mmap")
+int freed_tp(struct trace_event_raw_exit_mmap *ctx)
+{
+	on_freed((u64)ctx->mm);
+	return 0;
+}
+
+SEC("fexit/exit_mmap")
+int BPF_PROG(freed_fexit, struct mm_struct *mm)
+{
+	on_freed((u64)mm);
+	return 0;
+}
+
+SEC("kprobe/exit_mmap")
+int freed_kprobe(struct pt_regs *ctx)
+{
+	enter_exit_mmap(PT_REGS_PARM1(ctx));
+	return 0;
+}
+
+SEC("kretprobe/exit_mmap")
+int freed_kretprobe(struct pt_regs *ctx)
+{
+	leave_exit_mmap();
 	return 0;
 }
 

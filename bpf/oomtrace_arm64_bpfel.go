@@ -13,6 +13,60 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type OomtraceWireCandidate struct {
+	_               structs.HostLayout
+	Points          int64
+	FilePages       uint64
+	AnonPages       uint64
+	SwapPages       uint64
+	ShmemPages      uint64
+	PgtablesBytes   uint64
+	StartBoottimeNs uint64
+	CgroupId        uint64
+	Pid             uint32
+	Uid             uint32
+	OomScoreAdj     int32
+	Valid           uint32
+	Comm            [16]int8
+}
+
+type OomtraceWireCandidateValid uint32
+
+const (
+	OomtraceWireCandidateValidWIRE_CANDIDATE_RSS      OomtraceWireCandidateValid = 0
+	OomtraceWireCandidateValidWIRE_CANDIDATE_PGTABLES OomtraceWireCandidateValid = 1
+	OomtraceWireCandidateValidWIRE_CANDIDATE_ADJ      OomtraceWireCandidateValid = 2
+	OomtraceWireCandidateValidWIRE_CANDIDATE_COMM     OomtraceWireCandidateValid = 3
+	OomtraceWireCandidateValidWIRE_CANDIDATE_UID      OomtraceWireCandidateValid = 4
+	OomtraceWireCandidateValidWIRE_CANDIDATE_START    OomtraceWireCandidateValid = 5
+	OomtraceWireCandidateValidWIRE_CANDIDATE_CGROUP   OomtraceWireCandidateValid = 6
+	OomtraceWireCandidateValidWIRE_CANDIDATE_PID      OomtraceWireCandidateValid = 7
+)
+
+type OomtraceWireChoice struct {
+	_          structs.HostLayout
+	H          OomtraceWireHeader
+	EpisodeNs  uint64
+	MemcgId    uint64
+	Totalpages uint64
+	TriggerTid uint32
+	Seen       uint32
+	Len        uint32
+	Min        uint32
+	Effort     OomtraceWireEffort
+	Cands      [10]OomtraceWireCandidate
+}
+
+type OomtraceWireChoiceValid uint32
+
+const (
+	OomtraceWireChoiceValidWIRE_CHOICE_SEEN     OomtraceWireChoiceValid = 0
+	OomtraceWireChoiceValidWIRE_CHOICE_COMPUTED OomtraceWireChoiceValid = 1
+	OomtraceWireChoiceValidWIRE_CHOICE_CUT      OomtraceWireChoiceValid = 2
+	OomtraceWireChoiceValidWIRE_CHOICE_EFFORT   OomtraceWireChoiceValid = 3
+	OomtraceWireChoiceValidWIRE_CHOICE_MEMCG    OomtraceWireChoiceValid = 4
+)
+
 type OomtraceWireClock struct {
 	_         structs.HostLayout
 	H         OomtraceWireHeader
@@ -52,6 +106,17 @@ const (
 	OomtraceWireClockValidWIRE_CLOCK_COMPAT   OomtraceWireClockValid = 5
 	OomtraceWireClockValidWIRE_CLOCK_NO_ENTRY OomtraceWireClockValid = 6
 )
+
+type OomtraceWireEffort struct {
+	_              structs.HostLayout
+	FirstNs        uint64
+	LastNs         uint64
+	ReclaimNs      uint64
+	CompactNs      uint64
+	ReclaimedPages uint64
+	Reclaims       uint32
+	Compactions    uint32
+}
 
 type OomtraceWireHeader struct {
 	_          structs.HostLayout
@@ -124,6 +189,9 @@ const (
 	OomtraceWireKindWIRE_KIND_SIGNAL    OomtraceWireKind = 2
 	OomtraceWireKindWIRE_KIND_CLOCK     OomtraceWireKind = 3
 	OomtraceWireKindWIRE_KIND_SYNTHETIC OomtraceWireKind = 4
+	OomtraceWireKindWIRE_KIND_CHOICE    OomtraceWireKind = 5
+	OomtraceWireKindWIRE_KIND_NOKILL    OomtraceWireKind = 6
+	OomtraceWireKindWIRE_KIND_MOMENT    OomtraceWireKind = 7
 )
 
 type OomtraceWireMemcg struct {
@@ -136,6 +204,42 @@ type OomtraceWireMemcg struct {
 	Level     uint32
 	OomGroup  uint32
 }
+
+type OomtraceWireMoment struct {
+	_          structs.HostLayout
+	H          OomtraceWireHeader
+	EpisodeNs  uint64
+	AnonPages  uint64
+	LimitPages uint64
+	Pid        uint32
+	What       uint32
+}
+
+type OomtraceWireMomentValid uint32
+
+const (
+	OomtraceWireMomentValidWIRE_MOMENT_EPISODE OomtraceWireMomentValid = 0
+	OomtraceWireMomentValidWIRE_MOMENT_ANON    OomtraceWireMomentValid = 1
+	OomtraceWireMomentValidWIRE_MOMENT_LIMIT   OomtraceWireMomentValid = 2
+)
+
+type OomtraceWireMomentWhat uint32
+
+const (
+	OomtraceWireMomentWhatWIRE_MOMENT_EXITED OomtraceWireMomentWhat = 1
+	OomtraceWireMomentWhatWIRE_MOMENT_REAPED OomtraceWireMomentWhat = 2
+	OomtraceWireMomentWhatWIRE_MOMENT_FREED  OomtraceWireMomentWhat = 3
+)
+
+type OomtraceWireNokill uint32
+
+const (
+	OomtraceWireNokillWIRE_NOKILL_CURRENT_EXITING OomtraceWireNokill = 1
+	OomtraceWireNokillWIRE_NOKILL_CHOSEN_EXITING  OomtraceWireNokill = 2
+	OomtraceWireNokillWIRE_NOKILL_NO_CANDIDATE    OomtraceWireNokill = 3
+	OomtraceWireNokillWIRE_NOKILL_DISABLED        OomtraceWireNokill = 4
+	OomtraceWireNokillWIRE_NOKILL_EARLY           OomtraceWireNokill = 5
+)
 
 type OomtraceWireRole uint32
 
@@ -154,6 +258,8 @@ type OomtraceWireStats struct {
 	Invocations     uint64
 	Exiting         uint64
 	ClockReadEvents uint64
+	Waits           uint64
+	Nokills         uint64
 }
 
 type OomtraceWireTask struct {
@@ -215,13 +321,31 @@ const (
 	OomtraceMapClockCalls          = "clock_calls"
 	OomtraceMapClockRing           = "clock_ring"
 	OomtraceMapClockScratch        = "clock_scratch"
+	OomtraceMapEfforts             = "efforts"
+	OomtraceMapFreeing             = "freeing"
 	OomtraceMapKillers             = "killers"
 	OomtraceMapOomRing             = "oom_ring"
 	OomtraceMapStats               = "stats"
+	OomtraceMapVictimMms           = "victim_mms"
+	OomtraceMapVictims             = "victims"
 	OomtraceProgAdjtimexFentry     = "adjtimex_fentry"
 	OomtraceProgAdjtimexFexit      = "adjtimex_fexit"
 	OomtraceProgAdjtimexKprobe     = "adjtimex_kprobe"
 	OomtraceProgAdjtimexKretprobe  = "adjtimex_kretprobe"
+	OomtraceProgBadnessFexit       = "badness_fexit"
+	OomtraceProgBadnessKprobe      = "badness_kprobe"
+	OomtraceProgBadnessKretprobe   = "badness_kretprobe"
+	OomtraceProgCompactBeginRaw    = "compact_begin_raw"
+	OomtraceProgCompactBeginTp     = "compact_begin_tp"
+	OomtraceProgCompactEndRaw      = "compact_end_raw"
+	OomtraceProgCompactEndTp       = "compact_end_tp"
+	OomtraceProgExitRaw            = "exit_raw"
+	OomtraceProgExitTp             = "exit_tp"
+	OomtraceProgFreedFexit         = "freed_fexit"
+	OomtraceProgFreedKprobe        = "freed_kprobe"
+	OomtraceProgFreedKretprobe     = "freed_kretprobe"
+	OomtraceProgFreedRaw           = "freed_raw"
+	OomtraceProgFreedTp            = "freed_tp"
 	OomtraceProgKillProcessFentry  = "kill_process_fentry"
 	OomtraceProgKillProcessKprobe  = "kill_process_kprobe"
 	OomtraceProgMarkBtf            = "mark_btf"
@@ -231,6 +355,12 @@ const (
 	OomtraceProgOomEntryKprobe     = "oom_entry_kprobe"
 	OomtraceProgOomReturnFexit     = "oom_return_fexit"
 	OomtraceProgOomReturnKprobe    = "oom_return_kprobe"
+	OomtraceProgReapedRaw          = "reaped_raw"
+	OomtraceProgReapedTp           = "reaped_tp"
+	OomtraceProgReclaimBeginRaw    = "reclaim_begin_raw"
+	OomtraceProgReclaimBeginTp     = "reclaim_begin_tp"
+	OomtraceProgReclaimEndRaw      = "reclaim_end_raw"
+	OomtraceProgReclaimEndTp       = "reclaim_end_tp"
 	OomtraceProgSettimeFentry      = "settime_fentry"
 	OomtraceProgSettimeFexit       = "settime_fexit"
 	OomtraceProgSettimeKprobe      = "settime_kprobe"
@@ -248,21 +378,35 @@ const (
 	OomtraceProgWarpKprobe         = "warp_kprobe"
 	OomtraceProgWarpKretprobe      = "warp_kretprobe"
 	OomtraceVarArchHasSyscallNr    = "arch_has_syscall_nr"
+	OomtraceVarCanFree             = "can_free"
+	OomtraceVarChoiceScratch       = "choice_scratch"
 	OomtraceVarHaveInvocation      = "have_invocation"
+	OomtraceVarHaveVictims         = "have_victims"
 	OomtraceVarInv                 = "inv"
+	OomtraceVarKeepCandidateValid  = "keep_candidate_valid"
+	OomtraceVarKeepChoiceValid     = "keep_choice_valid"
 	OomtraceVarKeepClockFunc       = "keep_clock_func"
 	OomtraceVarKeepClockValid      = "keep_clock_valid"
 	OomtraceVarKeepKillValid       = "keep_kill_valid"
 	OomtraceVarKeepKind            = "keep_kind"
+	OomtraceVarKeepMoment          = "keep_moment"
+	OomtraceVarKeepMomentValid     = "keep_moment_valid"
+	OomtraceVarKeepMomentWhat      = "keep_moment_what"
+	OomtraceVarKeepNokill          = "keep_nokill"
 	OomtraceVarKeepRole            = "keep_role"
 	OomtraceVarKeepTaskValid       = "keep_task_valid"
 	OomtraceVarKillScratch         = "kill_scratch"
 	OomtraceVarMarkVictimHasFields = "mark_victim_has_fields"
 	OomtraceVarMarkVictimHasTask   = "mark_victim_has_task"
+	OomtraceVarNokills             = "nokills"
+	OomtraceVarNokillsNs           = "nokills_ns"
 	OomtraceVarNrCpus              = "nr_cpus"
 	OomtraceVarPageSize            = "page_size"
 	OomtraceVarPerCpuOffset        = "per_cpu_offset"
 	OomtraceVarPercpuCut           = "percpu_cut"
+	OomtraceVarRamPages            = "ram_pages"
+	OomtraceVarSwapPages           = "swap_pages"
+	OomtraceVarWalk                = "walk"
 )
 
 // LoadOomtrace returns the embedded CollectionSpec for Oomtrace.
@@ -311,6 +455,20 @@ type OomtraceProgramSpecs struct {
 	AdjtimexFexit     *ebpf.ProgramSpec `ebpf:"adjtimex_fexit"`
 	AdjtimexKprobe    *ebpf.ProgramSpec `ebpf:"adjtimex_kprobe"`
 	AdjtimexKretprobe *ebpf.ProgramSpec `ebpf:"adjtimex_kretprobe"`
+	BadnessFexit      *ebpf.ProgramSpec `ebpf:"badness_fexit"`
+	BadnessKprobe     *ebpf.ProgramSpec `ebpf:"badness_kprobe"`
+	BadnessKretprobe  *ebpf.ProgramSpec `ebpf:"badness_kretprobe"`
+	CompactBeginRaw   *ebpf.ProgramSpec `ebpf:"compact_begin_raw"`
+	CompactBeginTp    *ebpf.ProgramSpec `ebpf:"compact_begin_tp"`
+	CompactEndRaw     *ebpf.ProgramSpec `ebpf:"compact_end_raw"`
+	CompactEndTp      *ebpf.ProgramSpec `ebpf:"compact_end_tp"`
+	ExitRaw           *ebpf.ProgramSpec `ebpf:"exit_raw"`
+	ExitTp            *ebpf.ProgramSpec `ebpf:"exit_tp"`
+	FreedFexit        *ebpf.ProgramSpec `ebpf:"freed_fexit"`
+	FreedKprobe       *ebpf.ProgramSpec `ebpf:"freed_kprobe"`
+	FreedKretprobe    *ebpf.ProgramSpec `ebpf:"freed_kretprobe"`
+	FreedRaw          *ebpf.ProgramSpec `ebpf:"freed_raw"`
+	FreedTp           *ebpf.ProgramSpec `ebpf:"freed_tp"`
 	KillProcessFentry *ebpf.ProgramSpec `ebpf:"kill_process_fentry"`
 	KillProcessKprobe *ebpf.ProgramSpec `ebpf:"kill_process_kprobe"`
 	MarkBtf           *ebpf.ProgramSpec `ebpf:"mark_btf"`
@@ -320,6 +478,12 @@ type OomtraceProgramSpecs struct {
 	OomEntryKprobe    *ebpf.ProgramSpec `ebpf:"oom_entry_kprobe"`
 	OomReturnFexit    *ebpf.ProgramSpec `ebpf:"oom_return_fexit"`
 	OomReturnKprobe   *ebpf.ProgramSpec `ebpf:"oom_return_kprobe"`
+	ReapedRaw         *ebpf.ProgramSpec `ebpf:"reaped_raw"`
+	ReapedTp          *ebpf.ProgramSpec `ebpf:"reaped_tp"`
+	ReclaimBeginRaw   *ebpf.ProgramSpec `ebpf:"reclaim_begin_raw"`
+	ReclaimBeginTp    *ebpf.ProgramSpec `ebpf:"reclaim_begin_tp"`
+	ReclaimEndRaw     *ebpf.ProgramSpec `ebpf:"reclaim_end_raw"`
+	ReclaimEndTp      *ebpf.ProgramSpec `ebpf:"reclaim_end_tp"`
 	SettimeFentry     *ebpf.ProgramSpec `ebpf:"settime_fentry"`
 	SettimeFexit      *ebpf.ProgramSpec `ebpf:"settime_fexit"`
 	SettimeKprobe     *ebpf.ProgramSpec `ebpf:"settime_kprobe"`
@@ -345,9 +509,13 @@ type OomtraceMapSpecs struct {
 	ClockCalls   *ebpf.MapSpec `ebpf:"clock_calls"`
 	ClockRing    *ebpf.MapSpec `ebpf:"clock_ring"`
 	ClockScratch *ebpf.MapSpec `ebpf:"clock_scratch"`
+	Efforts      *ebpf.MapSpec `ebpf:"efforts"`
+	Freeing      *ebpf.MapSpec `ebpf:"freeing"`
 	Killers      *ebpf.MapSpec `ebpf:"killers"`
 	OomRing      *ebpf.MapSpec `ebpf:"oom_ring"`
 	Stats        *ebpf.MapSpec `ebpf:"stats"`
+	VictimMms    *ebpf.MapSpec `ebpf:"victim_mms"`
+	Victims      *ebpf.MapSpec `ebpf:"victims"`
 }
 
 // OomtraceVariableSpecs contains global variables before they are loaded into the kernel.
@@ -355,21 +523,35 @@ type OomtraceMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type OomtraceVariableSpecs struct {
 	ArchHasSyscallNr    *ebpf.VariableSpec `ebpf:"arch_has_syscall_nr"`
+	CanFree             *ebpf.VariableSpec `ebpf:"can_free"`
+	ChoiceScratch       *ebpf.VariableSpec `ebpf:"choice_scratch"`
 	HaveInvocation      *ebpf.VariableSpec `ebpf:"have_invocation"`
+	HaveVictims         *ebpf.VariableSpec `ebpf:"have_victims"`
 	Inv                 *ebpf.VariableSpec `ebpf:"inv"`
+	KeepCandidateValid  *ebpf.VariableSpec `ebpf:"keep_candidate_valid"`
+	KeepChoiceValid     *ebpf.VariableSpec `ebpf:"keep_choice_valid"`
 	KeepClockFunc       *ebpf.VariableSpec `ebpf:"keep_clock_func"`
 	KeepClockValid      *ebpf.VariableSpec `ebpf:"keep_clock_valid"`
 	KeepKillValid       *ebpf.VariableSpec `ebpf:"keep_kill_valid"`
 	KeepKind            *ebpf.VariableSpec `ebpf:"keep_kind"`
+	KeepMoment          *ebpf.VariableSpec `ebpf:"keep_moment"`
+	KeepMomentValid     *ebpf.VariableSpec `ebpf:"keep_moment_valid"`
+	KeepMomentWhat      *ebpf.VariableSpec `ebpf:"keep_moment_what"`
+	KeepNokill          *ebpf.VariableSpec `ebpf:"keep_nokill"`
 	KeepRole            *ebpf.VariableSpec `ebpf:"keep_role"`
 	KeepTaskValid       *ebpf.VariableSpec `ebpf:"keep_task_valid"`
 	KillScratch         *ebpf.VariableSpec `ebpf:"kill_scratch"`
 	MarkVictimHasFields *ebpf.VariableSpec `ebpf:"mark_victim_has_fields"`
 	MarkVictimHasTask   *ebpf.VariableSpec `ebpf:"mark_victim_has_task"`
+	Nokills             *ebpf.VariableSpec `ebpf:"nokills"`
+	NokillsNs           *ebpf.VariableSpec `ebpf:"nokills_ns"`
 	NrCpus              *ebpf.VariableSpec `ebpf:"nr_cpus"`
 	PageSize            *ebpf.VariableSpec `ebpf:"page_size"`
 	PerCpuOffset        *ebpf.VariableSpec `ebpf:"per_cpu_offset"`
 	PercpuCut           *ebpf.VariableSpec `ebpf:"percpu_cut"`
+	RamPages            *ebpf.VariableSpec `ebpf:"ram_pages"`
+	SwapPages           *ebpf.VariableSpec `ebpf:"swap_pages"`
+	Walk                *ebpf.VariableSpec `ebpf:"walk"`
 }
 
 // OomtraceObjects contains all objects after they have been loaded into the kernel.
@@ -395,9 +577,13 @@ type OomtraceMaps struct {
 	ClockCalls   *ebpf.Map `ebpf:"clock_calls"`
 	ClockRing    *ebpf.Map `ebpf:"clock_ring"`
 	ClockScratch *ebpf.Map `ebpf:"clock_scratch"`
+	Efforts      *ebpf.Map `ebpf:"efforts"`
+	Freeing      *ebpf.Map `ebpf:"freeing"`
 	Killers      *ebpf.Map `ebpf:"killers"`
 	OomRing      *ebpf.Map `ebpf:"oom_ring"`
 	Stats        *ebpf.Map `ebpf:"stats"`
+	VictimMms    *ebpf.Map `ebpf:"victim_mms"`
+	Victims      *ebpf.Map `ebpf:"victims"`
 }
 
 func (m *OomtraceMaps) Close() error {
@@ -405,9 +591,13 @@ func (m *OomtraceMaps) Close() error {
 		m.ClockCalls,
 		m.ClockRing,
 		m.ClockScratch,
+		m.Efforts,
+		m.Freeing,
 		m.Killers,
 		m.OomRing,
 		m.Stats,
+		m.VictimMms,
+		m.Victims,
 	)
 }
 
@@ -416,21 +606,35 @@ func (m *OomtraceMaps) Close() error {
 // It can be passed to LoadOomtraceObjects or ebpf.CollectionSpec.LoadAndAssign.
 type OomtraceVariables struct {
 	ArchHasSyscallNr    *ebpf.Variable `ebpf:"arch_has_syscall_nr"`
+	CanFree             *ebpf.Variable `ebpf:"can_free"`
+	ChoiceScratch       *ebpf.Variable `ebpf:"choice_scratch"`
 	HaveInvocation      *ebpf.Variable `ebpf:"have_invocation"`
+	HaveVictims         *ebpf.Variable `ebpf:"have_victims"`
 	Inv                 *ebpf.Variable `ebpf:"inv"`
+	KeepCandidateValid  *ebpf.Variable `ebpf:"keep_candidate_valid"`
+	KeepChoiceValid     *ebpf.Variable `ebpf:"keep_choice_valid"`
 	KeepClockFunc       *ebpf.Variable `ebpf:"keep_clock_func"`
 	KeepClockValid      *ebpf.Variable `ebpf:"keep_clock_valid"`
 	KeepKillValid       *ebpf.Variable `ebpf:"keep_kill_valid"`
 	KeepKind            *ebpf.Variable `ebpf:"keep_kind"`
+	KeepMoment          *ebpf.Variable `ebpf:"keep_moment"`
+	KeepMomentValid     *ebpf.Variable `ebpf:"keep_moment_valid"`
+	KeepMomentWhat      *ebpf.Variable `ebpf:"keep_moment_what"`
+	KeepNokill          *ebpf.Variable `ebpf:"keep_nokill"`
 	KeepRole            *ebpf.Variable `ebpf:"keep_role"`
 	KeepTaskValid       *ebpf.Variable `ebpf:"keep_task_valid"`
 	KillScratch         *ebpf.Variable `ebpf:"kill_scratch"`
 	MarkVictimHasFields *ebpf.Variable `ebpf:"mark_victim_has_fields"`
 	MarkVictimHasTask   *ebpf.Variable `ebpf:"mark_victim_has_task"`
+	Nokills             *ebpf.Variable `ebpf:"nokills"`
+	NokillsNs           *ebpf.Variable `ebpf:"nokills_ns"`
 	NrCpus              *ebpf.Variable `ebpf:"nr_cpus"`
 	PageSize            *ebpf.Variable `ebpf:"page_size"`
 	PerCpuOffset        *ebpf.Variable `ebpf:"per_cpu_offset"`
 	PercpuCut           *ebpf.Variable `ebpf:"percpu_cut"`
+	RamPages            *ebpf.Variable `ebpf:"ram_pages"`
+	SwapPages           *ebpf.Variable `ebpf:"swap_pages"`
+	Walk                *ebpf.Variable `ebpf:"walk"`
 }
 
 // OomtracePrograms contains all programs after they have been loaded into the kernel.
@@ -441,6 +645,20 @@ type OomtracePrograms struct {
 	AdjtimexFexit     *ebpf.Program `ebpf:"adjtimex_fexit"`
 	AdjtimexKprobe    *ebpf.Program `ebpf:"adjtimex_kprobe"`
 	AdjtimexKretprobe *ebpf.Program `ebpf:"adjtimex_kretprobe"`
+	BadnessFexit      *ebpf.Program `ebpf:"badness_fexit"`
+	BadnessKprobe     *ebpf.Program `ebpf:"badness_kprobe"`
+	BadnessKretprobe  *ebpf.Program `ebpf:"badness_kretprobe"`
+	CompactBeginRaw   *ebpf.Program `ebpf:"compact_begin_raw"`
+	CompactBeginTp    *ebpf.Program `ebpf:"compact_begin_tp"`
+	CompactEndRaw     *ebpf.Program `ebpf:"compact_end_raw"`
+	CompactEndTp      *ebpf.Program `ebpf:"compact_end_tp"`
+	ExitRaw           *ebpf.Program `ebpf:"exit_raw"`
+	ExitTp            *ebpf.Program `ebpf:"exit_tp"`
+	FreedFexit        *ebpf.Program `ebpf:"freed_fexit"`
+	FreedKprobe       *ebpf.Program `ebpf:"freed_kprobe"`
+	FreedKretprobe    *ebpf.Program `ebpf:"freed_kretprobe"`
+	FreedRaw          *ebpf.Program `ebpf:"freed_raw"`
+	FreedTp           *ebpf.Program `ebpf:"freed_tp"`
 	KillProcessFentry *ebpf.Program `ebpf:"kill_process_fentry"`
 	KillProcessKprobe *ebpf.Program `ebpf:"kill_process_kprobe"`
 	MarkBtf           *ebpf.Program `ebpf:"mark_btf"`
@@ -450,6 +668,12 @@ type OomtracePrograms struct {
 	OomEntryKprobe    *ebpf.Program `ebpf:"oom_entry_kprobe"`
 	OomReturnFexit    *ebpf.Program `ebpf:"oom_return_fexit"`
 	OomReturnKprobe   *ebpf.Program `ebpf:"oom_return_kprobe"`
+	ReapedRaw         *ebpf.Program `ebpf:"reaped_raw"`
+	ReapedTp          *ebpf.Program `ebpf:"reaped_tp"`
+	ReclaimBeginRaw   *ebpf.Program `ebpf:"reclaim_begin_raw"`
+	ReclaimBeginTp    *ebpf.Program `ebpf:"reclaim_begin_tp"`
+	ReclaimEndRaw     *ebpf.Program `ebpf:"reclaim_end_raw"`
+	ReclaimEndTp      *ebpf.Program `ebpf:"reclaim_end_tp"`
 	SettimeFentry     *ebpf.Program `ebpf:"settime_fentry"`
 	SettimeFexit      *ebpf.Program `ebpf:"settime_fexit"`
 	SettimeKprobe     *ebpf.Program `ebpf:"settime_kprobe"`
@@ -474,6 +698,20 @@ func (p *OomtracePrograms) Close() error {
 		p.AdjtimexFexit,
 		p.AdjtimexKprobe,
 		p.AdjtimexKretprobe,
+		p.BadnessFexit,
+		p.BadnessKprobe,
+		p.BadnessKretprobe,
+		p.CompactBeginRaw,
+		p.CompactBeginTp,
+		p.CompactEndRaw,
+		p.CompactEndTp,
+		p.ExitRaw,
+		p.ExitTp,
+		p.FreedFexit,
+		p.FreedKprobe,
+		p.FreedKretprobe,
+		p.FreedRaw,
+		p.FreedTp,
 		p.KillProcessFentry,
 		p.KillProcessKprobe,
 		p.MarkBtf,
@@ -483,6 +721,12 @@ func (p *OomtracePrograms) Close() error {
 		p.OomEntryKprobe,
 		p.OomReturnFexit,
 		p.OomReturnKprobe,
+		p.ReapedRaw,
+		p.ReapedTp,
+		p.ReclaimBeginRaw,
+		p.ReclaimBeginTp,
+		p.ReclaimEndRaw,
+		p.ReclaimEndTp,
 		p.SettimeFentry,
 		p.SettimeFexit,
 		p.SettimeKprobe,

@@ -25,6 +25,7 @@ var (
 	rssPerCPU = []string{"byte_off mm_struct___percpu.rss_stat"}       // read_rss
 	parent    = []string{"byte_off kernfs_node___plain.parent"}        // kn_parent
 	rcuParent = []string{"byte_off kernfs_node___rcu.__parent"}        // kn_parent
+	exitMmap  = []string{"byte_off trace_event_raw_exit_mmap.mm"}      // its tracepoint
 	markTask  = []string{                                              // mark_victim_has_fields
 		"byte_off trace_event_raw_mark_victim.__data_loc_comm",
 		"byte_off trace_event_raw_mark_victim.uid",
@@ -44,8 +45,8 @@ func TestRelocation(t *testing.T) {
 		absent [][]string
 		ptRegs string // whether bpf_task_pt_regs is there
 	}{
-		{"amd64-5.10old", [][]string{rcuParent, rssPerCPU, markTask}, "0"},
-		{"amd64-5.10", [][]string{rcuParent, rssPerCPU}, "0"},
+		{"amd64-5.10old", [][]string{rcuParent, rssPerCPU, exitMmap, markTask}, "0"},
+		{"amd64-5.10", [][]string{rcuParent, rssPerCPU, exitMmap}, "0"},
 		{"amd64-6.1", [][]string{rcuParent, rssPerCPU}, "1"},
 		{"amd64-6.12", [][]string{rcuParent, rssAtomic}, "1"},
 		{"amd64-7.2", [][]string{parent, rssAtomic}, "1"},

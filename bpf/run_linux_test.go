@@ -33,7 +33,7 @@ type kernel struct {
 	read  map[string]uint64 // of each ring
 }
 
-const memSize = 64 << 10
+const memSize = 512 << 10
 
 // boot loads the programs whose names are given.
 func boot(t *testing.T, constants map[string]any, programs ...string) *kernel {

@@ -65,6 +65,8 @@ struct pt_regs___arm64_nr {
 
 enum oom_constraint {
 	CONSTRAINT_NONE = 0,
+	CONSTRAINT_CPUSET = 1,
+	CONSTRAINT_MEMORY_POLICY = 2,
 };
 
 /* struct __kernel_timex of uapi/linux/timex.h up to tai: the kernel's own
@@ -151,8 +153,19 @@ struct pid {
 	struct upid numbers[1];
 };
 
+struct list_head {
+	struct list_head *next, *prev;
+};
+
+typedef struct {
+	int counter;
+} atomic_t;
+
 struct signal_struct {
+	atomic_t live;
 	int nr_threads;
+	struct list_head thread_head;
+	struct mm_struct *oom_mm;
 	bool oom_flag_origin;
 	short oom_score_adj;
 };
@@ -172,6 +185,8 @@ struct task_struct {
 	int tgid;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
+	struct list_head tasks;
+	struct list_head thread_node;
 	struct pid *thread_pid;
 	u64 start_boottime;
 	const struct cred *real_cred;
@@ -225,6 +240,18 @@ struct trace_event_raw_mark_victim {
 	u32 uid;
 	unsigned long pgtables;
 	short oom_score_adj;
+};
+
+struct trace_event_raw_mm_vmscan_direct_reclaim_end_template {
+	unsigned long nr_reclaimed;
+};
+
+struct trace_event_raw_finish_task_reaping {
+	int pid;
+};
+
+struct trace_event_raw_exit_mmap {
+	struct mm_struct *mm;
 };
 
 #pragma clang attribute pop

@@ -22,12 +22,16 @@
 #define WIRE_PATH_LEN 512
 #define WIRE_NAME_LEN 256
 #define WIRE_PATH_DEPTH 16
+#define WIRE_CANDIDATES 10
 
 enum wire_kind {
 	WIRE_KIND_KILL = 1,
 	WIRE_KIND_SIGNAL = 2, /* tracepoint rung: a SIGKILL by a task that is killing for OOM */
 	WIRE_KIND_CLOCK = 3,
 	WIRE_KIND_SYNTHETIC = 4, /* by no program: user space makes it, to warm its path */
+	WIRE_KIND_CHOICE = 5,	 /* what led to the kill that follows, of the same episode */
+	WIRE_KIND_NOKILL = 6,	 /* a wire_kill: an invocation that killed nobody */
+	WIRE_KIND_MOMENT = 7,	 /* of a victim's end */
 };
 
 enum wire_role {
@@ -83,6 +87,50 @@ enum wire_clock_valid {
 	WIRE_CLOCK_NR = 4,	 /* syscall_nr */
 	WIRE_CLOCK_COMPAT = 5,	 /* syscall_nr is of the 32-bit table */
 	WIRE_CLOCK_NO_ENTRY = 6, /* the entry was missed: header.boottime_ns is at return */
+};
+
+/* Bits of wire_header.valid in a wire_choice. */
+enum wire_choice_valid {
+	WIRE_CHOICE_SEEN = 0,	  /* seen, len, cands: what oom_badness() returned */
+	WIRE_CHOICE_COMPUTED = 1, /* with SEEN: by its formula, after the choice */
+	WIRE_CHOICE_CUT = 2,	  /* there are more tasks than were looked at */
+	WIRE_CHOICE_EFFORT = 3,
+	WIRE_CHOICE_MEMCG = 4, /* with COMPUTED: only tasks below memcg_id were looked at */
+};
+
+/* Bits of wire_candidate.valid. */
+enum wire_candidate_valid {
+	WIRE_CANDIDATE_RSS = 0, /* file, anon, swap, shmem */
+	WIRE_CANDIDATE_PGTABLES = 1,
+	WIRE_CANDIDATE_ADJ = 2,
+	WIRE_CANDIDATE_COMM = 3,
+	WIRE_CANDIDATE_UID = 4,
+	WIRE_CANDIDATE_START = 5,
+	WIRE_CANDIDATE_CGROUP = 6,
+	WIRE_CANDIDATE_PID = 7,
+};
+
+/* Why an invocation killed nobody; wire_kill.role of a NOKILL. */
+enum wire_nokill {
+	WIRE_NOKILL_CURRENT_EXITING = 1,
+	WIRE_NOKILL_CHOSEN_EXITING = 2,
+	WIRE_NOKILL_NO_CANDIDATE = 3,
+	WIRE_NOKILL_DISABLED = 4, /* oom_killer_disable() */
+	WIRE_NOKILL_EARLY = 5,	  /* a notifier freed memory, or the allocation has no __GFP_FS */
+};
+
+/* A moment of a victim's end. */
+enum wire_moment_what {
+	WIRE_MOMENT_EXITED = 1, /* its last thread */
+	WIRE_MOMENT_REAPED = 2, /* the OOM reaper has finished */
+	WIRE_MOMENT_FREED = 3,	/* its address space is gone */
+};
+
+/* Bits of wire_header.valid in a wire_moment. */
+enum wire_moment_valid {
+	WIRE_MOMENT_EPISODE = 0,
+	WIRE_MOMENT_ANON = 1,
+	WIRE_MOMENT_LIMIT = 2,
 };
 
 enum wire_clock_func {
@@ -163,6 +211,57 @@ struct wire_kill {
 	char tail[3 * (WIRE_PATH_LEN + WIRE_NAME_LEN)];
 };
 
+/* A task that could have been the victim; amounts in pages. */
+struct wire_candidate {
+	s64 points;
+	u64 file_pages;
+	u64 anon_pages;
+	u64 swap_pages;
+	u64 shmem_pages;
+	u64 pgtables_bytes;
+	u64 start_boottime_ns;
+	u64 cgroup_id;
+	u32 pid; /* thread-group leader */
+	u32 uid;
+	s32 oom_score_adj;
+	u32 valid;
+	char comm[WIRE_COMM_LEN];
+};
+
+/* Direct reclaim and compaction by the trigger before it invoked the OOM killer, without
+ * a pause of more than a second. */
+struct wire_effort {
+	u64 first_ns; /* boottime of the first */
+	u64 last_ns;  /* of the last one's end */
+	u64 reclaim_ns;
+	u64 compact_ns;
+	u64 reclaimed_pages;
+	u32 reclaims;
+	u32 compactions;
+};
+
+struct wire_choice {
+	struct wire_header h;
+	u64 episode_ns;
+	u64 memcg_id; /* kernfs id, for COMPUTED */
+	u64 totalpages;
+	u32 trigger_tid;
+	u32 seen; /* tasks that could have been chosen */
+	u32 len;  /* of cands */
+	u32 min;  /* index of the least */
+	struct wire_effort effort;
+	struct wire_candidate cands[WIRE_CANDIDATES];
+};
+
+struct wire_moment {
+	struct wire_header h;
+	u64 episode_ns;
+	u64 anon_pages;	 /* that its address space still has */
+	u64 limit_pages; /* usage of the memcg that was full */
+	u32 pid;	 /* thread-group leader; for REAPED the marked thread */
+	u32 what;	 /* enum wire_moment_what */
+};
+
 struct wire_timex {
 	s64 offset;
 	s64 freq;
@@ -202,11 +301,16 @@ struct wire_stats {
 	u64 invocations;       /* of out_of_memory */
 	u64 exiting;	       /* mark_victim of a task that was dying already: no kill */
 	u64 clock_read_events; /* clock calls whose argument could not be read */
+	u64 waits;	       /* invocations that found an earlier victim still dying */
+	u64 nokills;	       /* invocations without a kill that were not told: too many */
 };
 
 _Static_assert(sizeof(struct wire_header) == 24, "wire_header");
 _Static_assert(sizeof(struct wire_task) == 72, "wire_task");
 _Static_assert(sizeof(struct wire_memcg) == 48, "wire_memcg");
 _Static_assert(sizeof(struct wire_timex) == 80, "wire_timex");
+_Static_assert(sizeof(struct wire_candidate) == 96, "wire_candidate");
+_Static_assert(sizeof(struct wire_effort) == 48, "wire_effort");
+_Static_assert(sizeof(struct wire_moment) == 56, "wire_moment");
 
 #endif

@@ -18,14 +18,23 @@ const (
 	FactKill       = "kill"       // a process was killed for want of memory, and which
 	FactTrigger    = "trigger"    // whose allocation, which limit, points, message
 	FactInvocation = "invocation" // the OOM killer was entered, before any choice
+	FactCandidates = "candidates" // which tasks could have been chosen, and their points
+	FactReclaim    = "reclaim"    // what the trigger reclaimed before
+	FactCompaction = "compaction" // what it compacted
+	FactExit       = "exit"       // a victim's last thread exited
+	FactReaped     = "reaped"     // the OOM reaper unmapped a victim's memory
+	FactFreed      = "freed"      // a victim's address space is gone
 	FactAdjtimex   = "adjtimex"   // the clock was disciplined or stepped by adjtimex
 	FactSettime    = "settime"    // the clock was set
 	FactWarp       = "warp"       // settimeofday's first time zone moved the clock
 )
 
 // MethodDerived is the last rung of the facts that the programs at mark_victim find out
-// by themselves.
-const MethodDerived = "derived in mark_victim"
+// by themselves, MethodComputed that of the one that they compute.
+const (
+	MethodDerived  = "derived in mark_victim"
+	MethodComputed = "computed in mark_victim"
+)
 
 // Hook reports how one fact is obtained here.
 type Hook struct {
@@ -81,6 +90,7 @@ func (r rung) method() string {
 type ladder struct {
 	fact  string
 	rungs []rung
+	needs string // another fact, that must be hooked: without it the programs see nothing
 }
 
 // killLadder needs both the signal and the mark: see bpf/kill.h.
@@ -97,7 +107,7 @@ func killLadder() ladder {
 		{KindRawTP, check, []hookPoint{{program: "mark_raw", target: "mark_victim"}, {program: "signal_raw", target: "signal_generate"}}},
 		{KindTracepoint, nil, []hookPoint{{program: "mark_tp", target: "oom/mark_victim"}, {program: "signal_tp", target: "signal/signal_generate"}}},
 	}
-	return ladder{FactKill, rungs}
+	return ladder{fact: FactKill, rungs: rungs}
 }
 
 // functionLadder hooks a kernel function by fentry/fexit, else by kprobes.
@@ -111,7 +121,7 @@ func functionLadder(fact, fn string, params []string, fentry, fexit, kprobe, kre
 		f = append([]hookPoint{{program: fexit, target: fn, ret: true}}, f...)
 		k = append([]hookPoint{{program: kretprobe, target: fn, ret: true}}, k...)
 	}
-	return ladder{fact, []rung{{KindFentry, check, f}, {KindKprobe, check, k}}}
+	return ladder{fact: fact, rungs: []rung{{KindFentry, check, f}, {KindKprobe, check, k}}}
 }
 
 // invocationLadder leaves the return out where a kretprobe would spoil the call
@@ -134,13 +144,73 @@ func invocationLadder() ladder {
 	return l
 }
 
+// candidatesLadder sees the points at the function's return alone: the entry's fentry
+// has none.
+func candidatesLadder() ladder {
+	check := func(k kernel) error { return k.function("oom_badness", "task_struct", "") }
+	return ladder{fact: FactCandidates, needs: FactInvocation, rungs: []rung{
+		{KindFentry, check, []hookPoint{{program: "badness_fexit", target: "oom_badness", ret: true}}},
+		{KindKprobe, check, []hookPoint{
+			{program: "badness_kretprobe", target: "oom_badness", ret: true},
+			{program: "badness_kprobe", target: "oom_badness"},
+		}},
+	}}
+}
+
+// event is one program of a tracepoint, by its name there; PROGRAM_raw serves the raw
+// tracepoint, PROGRAM_tp the plain one.
+type event struct{ program, group, name string }
+
+// tracepointRungs see plain events: what they pass besides is a number or nothing.
+func tracepointRungs(events ...event) []rung {
+	raw, tp := rung{kind: KindRawTP}, rung{kind: KindTracepoint}
+	for _, p := range events {
+		raw.points = append(raw.points, hookPoint{program: p.program + "_raw", target: p.name})
+		tp.points = append(tp.points, hookPoint{program: p.program + "_tp", target: p.group + "/" + p.name})
+	}
+	raw.check = func(k kernel) error {
+		for _, p := range events {
+			if _, err := k.tracepointProto(p.name); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	tp.check = raw.check
+	return []rung{raw, tp}
+}
+
+// freedLadder sees exit_mmap() near its end, where the memory is back. The tracepoint is
+// younger than the function.
+func freedLadder() ladder {
+	l := functionLadder(FactFreed, "exit_mmap", []string{"mm_struct"}, "", "freed_fexit", "freed_kprobe", "freed_kretprobe")
+	fentry := &l.rungs[0]
+	fentry.points = fentry.points[:1] // the return alone
+	tp := tracepointRungs(event{"freed", "mmap", "exit_mmap"})
+	l.rungs = append(append(tp[:1:1], l.rungs...), tp[1])
+	return l
+}
+
 // oomLadders are attached in this order: who is inside the OOM killer must be
-// known before its signals are looked at.
+// known before its signals are looked at, and what its victims come to is to be seen
+// before there are any.
 func oomLadders() []ladder {
 	return []ladder{
 		invocationLadder(),
 		functionLadder(FactTrigger, "oom_kill_process", []string{"oom_control", ""},
 			"kill_process_fentry", "", "kill_process_kprobe", ""),
+		candidatesLadder(),
+		{fact: FactReclaim, rungs: tracepointRungs(
+			event{"reclaim_end", "vmscan", "mm_vmscan_direct_reclaim_end"},
+			event{"reclaim_begin", "vmscan", "mm_vmscan_direct_reclaim_begin"},
+			event{"reclaim_end", "vmscan", "mm_vmscan_memcg_reclaim_end"},
+			event{"reclaim_begin", "vmscan", "mm_vmscan_memcg_reclaim_begin"})},
+		{fact: FactCompaction, rungs: tracepointRungs(
+			event{"compact_end", "compaction", "mm_compaction_end"},
+			event{"compact_begin", "compaction", "mm_compaction_begin"})},
+		{fact: FactExit, rungs: tracepointRungs(event{"exit", "sched", "sched_process_exit"})},
+		{fact: FactReaped, rungs: tracepointRungs(event{"reaped", "oom", "finish_task_reaping"})},
+		freedLadder(),
 		killLadder(),
 	}
 }
@@ -172,6 +242,9 @@ func clockLadders() []ladder {
 // climb attaches the first rung of l that works. It fails only with ctx.
 func (t *Tracer) climb(ctx context.Context, l ladder) (Hook, error) {
 	var reasons []string
+	if l.needs != "" && !t.hookOK(l.needs) {
+		return Hook{Fact: l.fact, Reason: l.needs + " is not hooked"}, nil
+	}
 	for _, r := range l.rungs {
 		if err := ctx.Err(); err != nil {
 			return Hook{}, fmt.Errorf("attach: %w", err)

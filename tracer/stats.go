@@ -19,6 +19,8 @@ type Stats struct {
 	ClockReads   uint64 // adjtimex calls that changed nothing
 	Invocations  uint64 // of the OOM killer
 	Exiting      uint64 // tasks marked that were dying anyway: no kills
+	Waits        uint64 // invocations that found an earlier victim still dying
+	NoKills      uint64 // invocations without a kill that were not told, since too many were
 
 	Recursion   *uint64 // programs skipped since another ran; nil: not known
 	ProbeMissed *uint64 // probes that did not fire; nil: not known
@@ -39,6 +41,8 @@ func (t *Tracer) Stats() (Stats, error) {
 		s.ClockReads += c.ClockReads
 		s.Invocations += c.Invocations
 		s.Exiting += c.Exiting
+		s.Waits += c.Waits
+		s.NoKills += c.Nokills
 	}
 	s.Recursion = t.recursionMisses()
 	t.linksMu.Lock()

@@ -133,8 +133,8 @@ func Open(ctx context.Context, opts Options) (_ *Tracer, err error) {
 		if h.OK {
 			served++
 		}
-		if l.fact == FactInvocation && h.OK {
-			if err := t.set("have_invocation", uint32(1)); err != nil {
+		if flag := map[string]string{FactInvocation: "have_invocation", FactFreed: "can_free"}[l.fact]; flag != "" && h.OK {
+			if err := t.set(flag, uint32(1)); err != nil {
 				return nil, err
 			}
 		}
@@ -184,8 +184,12 @@ func (t *Tracer) derive() {
 		return
 	}
 	for i := range t.hooks {
-		if h := &t.hooks[i]; !h.OK && (h.Fact == FactTrigger || h.Fact == FactInvocation) {
+		switch h := &t.hooks[i]; {
+		case h.OK:
+		case h.Fact == FactTrigger, h.Fact == FactInvocation:
 			h.OK, h.Method = true, MethodDerived
+		case h.Fact == FactCandidates:
+			h.OK, h.Method = true, MethodComputed
 		}
 	}
 }
@@ -320,6 +324,12 @@ func (t *Tracer) set(variable string, value any) error {
 // that keep them per CPU.
 func (t *Tracer) SetPerCPUOffset(addr uint64) error {
 	return t.set("per_cpu_offset", addr)
+}
+
+// SetMemory tells the programs the machine's memory and swap, in pages: for the points
+// that they compute themselves.
+func (t *Tracer) SetMemory(ramPages, swapPages uint64) error {
+	return errors.Join(t.set("ram_pages", ramPages), t.set("swap_pages", swapPages))
 }
 
 // release drops what only loading needs; kernel BTF is some megabytes.

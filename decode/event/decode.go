@@ -61,6 +61,10 @@ func Unmarshal(line []byte) (*Event, error) {
 	switch {
 	case e.Kill != nil && e.Kill.Victim.PID <= 0:
 		missing = "victim.pid"
+	case e.NoKill != nil && e.NoKill.Reason == "":
+		missing = "reason"
+	case e.End != nil && (e.End.PID <= 0 || e.End.Outcome == ""):
+		missing = "pid or outcome"
 	case e.Detail != nil && (e.Detail.Part < 1 || e.Detail.Part > e.Detail.Parts):
 		missing = "part of parts"
 	case e.Clock != nil && e.Clock.Kind == "":

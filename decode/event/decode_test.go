@@ -42,7 +42,7 @@ func TestUnmarshalFails(t *testing.T) {
 		"time out of range":  {`{"schema":"oomtrace/v1","type":"lost","time":"9999-12-31T23:59:59-01:00"}`, `lost: time "9999-12-31T23:59:59-01:00" is out of range`, nil},
 		"bad header field":   {head + `"type":"lost","boottime_ns":-1}`, "boottime_ns", nil},
 		"no type":            {head + `"x":1}`, `unknown event type ""`, event.ErrType},
-		"newer type":         {head + `"type":"oom.nokill"}`, `unknown event type "oom.nokill"`, event.ErrType},
+		"newer type":         {head + `"type":"oom.later"}`, `unknown event type "oom.later"`, event.ErrType},
 		"bad payload field":  {head + `"type":"oom.kill","victim":{"pid":"7"}}`, "oom.kill: json: cannot unmarshal string into Go struct field", nil},
 		"no victim":          {head + `"type":"oom.kill"}`, "oom.kill: victim.pid is missing", nil},
 		"part 0":             {head + `"type":"oom.detail","pid":7,"parts":1}`, "oom.detail: part of parts", nil},
@@ -66,13 +66,13 @@ func TestUnmarshalFails(t *testing.T) {
 }
 
 func TestUnmarshalNewerType(t *testing.T) {
-	e, err := event.Unmarshal([]byte(head + `"type":"oom.end","outcome":"reaped"}`))
+	e, err := event.Unmarshal([]byte(head + `"type":"oom.future","outcome":"reaped"}`))
 	var unknown *event.TypeError
-	if !errors.As(err, &unknown) || unknown.Found != "oom.end" {
+	if !errors.As(err, &unknown) || unknown.Found != "oom.future" {
 		t.Fatalf("error %v", err)
 	}
 	want := &event.Event{
-		Schema: event.Schema, Type: "oom.end", Session: "5f", Seq: 1,
+		Schema: event.Schema, Type: "oom.future", Session: "5f", Seq: 1,
 		Time: time.Date(2026, 3, 14, 0, 0, 0, 1, time.UTC), Source: event.SourceBPF,
 	}
 	if diff := cmp.Diff(want, e); diff != "" {
@@ -95,7 +95,7 @@ func FuzzUnmarshal(f *testing.F) {
 	for _, e := range append(eventtest.All(), eventtest.Hostile()[:8]...) {
 		f.Add(encode(f, &enc, e)[0])
 	}
-	f.Add([]byte(head + `"type":"oom.end"}`))
+	f.Add([]byte(head + `"type":"oom.future"}`))
 	f.Add([]byte(`{"schema":{},"time":[],"victim":null}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		e, err := event.Unmarshal(line)

@@ -68,7 +68,7 @@ type header struct {
 //  2. The longest command lines and executables are cut, then the longest other
 //     strings, on a rune boundary and none below 96 bytes of JSON.
 //  3. Lists are halved and optional groups left out, the last ones first: of an
-//     oom.kill settings, memory, sources, incident, limit and trigger, in this
+//     oom.kill settings, memory, sources, incident, effort, limit and trigger, in this
 //     order, then the victim's pod, container and cgroup.
 //  4. At last all else that is optional goes, the last first. An oom.kill keeps its
 //     header, episode, role, and the victim's pid and comm.
@@ -211,6 +211,10 @@ func (e *Event) payload(create bool) (any, error) {
 		return payload(&e.Detail, create), nil
 	case TypeOOMSnapshot:
 		return payload(&e.Snapshot, create), nil
+	case TypeOOMNoKill:
+		return payload(&e.NoKill, create), nil
+	case TypeOOMEnd:
+		return payload(&e.End, create), nil
 	case TypeClockAdjust:
 		return payload(&e.Clock, create), nil
 	case TypeClockSummary:

@@ -187,7 +187,7 @@ func TestAppendInert(t *testing.T) {
 
 func TestAppendFails(t *testing.T) {
 	typ := eventtest.Kill()
-	typ.Type = "oom.nokill"
+	typ.Type = "oom.later"
 	none := eventtest.Kill()
 	none.Type = event.TypeLost
 	notime := eventtest.Kill()
@@ -197,7 +197,7 @@ func TestAppendFails(t *testing.T) {
 		want string
 		is   error
 	}{
-		{typ, `encode oom.nokill: unknown event type "oom.nokill"`, event.ErrType},
+		{typ, `encode oom.later: unknown event type "oom.later"`, event.ErrType},
 		{none, "encode lost: no payload", nil},
 		{notime, "encode oom.kill: no time", nil},
 		{eventtest.Kill(), "encode oom.kill: line too long", event.ErrLineTooLong},

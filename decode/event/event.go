@@ -17,6 +17,8 @@ const (
 	TypeOOMKill      Type = "oom.kill"
 	TypeOOMDetail    Type = "oom.detail"
 	TypeOOMSnapshot  Type = "oom.snapshot"
+	TypeOOMNoKill    Type = "oom.nokill"
+	TypeOOMEnd       Type = "oom.end"
 	TypeClockAdjust  Type = "clock.adjust"
 	TypeClockSummary Type = "clock.summary"
 	TypeClockStep    Type = "clock.step"
@@ -53,6 +55,8 @@ type Event struct {
 	Kill         *Kill         `json:"-"`
 	Detail       *Detail       `json:"-"`
 	Snapshot     *SnapshotLate `json:"-"`
+	NoKill       *NoKill       `json:"-"`
+	End          *End          `json:"-"`
 	Clock        *Clock        `json:"-"`
 	ClockSummary *ClockSummary `json:"-"`
 	ClockStep    *ClockStep    `json:"-"`
@@ -188,6 +192,13 @@ type Kill struct {
 	Victim  Victim `json:"victim"`
 	Trigger *Task  `json:"trigger,omitempty"`
 	Limit   *Limit `json:"limit,omitempty"`
+	// RunnerUp is the one of most points that was not chosen, MarginPages how many
+	// points more the victim had. Group members and sharers have neither.
+	RunnerUp    *RunnerUp `json:"runner_up,omitempty"`
+	MarginPages *int64    `json:"margin_pages,omitempty"`
+	// CandidatesSeen counts the tasks that could have been chosen.
+	CandidatesSeen *uint64 `json:"candidates_seen,omitempty"`
+	Effort         *Effort `json:"effort,omitempty"`
 	// Incident is absent where kills are not grouped.
 	Incident *Incident `json:"incident,omitempty"`
 	// Sources names every field that did not come from the best rung:
@@ -198,8 +209,10 @@ type Kill struct {
 	// Settings are those in force when they were last read.
 	Settings *Settings      `json:"settings,omitempty"`
 	Snapshot *SnapshotState `json:"snapshot,omitempty"`
+	// Candidates are the ten of most points, highest first, the victim among them.
+	Candidates []Candidate `json:"candidates,omitempty"`
 	// Details counts the oom.detail lines that follow, which hold the stack's
-	// frames; 0 when all is here.
+	// frames and the candidates; 0 when all is here.
 	Details int `json:"details,omitempty"`
 }
 
@@ -221,6 +234,101 @@ type FirstKill struct {
 	Time    string `json:"time"` // see FormatTime
 	Victim  Task   `json:"victim"`
 	Trigger *Task  `json:"trigger,omitempty"`
+}
+
+// Candidate is a process that the OOM killer could have chosen.
+type Candidate struct {
+	PID             int     `json:"pid"` // thread-group leader
+	Comm            *string `json:"comm,omitempty"`
+	CommHex         string  `json:"comm_hex,omitempty"`
+	UID             *uint32 `json:"uid,omitempty"`
+	StartBoottimeNS *uint64 `json:"start_boottime_ns,omitempty"`
+	PointsPages     *int64  `json:"points_pages,omitempty"` // as a victim's
+	OOMScoreAdj     *int    `json:"oom_score_adj,omitempty"`
+	AnonRSSBytes    *uint64 `json:"anon_rss_bytes,omitempty"`
+	FileRSSBytes    *uint64 `json:"file_rss_bytes,omitempty"`
+	ShmemRSSBytes   *uint64 `json:"shmem_rss_bytes,omitempty"`
+	SwapBytes       *uint64 `json:"swap_bytes,omitempty"`
+	PgtablesBytes   *uint64 `json:"pgtables_bytes,omitempty"`
+	CgroupID        string  `json:"cgroup_id,omitempty"` // as Cgroup.ID
+}
+
+// RunnerUp is what the kill's own line tells of a candidate.
+type RunnerUp struct {
+	PID         int     `json:"pid"`
+	Comm        *string `json:"comm,omitempty"`
+	CommHex     string  `json:"comm_hex,omitempty"`
+	PointsPages *int64  `json:"points_pages,omitempty"`
+	OOMScoreAdj *int    `json:"oom_score_adj,omitempty"`
+}
+
+// Effort is what the trigger itself did for memory before it invoked the OOM killer,
+// from the first reclaim or compaction that no pause of a second follows.
+type Effort struct {
+	SpanMS         int64  `json:"span_ms"` // from the first one's begin to the kill
+	Reclaims       uint64 `json:"reclaims"`
+	ReclaimUS      uint64 `json:"reclaim_us"`
+	ReclaimedPages uint64 `json:"reclaimed_pages"`
+	Compactions    uint64 `json:"compactions"`
+	CompactionUS   uint64 `json:"compaction_us"`
+}
+
+// NoKillReason is why an invocation of the OOM killer killed nobody.
+type NoKillReason string
+
+// Reasons.
+const (
+	NoKillCurrentExiting NoKillReason = "current_exiting" // the trigger was dying already
+	NoKillChosenExiting  NoKillReason = "chosen_exiting"  // the chosen one was
+	NoKillNoCandidate    NoKillReason = "no_candidate"    // there is nobody who can be killed
+	NoKillOOMDisabled    NoKillReason = "oom_disabled"    // as while the machine suspends
+	// NoKillEarly: a notifier freed memory (a balloon driver's, for one), or the
+	// allocation was one without __GFP_FS, for which nobody is killed.
+	NoKillEarly NoKillReason = "early_return"
+)
+
+// NoKill is an invocation of the OOM killer that killed nobody.
+type NoKill struct {
+	Episode string       `json:"episode"`
+	Reason  NoKillReason `json:"reason"`
+	Scope   Scope        `json:"scope,omitempty"`
+	// Victim is the process that was dying already.
+	Victim  *Victim           `json:"victim,omitempty"`
+	Trigger *Task             `json:"trigger,omitempty"`
+	Limit   *Limit            `json:"limit,omitempty"`
+	Sources map[string]string `json:"sources,omitempty"`
+}
+
+// Outcome is what became of a killed process and its memory.
+type Outcome string
+
+// Outcomes.
+const (
+	OutcomeFreed  Outcome = "freed"  // its address space is gone
+	OutcomeReaped Outcome = "reaped" // the OOM reaper took its memory, and it is still there
+	OutcomeExited Outcome = "exited" // all its threads are gone; whether its memory is, is not known or not so
+	OutcomeStuck  Outcome = "stuck"  // it is still there, with its memory
+)
+
+// End is what became of a killed process. One that is stuck may have another End later.
+// Times are from the kill on.
+type End struct {
+	Episode  string   `json:"episode"`
+	PID      int      `json:"pid"` // of the victim
+	Comm     *string  `json:"comm,omitempty"`
+	CommHex  string   `json:"comm_hex,omitempty"`
+	Role     Role     `json:"role,omitempty"`
+	Outcome  Outcome  `json:"outcome"`
+	ExitMS   *float64 `json:"exit_ms,omitempty"`   // its last thread exited
+	ReapMS   *float64 `json:"reap_ms,omitempty"`   // the OOM reaper had finished
+	FreedMS  *float64 `json:"freed_ms,omitempty"`  // its address space was gone
+	WaitedMS *int64   `json:"waited_ms,omitempty"` // stuck: how long it has been waited for
+	// FreedBytes is the anonymous memory that left its address space since the kill.
+	// What it shares with a process that it forked stays until that lets go.
+	FreedBytes *uint64 `json:"freed_bytes,omitempty"`
+	// LimitUsageBytes is what the cgroup whose limit was hit used when the memory was
+	// back.
+	LimitUsageBytes *uint64 `json:"limit_usage_bytes,omitempty"`
 }
 
 // Victim is the killed process as the kernel saw it when it was chosen.
@@ -410,6 +518,8 @@ type Detail struct {
 	Part    int     `json:"part"` // from 1
 	Parts   int     `json:"parts"`
 	Frames  []Frame `json:"frames,omitempty"` // the further frames of the stack
+	// Candidates are the further ones.
+	Candidates []Candidate `json:"candidates,omitempty"`
 }
 
 // SnapshotLate is what /proc said after the kill's line was out.

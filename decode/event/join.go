@@ -7,8 +7,12 @@ import (
 	"strings"
 )
 
-// maxFrames bounds a joined stack. The kernel's own bound is 127 by default.
-const maxFrames = 1024
+// Bounds of joined lists. The kernel's own bound of frames is 127 by default, that of
+// candidates 10.
+const (
+	maxFrames     = 1024
+	maxCandidates = 1024
+)
 
 // Joiner puts each oom.kill together again with the oom.detail lines that
 // follow it. Its zero value is ready for use. It holds back one kill at most.
@@ -20,7 +24,7 @@ type Joiner struct {
 // Add takes the next event of a stream and returns those that are ready, in
 // order: none while a kill's details are still to come. A kill that is whole
 // has Details 0. One whose details end too early keeps its Details and has the
-// frames that came; details that belong to no kill are returned as they are.
+// frames and candidates that came; details that belong to no kill are returned as they are.
 // Events given to Add are not changed.
 func (j *Joiner) Add(e *Event) []*Event {
 	if j.kill != nil && j.take(e) {
@@ -35,6 +39,7 @@ func (j *Joiner) Add(e *Event) []*Event {
 		return append(out, e)
 	}
 	held, kill := *e, *e.Kill
+	kill.Candidates = slices.Clone(kill.Candidates)
 	if kill.Stack != nil {
 		stack := *kill.Stack
 		stack.Frames = slices.Clone(stack.Frames)
@@ -56,24 +61,33 @@ func (j *Joiner) Flush() []*Event {
 	return out
 }
 
-// take adds the frames of e when e is the next detail of the kill that waits.
+// take adds what e holds when e is the next detail of the kill that waits.
 func (j *Joiner) take(e *Event) bool {
 	k, d := j.kill.Kill, e.Detail
 	if e.Type != TypeOOMDetail || d == nil || e.Session != j.kill.Session || e.Seq != j.kill.Seq ||
 		d.Episode != k.Episode || d.PID != k.Victim.PID || d.Parts != k.Details || d.Part != j.part+1 {
 		return false
 	}
-	if k.Stack == nil {
+	if k.Stack == nil && len(d.Frames) > 0 {
 		k.Stack = &Stack{}
 	}
-	if len(k.Stack.Frames)+len(d.Frames) > maxFrames {
+	if k.Stack != nil && len(k.Stack.Frames)+len(d.Frames) > maxFrames || len(k.Candidates)+len(d.Candidates) > maxCandidates {
 		return false
 	}
-	k.Stack.Frames = append(k.Stack.Frames, d.Frames...)
+	if len(d.Frames) > 0 {
+		k.Stack.Frames = append(k.Stack.Frames, d.Frames...)
+	}
+	k.Candidates = append(k.Candidates, d.Candidates...)
 	j.part = d.Part
-	cut := slices.ContainsFunc(e.Truncated, func(path string) bool { return strings.HasPrefix(path, "frames") })
-	if path := "stack.frames"; cut && !slices.Contains(j.kill.Truncated, path) {
+	j.cut(e, "frames", "stack.frames")
+	j.cut(e, "candidates", "candidates")
+	return true
+}
+
+// cut notes in the kill that a list of its was cut in e, a detail.
+func (j *Joiner) cut(e *Event, prefix, path string) {
+	cut := slices.ContainsFunc(e.Truncated, func(path string) bool { return strings.HasPrefix(path, prefix) })
+	if cut && !slices.Contains(j.kill.Truncated, path) {
 		j.kill.Truncated = append(slices.Clip(j.kill.Truncated), path)
 	}
-	return true
 }

@@ -2,7 +2,10 @@
 
 package event
 
-import "slices"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // appendLong appends an event that does not fit one line as it is.
 func (c *Encoder) appendLong(dst []byte, e *Event) ([]byte, error) {
@@ -36,38 +39,42 @@ func (c *Encoder) cutHeader(e *Event) error {
 	}
 }
 
-// split moves the frames of an oom.kill into events of their own. Any other
-// event is returned as it is.
+// split moves the lists of an oom.kill, its stack's frames and the candidates, into
+// events of their own. Any other event is returned as it is.
 func (c *Encoder) split(e *Event) (*Event, []*Event) {
-	if e.Type != TypeOOMKill || e.Kill.Stack == nil || len(e.Kill.Stack.Frames) == 0 {
+	if e.Type != TypeOOMKill || len(e.Kill.Candidates) == 0 && (e.Kill.Stack == nil || len(e.Kill.Stack.Frames) == 0) {
 		return e, nil
 	}
-	kill, stack := *e.Kill, *e.Kill.Stack
-	frames := stack.Frames
-	stack.Frames, kill.Stack = nil, &stack
+	kill := *e.Kill
+	rest := Detail{Candidates: kill.Candidates}
+	kill.Candidates = nil
+	if kill.Stack != nil {
+		stack := *kill.Stack
+		rest.Frames, stack.Frames, kill.Stack = stack.Frames, nil, &stack
+	}
 
 	head := *e
 	head.Type, head.Kill = TypeOOMDetail, nil
-	base := Detail{Episode: kill.Episode, PID: kill.Victim.PID, Part: len(frames), Parts: len(frames)}
+	most := len(rest.Frames) + len(rest.Candidates)
+	base := Detail{Episode: kill.Episode, PID: kill.Victim.PID, Part: most, Parts: most}
 	head.Detail = &base
 	empty, err := c.appendLine(nil, &head)
 	if err != nil { // the kill itself was encoded, so this cannot be
 		return e, nil
 	}
-	room := c.maxLine() - len(empty) - len(`,"frames":[]`)
+	room := c.maxLine() - len(empty) - len(`,"frames":[],"candidates":[]`)
 
 	var details []*Event
-	for len(frames) > 0 {
-		n, size := 1, frameLen(frames[0])
-		for n < len(frames) && size+frameLen(frames[n]) <= room {
-			size += frameLen(frames[n])
-			n++
-		}
+	for len(rest.Frames)+len(rest.Candidates) > 0 {
 		d, ev := base, head
-		d.Part, d.Frames = len(details)+1, frames[:n]
+		d.Part = len(details) + 1
+		var size int
+		d.Frames, rest.Frames = cutList(rest.Frames, frameLen, room, &size)
+		if len(rest.Frames) == 0 {
+			d.Candidates, rest.Candidates = cutList(rest.Candidates, candidateLen, room, &size)
+		}
 		ev.Detail = &d
 		details = append(details, &ev)
-		frames = frames[n:]
 	}
 	for _, d := range details {
 		d.Detail.Parts = len(details)
@@ -78,10 +85,31 @@ func (c *Encoder) split(e *Event) (*Event, []*Event) {
 	return &first, details
 }
 
+// cutList takes from list as many as fit in room, beside the size that is used already,
+// and one at least if none is.
+func cutList[T any](list []T, length func(T) int, room int, size *int) (now, later []T) {
+	n := 0
+	for n < len(list) && (*size == 0 || *size+length(list[n]) <= room) {
+		*size += length(list[n])
+		n++
+	}
+	return list[:n:n], list[n:]
+}
+
 // frameLen is the most that f takes in JSON.
 func frameLen(f Frame) int {
 	const rest = len(`{"symbol":"","offset":18446744073709551615,"module":"","addr":""},`)
 	return rest + textLen(f.Symbol) + textLen(f.Module) + textLen(f.Addr)
+}
+
+// candidateLen is the most that c takes in JSON.
+func candidateLen(c Candidate) int {
+	b, err := json.Marshal(c)
+	if err != nil { // it has no floats
+		return 0
+	}
+	// Control characters that json leaves alone take six bytes.
+	return len(b) + len(",") + 5*len(c.CommHex)
 }
 
 // appendFit appends e as one line, its payload made shorter until it fits.

@@ -55,10 +55,10 @@ func TestLongKill(t *testing.T) {
 	}{
 		{frames: 15, maxLine: 0},
 		{frames: 200, maxLine: 0, details: true},
-		{frames: 1000, maxLine: 4096, details: true},
+		{frames: 1000, maxLine: 6 << 10, details: true},
 		{frames: 15, cmdline: 1500, maxLine: 0, details: true, truncated: []string{"victim.cmdline"}},
 		{frames: 60, cmdline: 100_000, maxLine: 0, details: true, truncated: []string{"victim.cmdline", "victim.cmdline_hex", "trigger.cmdline"}},
-		{frames: 60, cmdline: 100_000, maxLine: 4096, details: true, truncated: []string{"victim.cmdline", "victim.cmdline_hex", "trigger.cmdline"}},
+		{frames: 60, cmdline: 100_000, maxLine: 4400, details: true, truncated: []string{"victim.cmdline", "victim.cmdline_hex", "trigger.cmdline"}},
 		{frames: 60, cmdline: 500, maxLine: 64 << 10},
 	} {
 		t.Run(fmt.Sprintf("%d-%d-%d", tt.frames, tt.cmdline, tt.maxLine), func(t *testing.T) {
@@ -279,11 +279,11 @@ func TestOrderOfGivingUp(t *testing.T) {
 	for _, c := range []*event.Cgroup{e.Kill.Victim.Cgroup, e.Kill.Trigger.Cgroup, e.Kill.Limit.Cgroup} {
 		c.Path = cgroup
 	}
-	e.Kill.Stack = nil
+	e.Kill.Stack, e.Kill.Candidates = nil, nil
 	e.Kill.Sources["victim.badness_permille"] = "computed"
 	size := len(encode(t, &event.Encoder{MaxLine: 1 << 20}, e)[0])
 	given := []string{}
-	for maxLine := size; maxLine > 1300; maxLine -= 20 {
+	for maxLine := size; maxLine > 1150; maxLine -= 20 {
 		out, err := (&event.Encoder{MaxLine: maxLine}).Append(nil, e)
 		if err != nil {
 			t.Fatal(err)
@@ -300,7 +300,7 @@ func TestOrderOfGivingUp(t *testing.T) {
 	}
 	want := []string{
 		"victim.cmdline", "trigger.cmdline", "victim.cgroup.path", "trigger.cgroup.path", "limit.cgroup.path",
-		"settings.kdump", "settings", "memory", "sources", "incident", "limit.cgroup", "limit",
+		"settings.kdump", "settings", "memory", "sources", "incident", "effort", "limit.cgroup", "limit",
 		"trigger.pod", "trigger.container", "trigger.cgroup", "trigger", "victim.pod", "victim.container", "victim.cgroup",
 	}
 	if diff := cmp.Diff(want, given[:min(len(want), len(given))]); diff != "" {

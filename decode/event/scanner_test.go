@@ -60,7 +60,7 @@ func TestScanner(t *testing.T) {
 		"no newline at the end":  {step, []string{"1 clock.step", "EOF"}},
 		"blank lines and CRLF":   {"\n" + step + "\r\n\n \n" + step + "\n\n", []string{"2 clock.step", "5 clock.step", "EOF"}},
 		"goes on":                {"junk\n" + step + "\n{}\n" + step, []string{"line 1: not JSON: invalid character 'j' looking for beginning of value", "2 clock.step", `line 3: not an oomtrace event: no "schema" field`, "4 clock.step", "EOF"}},
-		"newer type":             {head + `"type":"oom.end"}` + "\n" + step, []string{`line 1: unknown event type "oom.end"`, "2 clock.step", "EOF"}},
+		"newer type":             {head + `"type":"oom.future"}` + "\n" + step, []string{`line 1: unknown event type "oom.future"`, "2 clock.step", "EOF"}},
 		"truncated":              {step + "\n" + step[:len(step)/2], []string{"1 clock.step", "line 2: cut off: the last line is incomplete", "EOF"}},
 		"truncated in a rune":    {`{"a":"` + "\xe6\x97", []string{"line 1: cut off: the last line is incomplete", "EOF"}},
 		"cut, then a newline":    {step[:20] + "\n" + step, []string{"line 1: not JSON: unexpected end of JSON input", "2 clock.step", "EOF"}},
@@ -98,7 +98,7 @@ func TestScannerErrorsAreTyped(t *testing.T) {
 	for in, want := range map[string]error{
 		"":                                event.ErrEmpty,
 		`{"schema":"oomtrace/v2"}`:        event.ErrSchema,
-		head + `"type":"oom.end"}`:        event.ErrType,
+		head + `"type":"oom.future"}`:     event.ErrType,
 		`{"schema":"oomtrace/v1",`:        event.ErrTruncated,
 		strings.Repeat("x", 2<<20):        event.ErrLineTooLong,
 		`{"schema":"oomtrace/v2"` + "}\n": event.ErrSchema,

@@ -383,7 +383,7 @@ func TestParseErrors(t *testing.T) {
 		"version":         {change(good, 20, 2), ErrVersion},
 		"kind 0":          {change(good, 22, 0), ErrKind},
 		"synthetic":       {Synthetic(1, 1), nil},
-		"unknown":         {change(good, 22, 5), ErrKind},
+		"unknown":         {change(good, 22, 99), ErrKind},
 		"no victim":       {rawKill(func() *killRecord { w := newKill(); w.Victim.Pid = 0; return w }(), 0), ErrValue},
 		"role":            {rawKill(func() *killRecord { w := newKill(); w.Role = 3; return w }(), 0), ErrValue},
 		"good":            {good, nil},

@@ -25,9 +25,10 @@ var (
 
 // The fixed parts: what stands before the strings.
 const (
-	killFixed  = int(unsafe.Offsetof(bpf.OomtraceWireKill{}.Tail))
-	clockFixed = int(unsafe.Offsetof(bpf.OomtraceWireClock{}.Tail))
-	headerSize = int(unsafe.Sizeof(bpf.OomtraceWireHeader{}))
+	killFixed   = int(unsafe.Offsetof(bpf.OomtraceWireKill{}.Tail))
+	choiceFixed = int(unsafe.Offsetof(bpf.OomtraceWireChoice{}.Cands))
+	clockFixed  = int(unsafe.Offsetof(bpf.OomtraceWireClock{}.Tail))
+	headerSize  = int(unsafe.Sizeof(bpf.OomtraceWireHeader{}))
 )
 
 // The longest record of the OOM ring and of the clock ring, in bytes.
@@ -36,11 +37,13 @@ const (
 	MaxClockLen = int(unsafe.Sizeof(bpf.OomtraceWireClock{}))
 )
 
-// Record is one parsed record: Kind says whether Kill or Clock holds it.
+// Record is one parsed record: Kind says which of the others holds it.
 type Record struct {
-	Kind  bpf.OomtraceWireKind
-	Kill  bpf.OomtraceWireKill
-	Clock bpf.OomtraceWireClock
+	Kind   bpf.OomtraceWireKind
+	Kill   bpf.OomtraceWireKill
+	Choice bpf.OomtraceWireChoice // kept when a record of another kind is parsed
+	Moment bpf.OomtraceWireMoment
+	Clock  bpf.OomtraceWireClock
 }
 
 // KindOf returns the kind that a raw record says it is, 0 for what is too short.
@@ -90,6 +93,30 @@ func (r *Record) Parse(raw []byte) error {
 		copyTo(&r.Kill, raw)
 		if r.Kill.Victim.Pid == 0 || r.Kill.Role > uint32(bpf.OomtraceWireRoleWIRE_ROLE_SHARED_MM) {
 			return fmt.Errorf("parse kill of pid %d, role %d: %w", r.Kill.Victim.Pid, r.Kill.Role, ErrValue)
+		}
+	case bpf.OomtraceWireKindWIRE_KIND_NOKILL:
+		if len(raw) < killFixed || len(raw) > int(unsafe.Sizeof(r.Kill)) {
+			return fmt.Errorf("parse invocation of %d bytes: %w", len(raw), ErrLength)
+		}
+		r.Kill = bpf.OomtraceWireKill{}
+		copyTo(&r.Kill, raw)
+		if nokillReason(r.Kill.Role) == "" {
+			return fmt.Errorf("parse invocation without a kill, reason %d: %w", r.Kill.Role, ErrValue)
+		}
+	case bpf.OomtraceWireKindWIRE_KIND_CHOICE:
+		if len(raw) < choiceFixed || len(raw) > int(unsafe.Sizeof(r.Choice)) {
+			return fmt.Errorf("parse choice of %d bytes: %w", len(raw), ErrLength)
+		}
+		r.Choice = bpf.OomtraceWireChoice{}
+		copyTo(&r.Choice, raw)
+	case bpf.OomtraceWireKindWIRE_KIND_MOMENT:
+		if len(raw) != int(unsafe.Sizeof(r.Moment)) {
+			return fmt.Errorf("parse moment of %d bytes: %w", len(raw), ErrLength)
+		}
+		copyTo(&r.Moment, raw)
+		if what := bpf.OomtraceWireMomentWhat(r.Moment.What); r.Moment.Pid == 0 ||
+			what < bpf.OomtraceWireMomentWhatWIRE_MOMENT_EXITED || what > bpf.OomtraceWireMomentWhatWIRE_MOMENT_FREED {
+			return fmt.Errorf("parse moment %d of pid %d: %w", what, r.Moment.Pid, ErrValue)
 		}
 	case bpf.OomtraceWireKindWIRE_KIND_CLOCK:
 		if len(raw) < clockFixed || len(raw) > int(unsafe.Sizeof(r.Clock)) {

@@ -15,9 +15,10 @@ import (
 
 // Filter says which events to show. The zero value shows all. Several values of
 // one kind are alternatives; several kinds must all hold. They are asked of the
-// event's subject: the victim of a kill, the process that moved the clock. A
+// event's subject: the victim of a kill, the process that moved the clock, of an OOM
+// without a kill who was dying or asked for memory. A
 // value that the event does not know matches nothing, so neither does an event
-// without a process. What follows a kill (oom.detail, oom.snapshot) is shown
+// without a process. What follows a kill (oom.detail, oom.snapshot, oom.end) is shown
 // with it. session.start, session.end and lost are always shown.
 //
 // Where a pattern is taken, * stands for any characters, also none and also
@@ -71,6 +72,11 @@ func (f *Filter) Match(e *event.Event) bool {
 	case e.Snapshot != nil:
 		return f.wasShown(e.Snapshot.Episode, e.Snapshot.PID) ||
 			e.Snapshot.Victim != nil && f.task(e.Snapshot.Victim)
+	case e.End != nil:
+		return f.wasShown(e.End.Episode, e.End.PID)
+	case e.NoKill != nil:
+		v, t := e.NoKill.Victim, e.NoKill.Trigger
+		return v != nil && f.subject(v.PID, v.Comm, v.Cgroup, v.Container, v.Pod) || t != nil && f.task(t)
 	case e.Clock != nil:
 		return f.task(&e.Clock.Process)
 	case e.ClockSummary != nil:

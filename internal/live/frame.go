@@ -21,7 +21,7 @@ func (p *pump) start() {
 	p.warm()
 	e := p.event(event.TypeSessionStart, 0, p.clocks.boot(), event.SourceTracer)
 	e.SessionStart = &event.SessionStart{
-		Version: p.opts.Version, Hooks: Hooks(p.tracer.Hooks(), p.setErr, p.symbolsErr), Settings: p.settings,
+		Version: p.opts.Version, Hooks: Hooks(p.hooks, p.setErr, p.symbolsErr), Settings: p.settings,
 		Locked: p.survive.Locked, OOMScoreAdj: p.survive.OOMScoreAdj,
 		Filters: p.filters(), Warnings: p.warns, InitPIDNamespace: p.initNS,
 	}

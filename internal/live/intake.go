@@ -76,8 +76,9 @@ func (q *queue) put(raw []byte) *slot {
 // OOM implements tracer.Sink.
 func (in *intake) OOM(raw []byte) {
 	s := in.oom.put(raw)
-	// The announcement of a kill gets no number of its own: the kill does.
-	if wire.KindOf(raw) == bpf.OomtraceWireKindWIRE_KIND_KILL {
+	// What belongs to a kill gets no number of its own: its event does.
+	switch wire.KindOf(raw) {
+	case bpf.OomtraceWireKindWIRE_KIND_KILL, bpf.OomtraceWireKindWIRE_KIND_NOKILL:
 		s.seq = in.seq.Add(1)
 	}
 	in.oom.full <- s

@@ -12,6 +12,7 @@ import (
 
 	"github.com/oomtrace/oomtrace/bpf"
 	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/decode/wire"
 )
 
 const (
@@ -41,6 +42,16 @@ func (p *pump) kill(s *slot) {
 	if err != nil {
 		return // the programs and this binary are one build: it cannot happen
 	}
+	switch p.rec.Kind {
+	case bpf.OomtraceWireKindWIRE_KIND_CHOICE:
+		return // it stays in rec until its kill comes
+	case bpf.OomtraceWireKindWIRE_KIND_MOMENT:
+		p.moment(p.decoder.Moment(&p.rec), p.rec.Moment.H.BoottimeNs)
+		return
+	case bpf.OomtraceWireKindWIRE_KIND_NOKILL:
+		p.noKill(seq)
+		return
+	}
 	if p.full() {
 		p.received[string(event.TypeOOMKill)]++
 		return
@@ -48,6 +59,9 @@ func (p *pump) kill(s *slot) {
 	p.waitSymbols()
 	boot := p.rec.Kill.H.BoottimeNs
 	k := p.decoder.Kill(&p.rec)
+	if wire.LedTo(&p.rec.Choice, &p.rec.Kill) {
+		p.decoder.Choice(k, &p.rec.Kill, &p.rec.Choice)
+	}
 	trigger := 0
 	if k.Trigger != nil && k.Trigger.TID != nil {
 		trigger = *k.Trigger.TID
@@ -59,6 +73,13 @@ func (p *pump) kill(s *slot) {
 	p.claim(k, trigger)
 	p.finishKill(k, seq, boot)
 	p.checkLoss()
+}
+
+// noKill handles the record of an invocation that killed nobody.
+func (p *pump) noKill(seq uint64) {
+	e := p.event(event.TypeOOMNoKill, seq, p.rec.Kill.H.BoottimeNs, event.SourceBPF)
+	e.NoKill = p.decoder.NoKill(&p.rec)
+	p.emit(e)
 }
 
 // waitSymbols waits until kills can be decoded in full, or never will.
@@ -125,6 +146,7 @@ func (p *pump) finishKill(k *event.Kill, seq, boot uint64) {
 		k.Incident = p.incidents.Add(e)
 	}
 	p.emit(e)
+	p.awaitEnd(k, boot, e.Simulated)
 }
 
 // complete adds what /proc and the kubelet's files know.

@@ -5,6 +5,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -73,6 +74,9 @@ type Options struct {
 	Count     uint64 // end after so many events of kill or clock; 0: never
 	// Duration ends the session so long after everything was attached; 0: never.
 	Duration time.Duration
+	// StuckAfter is how long a victim may take to end before it is told to be stuck;
+	// default DefaultStuckAfter.
+	StuckAfter time.Duration
 	// Warn takes what is not as good as it could be, before the stream opens.
 	Warn func(string)
 }
@@ -141,6 +145,7 @@ type session struct {
 	seq     atomic.Uint64
 	host    *event.Host
 	tracer  *tracer.Tracer
+	hooks   []tracer.Hook
 	decoder wire.Decoder
 	clocks  hostClock
 	offsets *boottime.Offsets
@@ -168,6 +173,7 @@ func open(ctx context.Context, o Options) (*session, error) {
 	if o.Daemon == "" {
 		o.Daemon = DaemonSummary
 	}
+	o.StuckAfter = cmp.Or(o.StuckAfter, DefaultStuckAfter)
 	if o.Match == nil {
 		o.Match = func(*event.Event) bool { return true }
 	}
@@ -196,6 +202,7 @@ func open(ctx context.Context, o Options) (*session, error) {
 	if s.tracer, err = tracer.Open(ctx, o.Tracer); err != nil {
 		return s, err
 	}
+	s.hooks = s.tracer.Hooks()
 	if err := s.require(); err != nil {
 		return s, err
 	}
@@ -217,7 +224,7 @@ func (s *session) require() error {
 		"clock": {tracer.FactAdjtimex, tracer.FactSettime},
 	}
 	for _, group := range s.opts.Require {
-		for _, h := range s.tracer.Hooks() {
+		for _, h := range s.hooks {
 			if slices.Contains(groups[group], h.Fact) && !h.OK {
 				return fmt.Errorf("trace %s: %w: no hook for %s works: %s", group, tracer.ErrNotSupported, h.Fact, h.Reason)
 			}
@@ -261,6 +268,9 @@ func (s *session) machine() {
 		unit := uint64(si.Unit)
 		m.RAMPages = event.Ptr(si.Totalram * unit / m.PageSize)
 		m.SwapPages = event.Ptr(si.Totalswap * unit / m.PageSize)
+		if err := s.tracer.SetMemory(*m.RAMPages, *m.SwapPages); err != nil {
+			s.warns = append(s.warns, err.Error())
+		}
 	}
 	if format := s.tracer.GFPFormat(); format != nil {
 		names, err := printfmt.Flags(format, "gfp_flags")

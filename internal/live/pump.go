@@ -33,6 +33,7 @@ type pump struct {
 	settle    *time.Timer
 	settleAt  time.Time // when settle fires; zero: it does not run
 	suspects  []suspect // oldest first
+	ends      ends
 	received  map[string]uint64
 	written   map[string]uint64
 	shown     uint64
@@ -55,6 +56,7 @@ func newPump(s *session, in *intake, outs []*outbox, cancel context.CancelCauseF
 		p.incidents = incident.New(s.opts.Incidents)
 	}
 	p.settle.Stop()
+	p.ends = newEnds(s.hooks)
 	return p
 }
 
@@ -95,6 +97,8 @@ func (p *pump) run(stopped <-chan struct{}) {
 				if tick *= 2; p.takeLate() > 0 || tick > lateEveryMost {
 					tick = lateEvery
 				}
+			case <-p.ends.timer.C:
+				p.lookAtEnds()
 			case <-p.daemons.due():
 				p.summarise()
 			case <-p.sets():

@@ -322,7 +322,7 @@ func TestFoldKeepsApart(t *testing.T) {
 	}
 }
 
-// What follows a kill that has no row has none either.
+// What follows a kill that has no row has none either, unless it is bad news.
 func TestFoldTakesWhatFollows(t *testing.T) {
 	s := newStorm()
 	var events []*event.Event
@@ -332,11 +332,20 @@ func TestFoldTakesWhatFollows(t *testing.T) {
 		late.Session, late.BoottimeNS, late.Snapshot.Episode, late.Snapshot.PID = e.Session, e.BoottimeNS, e.Kill.Episode, e.Kill.Victim.PID
 		more := eventtest.Detail()
 		more.Session, more.BoottimeNS, more.Detail.Episode, more.Detail.PID = e.Session, e.BoottimeNS, e.Kill.Episode, e.Kill.Victim.PID
-		events = append(events, e, late, more)
+		end, stuck := *late, *late
+		end.Type, end.Snapshot, end.End = event.TypeOOMEnd, nil, &event.End{Episode: e.Kill.Episode, PID: e.Kill.Victim.PID, Outcome: event.OutcomeFreed}
+		stuck.Type, stuck.Snapshot, stuck.End = event.TypeOOMEnd, nil, &event.End{Episode: e.Kill.Episode, PID: e.Kill.Victim.PID, Outcome: event.OutcomeStuck, WaitedMS: event.Ptr(int64(10_000))}
+		events = append(events, e, late, more, &end, &stuck)
 	}
 	out := string(show(t, Options{Format: FormatWide, Stack: true, Location: cet}, events...))
 	if n := strings.Count(out, "INFO"); n != 3 {
 		t.Errorf("%d late answers, want those of 3 rows", n)
+	}
+	if n := strings.Count(out, "its memory is back"); n != 3 {
+		t.Errorf("%d ends, want those of 3 rows", n)
+	}
+	if n := strings.Count(out, "STUCK"); n != 5 {
+		t.Errorf("%d of 5 that are stuck are told of", n)
 	}
 	if n := strings.Count(out, "continued"); n != 3 {
 		t.Errorf("%d continued traces, want those of 3 rows", n)

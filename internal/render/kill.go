@@ -22,6 +22,13 @@ func killRow(e *event.Event, wide bool) row {
 	*c = append(*c, part{text: killCause(k), style: bold})
 	c.add(killRole(k))
 	c.add(killPoints(v))
+	if u := killRunnerUp(k); u != "" {
+		p := part{text: u}
+		if k.RunnerUp != nil {
+			p.keep = who(k.RunnerUp.PID, k.RunnerUp.Comm, k.RunnerUp.CommHex)
+		}
+		*c = append(*c, p)
+	}
 	c.add(killRSS(v))
 	if t := killTrigger(k); t != "" {
 		*c = append(*c, part{text: t, keep: taskName(k.Trigger)})
@@ -172,6 +179,7 @@ func killTrigger(k *event.Kill) string {
 // killWide adds what an investigation wants, each part labelled.
 func killWide(c *cell, k *event.Kill) {
 	v := &k.Victim
+	c.add(killEffort(k.Effort))
 	addSizes(c, sized{"anon", v.AnonRSSBytes}, sized{"file", v.FileRSSBytes}, sized{"shmem", v.ShmemRSSBytes},
 		sized{"swap", v.SwapBytes}, sized{"pgtables", v.PgtablesBytes}, sized{"vm", v.TotalVMBytes})
 	if v.RSSErrorBytes != nil && *v.RSSErrorBytes > 0 {

@@ -88,6 +88,8 @@ func (s *tableSink) fold(e *event.Event) (own bool, err error) {
 		return !f.has(e.Detail.Episode, e.Detail.PID), nil
 	case e.Snapshot != nil:
 		return !f.has(e.Snapshot.Episode, e.Snapshot.PID), nil
+	case e.End != nil:
+		return endNotable(e.End) || !f.has(e.End.Episode, e.End.PID), nil
 	}
 	return true, nil
 }
@@ -170,6 +172,13 @@ func (s *tableSink) row(e *event.Event) (r row, ok bool) {
 			return r, false
 		}
 		r = snapshotRow(e)
+	case e.NoKill != nil:
+		r = noKillRow(e, wide)
+	case e.End != nil:
+		if !wide && !endNotable(e.End) {
+			return r, false
+		}
+		r = endRow(e, wide)
 	case e.Clock != nil:
 		r = clockRow(e, wide, s.loc)
 	case e.ClockSummary != nil:

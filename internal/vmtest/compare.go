@@ -46,6 +46,9 @@ type Expect struct {
 	// Nameless is set without CAP_SYSLOG: /proc/kallsyms has no addresses then, and
 	// a call trace no names and no id.
 	Nameless bool
+	// Computed is set where oom_badness is not seen: the candidates' points follow its
+	// formula.
+	Computed bool
 	// PageSize in bytes; 0 means 4096.
 	PageSize int64
 }
@@ -164,6 +167,7 @@ func (c *comparison) invocation(i Invocation) {
 		}
 		if row, ok := i.Tasks[k.PID]; ok && !k.Group {
 			c.points(k, row, e, i.Trigger.PID == k.PID && !c.x.Derived)
+			c.candidates(k, i, e)
 		}
 	}
 }
@@ -293,6 +297,68 @@ func (c *comparison) points(k LoggedKill, row Row, e *event.Kill, stopped bool) 
 	}
 	if *got < want-slack || *got > want+slack {
 		c.differ("pid %d (%q): points %d, want %d", k.PID, k.Comm, *got, want)
+	}
+}
+
+// candidates holds the candidates against the task dump, which has every task that could
+// have been chosen, and those that are immune.
+func (c *comparison) candidates(k LoggedKill, i Invocation, e *event.Kill) {
+	if len(e.Candidates) == 0 {
+		// Without the limit, whose tasks they were is not known; of nodes it is not computed.
+		nodes := e.Scope == event.ScopeCpuset || e.Scope == event.ScopeMempolicy
+		if !c.x.Computed || !nodes && e.Victim.AllowedPages != nil && e.Limit != nil && e.Scope != "" {
+			c.differ("pid %d (%q): no candidates", k.PID, k.Comm)
+		}
+		return
+	}
+	source := ""
+	if c.x.Computed {
+		source = "computed"
+	}
+	c.same(k, "candidates' source", e.Sources["candidates"], source)
+	total := int64(*e.Victim.AllowedPages)
+	type ranked struct {
+		pid    int
+		points int64
+	}
+	var rows []ranked
+	for pid, row := range i.Tasks {
+		if row.Adj > -1000 && pid != 1 {
+			rows = append(rows, ranked{pid, row.RSSPages + row.SwapPages + row.PgtablesBytes/c.x.PageSize + row.Adj*(total/1000)})
+		}
+	}
+	slices.SortFunc(rows, func(a, b ranked) int { return int(b.points - a.points) })
+	// Processes come and go while the kernel looks; the dump is a moment later.
+	if seen := e.CandidatesSeen; seen == nil || max(int(*seen)-len(rows), len(rows)-int(*seen)) > 2 {
+		c.differ("pid %d (%q): candidates_seen %v, the log has %d", k.PID, k.Comm, deref(seen), len(rows))
+	}
+	slack := func(points int64) int64 { return max(points/20, 192) }
+	for n, cand := range e.Candidates {
+		if n > 0 && *cand.PointsPages > *e.Candidates[n-1].PointsPages {
+			c.differ("pid %d (%q): candidates are not in order", k.PID, k.Comm)
+		}
+		at := slices.IndexFunc(rows, func(r ranked) bool { return r.pid == cand.PID })
+		if at < 0 {
+			if len(rows) > 3 {
+				continue // gone by the dump
+			}
+			c.differ("pid %d (%q): candidate %d is not in the log", k.PID, k.Comm, cand.PID)
+			continue
+		}
+		if got, want := *cand.PointsPages, rows[at].points; max(got-want, want-got) > slack(want) {
+			c.differ("pid %d (%q): candidate %d: points %d, want %d", k.PID, k.Comm, cand.PID, got, want)
+		}
+	}
+	next := slices.DeleteFunc(rows, func(r ranked) bool { return r.pid == k.PID })
+	switch {
+	case len(next) == 0:
+		if e.RunnerUp != nil && e.CandidatesSeen != nil && *e.CandidatesSeen > 2 {
+			c.differ("pid %d (%q): runner-up %d, the log has none", k.PID, k.Comm, e.RunnerUp.PID)
+		}
+	case e.RunnerUp == nil:
+		c.differ("pid %d (%q): no runner-up, the log has %d", k.PID, k.Comm, next[0].pid)
+	case len(next) == 1 || next[0].points-next[1].points > 2*slack(next[0].points):
+		c.same(k, "runner-up", e.RunnerUp.PID, next[0].pid)
 	}
 }
 

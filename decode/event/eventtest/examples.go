@@ -66,6 +66,7 @@ const (
 func All() []*event.Event {
 	return []*event.Event{
 		SessionStart(), Kill(), Detail(), Snapshot(), KillGlobal(), KillGroup(), KillSparse(),
+		NoKill(), NoKillNobody(), End(), EndReaped(), EndStuck(),
 		Clock(), ClockFrequency(), ClockRefused(), ClockSummary(), ClockStep(), Lost(), SessionEnd(),
 	}
 }
@@ -261,9 +262,14 @@ func Kill() *event.Event {
 				{Symbol: "asm_exc_page_fault", Offset: 0x26},
 			},
 		},
-		Settings: settings(),
-		Snapshot: &event.SnapshotState{State: "ok", AgeMS: p(int64(1))},
-		Sources:  map[string]string{"victim.cmdline": "proc", "victim.exe": "proc", "limit.swap_bytes": "computed"},
+		RunnerUp:       &event.RunnerUp{PID: 48102, Comm: p("tini\ufffd"), CommHex: "74696e69ff", PointsPages: p(int64(507996)), OOMScoreAdj: p(969)},
+		MarginPages:    p(int64(1029100 - 507996)),
+		CandidatesSeen: p(uint64(3)),
+		Candidates:     candidates(),
+		Effort:         &event.Effort{SpanMS: 48, Reclaims: 16, ReclaimUS: 41_208, ReclaimedPages: 212, Compactions: 2, CompactionUS: 903},
+		Settings:       settings(),
+		Snapshot:       &event.SnapshotState{State: "ok", AgeMS: p(int64(1))},
+		Sources:        map[string]string{"victim.cmdline": "proc", "victim.exe": "proc", "limit.swap_bytes": "computed"},
 	}
 	return e
 }
@@ -276,6 +282,25 @@ func incident(kills, episodes uint64, sinceMS int64) *event.Incident {
 			Time:    event.FormatTime(bootTime.Add(killNS)),
 			Victim:  event.Task{PID: 48213, Comm: p("java")},
 			Trigger: &event.Task{PID: 48213, Comm: p("http-nio-8080-e")},
+		},
+	}
+}
+
+// candidates are the processes below the limit of [Kill].
+func candidates() []event.Candidate {
+	return []event.Candidate{
+		{
+			PID: 48213, Comm: p("java"), UID: p(uint32(1001)), StartBoottimeNS: p(uint64(1_118_402_771_204_118)),
+			PointsPages: p(int64(1029100)), OOMScoreAdj: p(969),
+			AnonRSSBytes: p(uint64(517120 * page)), FileRSSBytes: p(uint64(3072 * page)), ShmemRSSBytes: p(uint64(64 * page)),
+			SwapBytes: p(uint64(0)), PgtablesBytes: p(uint64(1088 * page)), CgroupID: "5d21",
+		},
+		{
+			PID: 48102, Comm: p("tini\ufffd"), CommHex: "74696e69ff", UID: p(uint32(1001)), StartBoottimeNS: p(uint64(1_118_402_702_118_030)),
+			// 106 pages resident, 14 of page tables, 969·(524288/1000)
+			PointsPages: p(int64(507896 + 100)), OOMScoreAdj: p(969),
+			AnonRSSBytes: p(uint64(22 * page)), FileRSSBytes: p(uint64(150 * page)), ShmemRSSBytes: p(uint64(0)),
+			SwapBytes: p(uint64(0)), PgtablesBytes: p(uint64(14 * page)), CgroupID: "5d21",
 		},
 	}
 }
@@ -402,7 +427,58 @@ func Detail() *event.Event {
 		Part:    1,
 		Parts:   2,
 		Frames:  []event.Frame{{Symbol: "do_user_addr_fault", Offset: 0x1b6}, {Symbol: "exc_page_fault", Offset: 0x7e}},
+
+		Candidates: candidates(),
 	}
+	return e
+}
+
+// NoKill is an invocation for a trigger that was dying already.
+func NoKill() *event.Event {
+	e := at(event.TypeOOMNoKill, event.SourceBPF, 46, killNS+8_000_112)
+	v, t := Kill().Kill.Victim, *Kill().Kill.Trigger
+	e.NoKill = &event.NoKill{
+		Episode: Episode(killNS + 7_990_310),
+		Reason:  event.NoKillCurrentExiting,
+		Scope:   event.ScopeMemcg,
+		Victim:  &v, Trigger: &t, Limit: Kill().Kill.Limit,
+		Sources: map[string]string{"scope": "computed"},
+	}
+	return e
+}
+
+// NoKillNobody is a cgroup that holds none who can be killed.
+func NoKillNobody() *event.Event {
+	e := at(event.TypeOOMNoKill, event.SourceBPF, 47, killNS+9_100_840)
+	e.NoKill = &event.NoKill{Episode: Episode(killNS + 9_100_011), Reason: event.NoKillNoCandidate, Scope: event.ScopeMemcg, Limit: Kill().Kill.Limit}
+	return e
+}
+
+// End is the end of the victim of [Kill].
+func End() *event.Event {
+	e := at(event.TypeOOMEnd, event.SourceBPF, 48, killNS+38_204_118)
+	e.End = &event.End{
+		Episode: Episode(killNS - 312_406), PID: 48213, Comm: p("java"), Role: event.RoleChosen,
+		Outcome: event.OutcomeFreed, ExitMS: p(21.307), FreedMS: p(38.204),
+		FreedBytes: p(uint64(517120 * page)), LimitUsageBytes: p(uint64(9_412_608)),
+	}
+	return e
+}
+
+// EndReaped is a victim that the reaper helped, and that is still there.
+func EndReaped() *event.Event {
+	e := at(event.TypeOOMEnd, event.SourceBPF, 49, globalNS+10_000_200_118)
+	e.End = &event.End{
+		Episode: Episode(globalNS - 901_113), PID: 2417, Comm: p("sar\ufffd"), CommHex: "736172ff", Role: event.RoleChosen,
+		Outcome: event.OutcomeReaped, ReapMS: p(2104.5), WaitedMS: p(int64(10_000)), FreedBytes: p(uint64(3_101_000 * page)),
+	}
+	return e
+}
+
+// EndStuck is a victim that does not go.
+func EndStuck() *event.Event {
+	e := at(event.TypeOOMEnd, event.SourceBPF, 50, globalNS+10_000_400_000)
+	e.End = &event.End{Episode: Episode(globalNS - 901_113), PID: 2430, Comm: p("dd"), Role: event.RoleSharedMM, Outcome: event.OutcomeStuck, WaitedMS: p(int64(10_000))}
 	return e
 }
 
