@@ -15,6 +15,7 @@ type eventFlags struct {
 	cli.Output
 	filter filter.Filter
 	stack  bool
+	noFold bool
 }
 
 func (f *eventFlags) register(cmd *cobra.Command) {
@@ -22,6 +23,7 @@ func (f *eventFlags) register(cmd *cobra.Command) {
 	f.RegisterZone(cmd)
 	flags := cmd.Flags()
 	flags.BoolVar(&f.stack, "stack", false, "show the kernel's call trace under each kill")
+	flags.BoolVar(&f.noFold, "no-fold", false, "a row for each kill: else a storm's first three have one, and the others are counted")
 	flags.Var((*cli.PIDs)(&f.filter.PIDs), "pid", "only this victim, or process that moved the clock")
 	flags.Var((*cli.Words)(&f.filter.Comms), "comm", "only processes of this `name` (* and ? match any)")
 	flags.Var((*cli.Words)(&f.filter.Cgroups), "cgroup", "only the cgroup at this `path` and those below")
@@ -47,6 +49,7 @@ func (f *eventFlags) renderOptions(env *cli.Env) (render.Options, error) {
 		Format:   style.Format,
 		Color:    style.Color,
 		Stack:    f.stack,
+		NoFold:   f.noFold,
 		Location: style.Location,
 		Width:    style.Width,
 	}, nil

@@ -37,43 +37,48 @@ Not for production.`,
 
 func newSimulateMemcg(env *cli.Env) *cobra.Command {
 	var out cli.Output
-	limit, timeout := cli.Bytes(64<<20), cli.Duration(30*time.Second)
+	limit, timeout, count := cli.Bytes(64<<20), cli.Duration(30*time.Second), cli.Count(1)
 	cmd := &cobra.Command{
 		Use:   "memcg",
-		Short: "One OOM kill in a memory cgroup of its own",
+		Short: "An OOM kill, or many, in a memory cgroup of its own",
 		Long: `Make a memory cgroup with a limit, start a process in it that touches memory at
 oom_score_adj 1000 until the kernel kills it, and remove the cgroup again, also
-after Ctrl-C. It needs root and a writable cgroup filesystem (v1 or v2), and
+after Ctrl-C. With --count, so many processes are killed there, one after the
+other: a storm. It needs root and a writable cgroup filesystem (v1 or v2), and
 refuses where vm.panic_on_oom=2 would make the machine panic.
 
 Not for production: it moves counters and may set off alerts, which it names.`,
 		Example: `  oomtrace simulate memcg
-  oomtrace simulate memcg --limit 256MiB --timeout 1m -o json`,
+  oomtrace simulate memcg --limit 256MiB --timeout 1m -o json
+  oomtrace simulate memcg --limit 32MiB --count 40`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			style, err := out.Style(env)
 			if err != nil {
 				return err
 			}
-			plan, err := simulate.PlanMemcg(simulate.MemcgOptions{LimitBytes: uint64(limit), Timeout: time.Duration(timeout)})
+			plan, err := simulate.PlanMemcg(simulate.MemcgOptions{LimitBytes: uint64(limit), Timeout: time.Duration(timeout), Count: int(count)})
 			if err != nil {
 				return err
 			}
 			announce(env, plan.Steps()...)
-			r, err := plan.Run(cmd.Context())
+			err = plan.Each(cmd.Context(), func(r *simulate.MemcgResult) error {
+				counted := "the cgroup's oom_kill counter is not known on this kernel"
+				if r.OOMKillsBefore != nil && r.OOMKillsAfter != nil {
+					counted = fmt.Sprintf("the cgroup's oom_kill counter went from %d to %d", *r.OOMKillsBefore, *r.OOMKillsAfter)
+				}
+				return report(env, style, r, "pid %d (%s) was killed by SIGKILL after touching %.1f MiB of %d MiB in %s; %s",
+					r.PID, r.Comm, mib(r.TouchedBytes), r.LimitBytes>>20, r.Cgroup, counted)
+			})
 			if err != nil {
 				return simulateError(env, err)
 			}
-			counted := "the cgroup's oom_kill counter is not known on this kernel"
-			if r.OOMKillsBefore != nil && r.OOMKillsAfter != nil {
-				counted = fmt.Sprintf("the cgroup's oom_kill counter went from %d to %d", *r.OOMKillsBefore, *r.OOMKillsAfter)
-			}
-			return report(env, style, r, "pid %d (%s) was killed by SIGKILL after touching %.1f MiB of %d MiB in %s; %s",
-				r.PID, r.Comm, mib(r.TouchedBytes), r.LimitBytes>>20, r.Cgroup, counted)
+			return nil
 		},
 	}
 	cmd.Flags().Var(&limit, "limit", "memory limit of the cgroup")
-	cmd.Flags().Var(&timeout, "timeout", "how long to wait for the kill")
+	cmd.Flags().Var(&timeout, "timeout", "how long to wait for each kill")
+	cmd.Flags().Var(&count, "count", "how many `kills` to cause")
 	out.Register(cmd, cli.Text, cli.JSON)
 	return cmd
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/oomtrace/oomtrace/decode/cmdline"
 	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/decode/incident"
 	"github.com/oomtrace/oomtrace/internal/cli"
 	"github.com/oomtrace/oomtrace/internal/live"
 	"github.com/oomtrace/oomtrace/internal/record"
@@ -32,6 +33,9 @@ const (
 	eventsClock = "clock"
 )
 
+// warmStorm is more kills than have rows of their own.
+const warmStorm = 5
+
 // maxLabels bounds what --label adds to every line.
 const maxLabelBytes = 1024
 
@@ -46,6 +50,7 @@ type watchFlags struct {
 	record      cli.Word
 	cmdline     cli.Enum
 	maxLine     cli.Bytes
+	incidents   cli.Window
 	procfs      cli.Word
 	sysfs       cli.Word
 	rootfs      cli.Word
@@ -60,6 +65,7 @@ func newWatch(env *cli.Env) *cobra.Command {
 		cmdline:     cli.Enum{Value: string(cmdline.Redacted), Choices: []string{string(cmdline.Redacted), string(cmdline.Full), string(cmdline.Exe), string(cmdline.None)}},
 		maxLine:     event.DefaultMaxLine,
 		stuckAfter:  cli.Duration(live.DefaultStuckAfter),
+		incidents:   cli.Window(incident.DefaultWindow),
 		procfs:      "/proc", sysfs: "/sys", rootfs: "/",
 	}
 	cmd := &cobra.Command{
@@ -97,6 +103,7 @@ here is shown by 'oomtrace doctor hooks'.
 	f.Var(&flags.cmdline, "cmdline", "how much of command lines to show")
 	flags.cmdline.Complete(cmd, "cmdline")
 	f.Var(&flags.maxLine, "max-line", "longest JSON line")
+	f.Var(&flags.incidents, "incident-window", "kills for one limit that are no further apart are one incident; 0: kills are not grouped")
 	f.Var(&flags.procfs, "procfs", "the `directory` where the host's procfs is mounted")
 	f.Var(&flags.sysfs, "sysfs", "the `directory` where the host's sysfs is mounted")
 	f.Var(&flags.rootfs, "rootfs", "the `directory` where the host's root is mounted")
@@ -114,6 +121,7 @@ func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
 		StuckAfter: time.Duration(f.stuckAfter),
 		Filters:    f.filter.Describe(),
 		Match:      f.filter.Match,
+		Incidents:  time.Duration(f.incidents),
 		Proc: procsnap.Options{
 			Proc: string(f.procfs), Sys: string(f.sysfs), Root: string(f.rootfs), HostName: string(f.hostName),
 			Cmdline: cmdline.Mode(f.cmdline.Value),
@@ -206,8 +214,14 @@ func watch(cmd *cobra.Command, env *cli.Env, flags *watchFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	o.Warm = func(e *event.Event) { _ = dry.Event(e) }
-	o.Sink = watchSink{env, out}.event
+	// Each time as a storm's kills, of which some are folded.
+	o.Warm = func(e *event.Event) {
+		for range warmStorm {
+			_ = dry.Event(e)
+		}
+		_ = dry.Quiet(time.Hour)
+	}
+	o.Sink, o.Hold = watchSink{env, out}.event, out
 	var rec *record.Recorder
 	if flags.record != "" {
 		if rec, err = record.Open(string(flags.record), style.MaxLine); err != nil {

@@ -68,8 +68,8 @@ type header struct {
 //  2. The longest command lines and executables are cut, then the longest other
 //     strings, on a rune boundary and none below 96 bytes of JSON.
 //  3. Lists are halved and optional groups left out, the last ones first: of an
-//     oom.kill settings, memory, sources, effort, limit and trigger, in this order, then
-//     the victim's pod, container and cgroup.
+//     oom.kill settings, memory, sources, incident, effort, limit and trigger, in this
+//     order, then the victim's pod, container and cgroup.
 //  4. At last all else that is optional goes, the last first. An oom.kill keeps its
 //     header, episode, role, and the victim's pid and comm.
 //
@@ -114,7 +114,7 @@ func (c *Encoder) appendLine(dst []byte, e *Event) ([]byte, error) {
 	if e.Time.IsZero() {
 		return dst, errors.New("no time")
 	}
-	c.hdr = header{Schema, e.Type, e.Session, e.Seq, formatTime(e.Time), e.BoottimeNS, e.Source, e.Host, e.Simulated, e.Truncated}
+	c.hdr = header{Schema, e.Type, e.Session, e.Seq, FormatTime(e.Time), e.BoottimeNS, e.Source, e.Host, e.Simulated, e.Truncated}
 	if c.json == nil {
 		c.json = json.NewEncoder(&c.buf)
 		c.json.SetEscapeHTML(false)
@@ -136,8 +136,9 @@ func (c *Encoder) appendLine(dst []byte, e *Event) ([]byte, error) {
 	return appendEscaped(dst, c.buf.Bytes()[joint:]), nil
 }
 
-// formatTime is t in RFC 3339, or the nearest time that it can tell.
-func formatTime(t time.Time) string {
+// FormatTime is t as events have it: RFC 3339, UTC, nanoseconds; or the nearest time
+// that can be told so.
+func FormatTime(t time.Time) string {
 	t = t.UTC()
 	switch {
 	case t.Year() < 0:

@@ -110,6 +110,9 @@ type SessionStart struct {
 	// InitPIDNamespace is false when the tracer runs in another than the initial
 	// pid namespace: then no /proc look-up is made.
 	InitPIDNamespace *bool `json:"init_pid_namespace,omitempty"`
+	// IncidentWindowMS is the longest time between two kills of one incident; absent
+	// when kills are not grouped.
+	IncidentWindowMS *int64 `json:"incident_window_ms,omitempty"`
 }
 
 // SessionEnd closes a stream.
@@ -121,6 +124,9 @@ type SessionEnd struct {
 	// ClockReads counts adjtimex calls that changed nothing, dropped in the
 	// kernel.
 	ClockReads *uint64 `json:"clock_reads,omitempty"`
+	// Incidents counts those that the kills received belong to; absent when kills
+	// were not grouped, or not all.
+	Incidents *uint64 `json:"incidents,omitempty"`
 }
 
 // LostCounts says what was lost and where. Absent means not known.
@@ -193,6 +199,8 @@ type Kill struct {
 	// CandidatesSeen counts the tasks that could have been chosen.
 	CandidatesSeen *uint64 `json:"candidates_seen,omitempty"`
 	Effort         *Effort `json:"effort,omitempty"`
+	// Incident is absent where kills are not grouped.
+	Incident *Incident `json:"incident,omitempty"`
 	// Sources names every field that did not come from the best rung:
 	// hook, computed, proc, kmsg.
 	Sources map[string]string `json:"sources,omitempty"`
@@ -206,6 +214,26 @@ type Kill struct {
 	// Details counts the oom.detail lines that follow, which hold the stack's
 	// frames and the candidates; 0 when all is here.
 	Details int `json:"details,omitempty"`
+}
+
+// Incident is what a kill is a part of: kills that the same limit caused, each within
+// a window of time after the one before, as decode/incident groups them.
+type Incident struct {
+	// ID is the episode of the incident's first kill.
+	ID       string `json:"id"`
+	Kills    uint64 `json:"kills"`    // so far, this one included
+	Episodes uint64 `json:"episodes"` // so far: invocations of the OOM killer
+	SinceMS  int64  `json:"since_ms"` // from the first kill to this one
+	// First is the first kill, where it all began; this one, if Kills is 1.
+	First FirstKill `json:"first"`
+}
+
+// FirstKill is the kill that an incident began with. Of its tasks pid and comm are
+// told; its own line has the rest.
+type FirstKill struct {
+	Time    string `json:"time"` // see FormatTime
+	Victim  Task   `json:"victim"`
+	Trigger *Task  `json:"trigger,omitempty"`
 }
 
 // Candidate is a process that the OOM killer could have chosen.

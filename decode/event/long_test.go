@@ -55,7 +55,7 @@ func TestLongKill(t *testing.T) {
 	}{
 		{frames: 15, maxLine: 0},
 		{frames: 200, maxLine: 0, details: true},
-		{frames: 1000, maxLine: 4096, details: true},
+		{frames: 1000, maxLine: 6 << 10, details: true},
 		{frames: 15, cmdline: 1500, maxLine: 0, details: true, truncated: []string{"victim.cmdline"}},
 		{frames: 60, cmdline: 100_000, maxLine: 0, details: true, truncated: []string{"victim.cmdline", "victim.cmdline_hex", "trigger.cmdline"}},
 		{frames: 60, cmdline: 100_000, maxLine: 4400, details: true, truncated: []string{"victim.cmdline", "victim.cmdline_hex", "trigger.cmdline"}},
@@ -300,7 +300,7 @@ func TestOrderOfGivingUp(t *testing.T) {
 	}
 	want := []string{
 		"victim.cmdline", "trigger.cmdline", "victim.cgroup.path", "trigger.cgroup.path", "limit.cgroup.path",
-		"settings.kdump", "settings", "memory", "sources", "effort", "limit.cgroup", "limit",
+		"settings.kdump", "settings", "memory", "sources", "incident", "effort", "limit.cgroup", "limit",
 		"trigger.pod", "trigger.container", "trigger.cgroup", "trigger", "victim.pod", "victim.container", "victim.cgroup",
 	}
 	if diff := cmp.Diff(want, given[:min(len(want), len(given))]); diff != "" {

@@ -195,6 +195,29 @@ func (d *Duration) String() string {
 // Type names the value in help texts.
 func (d *Duration) Type() string { return "duration" }
 
+// Window is a flag value: a time such as 30s or 5m, or 0 for none. What it is before
+// the flags are read is the default.
+type Window time.Duration
+
+// Set takes what time.ParseDuration takes, unless it is below zero.
+func (w *Window) Set(s string) error {
+	v, err := time.ParseDuration(s)
+	if err != nil {
+		return fmt.Errorf("not a duration such as 500ms, 30s or 5m, nor 0 for none")
+	}
+	if v < 0 {
+		return fmt.Errorf("must not be below 0")
+	}
+	*w = Window(v)
+	return nil
+}
+
+// String returns the value.
+func (w *Window) String() string { return time.Duration(*w).String() }
+
+// Type names the value in help texts.
+func (w *Window) Type() string { return "duration" }
+
 // Bytes is a flag value: a size in bytes, given as 65536, 64KiB, 64MiB, 1GiB or
 // with the bare letters k, M, G, which mean the same powers of 1024.
 type Bytes uint64

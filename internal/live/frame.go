@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/decode/incident"
 	"github.com/oomtrace/oomtrace/decode/wire"
 	"github.com/oomtrace/oomtrace/tracer"
 )
@@ -23,6 +24,9 @@ func (p *pump) start() {
 		Version: p.opts.Version, Hooks: Hooks(p.hooks, p.setErr, p.symbolsErr), Settings: p.settings,
 		Locked: p.survive.Locked, OOMScoreAdj: p.survive.OOMScoreAdj,
 		Filters: p.filters(), Warnings: p.warns, InitPIDNamespace: p.initNS,
+	}
+	if p.incidents != nil {
+		e.SessionStart.IncidentWindowMS = event.Ptr(p.incidents.Window().Milliseconds())
 	}
 	p.emit(e)
 }
@@ -93,6 +97,9 @@ func (p *pump) warm() {
 	e := p.event(event.TypeOOMKill, 1, boot, event.SourceBPF)
 	e.Kill = p.decoder.Kill(&p.rec)
 	p.complete(e, boot)
+	if p.incidents != nil {
+		e.Kill.Incident = incident.New(0).Add(e) // nor is it counted
+	}
 	p.late = nil
 	if p.opts.Warm != nil {
 		p.opts.Warm(e)
@@ -106,11 +113,20 @@ func (p *pump) end(reason string) *event.SessionEnd {
 	// A copy, for the writer has it from here on; this line counts itself.
 	written := maps.Clone(p.written)
 	written[string(event.TypeSessionEnd)]++
-	e.SessionEnd = &event.SessionEnd{Reason: reason, Received: p.received, Written: written, Lost: counts}
+	e.SessionEnd = &event.SessionEnd{Reason: reason, Received: p.received, Written: written, Lost: counts, Incidents: p.incidentCount()}
 	if st, err := p.tracer.Stats(); err == nil {
 		e.SessionEnd.ClockReads = &st.ClockReads
 	}
 	end := *e.SessionEnd
 	p.emit(e)
 	return &end
+}
+
+// incidentCount is how many incidents the kills were of; nil if that is not known: once
+// Count is reached kills are counted, and not looked at.
+func (p *pump) incidentCount() *uint64 {
+	if g := p.incidents; g != nil && g.Kills() == p.received[string(event.TypeOOMKill)] {
+		return event.Ptr(g.Incidents())
+	}
+	return nil
 }

@@ -143,6 +143,9 @@ func (p *pump) finishKill(k *event.Kill, seq, boot, mm uint64) {
 	e := p.event(event.TypeOOMKill, seq, boot, event.SourceBPF)
 	e.Kill = k
 	p.complete(e, boot)
+	if p.incidents != nil {
+		k.Incident = p.incidents.Add(e)
+	}
 	p.emit(e)
 	p.awaitEnd(k, boot, mm, e.Simulated)
 }

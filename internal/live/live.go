@@ -47,6 +47,8 @@ type Options struct {
 	// Sink takes every event, from one goroutine. An error that is EPIPE ends the
 	// session quietly, another one ends it with that error.
 	Sink func(*event.Event) error
+	// Hold is what of Sink's comes later than its event; nil is nothing.
+	Hold Holder
 	// Record is a second taker, with a queue and a goroutine of its own; nil is none.
 	Record Recorder
 	// Warm takes, before the session begins, a made-up kill that nobody may see: the
@@ -66,7 +68,10 @@ type Options struct {
 	Tracer  tracer.Options
 	Proc    procsnap.Options
 	Daemon  DaemonMode // default summary
-	Count   uint64     // end after so many events of kill or clock; 0: never
+	// Incidents is the longest time between two kills of one incident; 0: kills are not
+	// grouped.
+	Incidents time.Duration
+	Count     uint64 // end after so many events of kill or clock; 0: never
 	// Duration ends the session so long after everything was attached; 0: never.
 	Duration time.Duration
 	// StuckAfter is how long a victim may take to end before it is told to be stuck;
@@ -74,6 +79,16 @@ type Options struct {
 	StuckAfter time.Duration
 	// Warn takes what is not as good as it could be, before the stream opens.
 	Warn func(string)
+}
+
+// Holder is an output that holds something back while more may come. Its methods are
+// called by the goroutine that calls Sink.
+type Holder interface {
+	// Due is how long after the last event, if no other comes, Quiet is to be called;
+	// 0 is not at all.
+	Due() time.Duration
+	// Quiet says that nothing has come for so long.
+	Quiet(time.Duration) error
 }
 
 // Recorder keeps events. An event that it cannot keep is no error: it is counted.
@@ -388,9 +403,9 @@ func (s *session) run(ctx context.Context) (Result, error) {
 	defer cancel(nil)
 
 	in := newIntake(&s.seq, s.offsets, &s.errorNS, s.clocks)
-	outs := []*outbox{newOutbox(s.opts.Sink)}
+	outs := []*outbox{newOutbox(s.opts.Sink, s.opts.Hold)}
 	if s.opts.Record != nil {
-		outs = append(outs, newOutbox(s.opts.Record.Event))
+		outs = append(outs, newOutbox(s.opts.Record.Event, nil))
 	}
 	p := newPump(s, in, outs, cancel)
 	p.warm()

@@ -31,14 +31,15 @@ var ErrStuck = errors.New("the output does not take them; they are lost")
 // own: one that hangs holds up no other.
 type outbox struct {
 	take    func(*event.Event) error
+	hold    Holder // nil: everything comes with its event
 	events  chan *event.Event
 	dropped atomic.Uint64
 	taken   atomic.Uint64
 	ended   chan error // what ended it, once
 }
 
-func newOutbox(take func(*event.Event) error) *outbox {
-	return &outbox{take: take, events: make(chan *event.Event, outboxSize), ended: make(chan error, 1)}
+func newOutbox(take func(*event.Event) error, hold Holder) *outbox {
+	return &outbox{take: take, hold: hold, events: make(chan *event.Event, outboxSize), ended: make(chan error, 1)}
 }
 
 // hasRoom says whether any event would be taken.
@@ -64,15 +65,37 @@ func (o *outbox) push(e *event.Event) bool {
 // the rest is taken and thrown away.
 func (o *outbox) run(failed func(error)) {
 	var err error
-	for e := range o.events {
-		if err == nil {
-			if err = o.take(e); err != nil {
-				failed(err)
-			}
+	note := func(e error) {
+		if err = e; err != nil {
+			failed(err)
 		}
-		o.taken.Add(1)
 	}
-	o.ended <- err
+	var due time.Duration // when quiet fires, which runs only while something is held
+	quiet := time.NewTimer(time.Hour)
+	quiet.Stop()
+	for {
+		select {
+		case e, more := <-o.events:
+			if !more {
+				o.ended <- err
+				return
+			}
+			if err == nil {
+				note(o.take(e))
+			}
+			o.taken.Add(1)
+		case <-quiet.C:
+			note(o.hold.Quiet(due))
+		}
+		if o.hold == nil {
+			continue
+		}
+		if due = o.hold.Due(); due > 0 && err == nil {
+			quiet.Reset(due)
+		} else {
+			quiet.Stop()
+		}
+	}
 }
 
 // close waits until everything is out, for as long as something still goes out.

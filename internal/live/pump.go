@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/decode/incident"
 	"github.com/oomtrace/oomtrace/decode/wire"
 )
 
@@ -24,17 +25,18 @@ type pump struct {
 	outs   []*outbox // the first is the one that is shown
 	cancel context.CancelCauseFunc
 
-	rec      wire.Record
-	sharers  []sharer
-	late     []lateSnapshot
-	daemons  daemons
-	settle   *time.Timer
-	settleAt time.Time // when settle fires; zero: it does not run
-	suspects []suspect // oldest first
-	ends     ends
-	received map[string]uint64
-	written  map[string]uint64
-	shown    uint64
+	rec       wire.Record
+	sharers   []sharer
+	late      []lateSnapshot
+	incidents *incident.Grouper // nil: kills are not grouped
+	daemons   daemons
+	settle    *time.Timer
+	settleAt  time.Time // when settle fires; zero: it does not run
+	suspects  []suspect // oldest first
+	ends      ends
+	received  map[string]uint64
+	written   map[string]uint64
+	shown     uint64
 
 	symbolsBy    time.Time // kills wait for symbols until then
 	blockedUntil time.Time // /proc hangs: do not wait for it
@@ -49,6 +51,9 @@ func newPump(s *session, in *intake, outs []*outbox, cancel context.CancelCauseF
 		symbolsBy: time.Now().Add(symbolWait),
 		received:  map[string]uint64{},
 		written:   map[string]uint64{},
+	}
+	if s.opts.Incidents > 0 {
+		p.incidents = incident.New(s.opts.Incidents)
 	}
 	p.settle.Stop()
 	p.ends = newEnds(s.hooks)

@@ -192,7 +192,7 @@ func callsOf(pid int) func(*event.Event) bool {
 
 // A real kill, from the ring to the line.
 func TestRunKill(t *testing.T) {
-	r := begin(t, Options{})
+	r := begin(t, Options{Incidents: time.Minute})
 	began := time.Now()
 	sim := simulateKill(t)
 	e := r.wait("the kill", killOf(sim.PID))
@@ -233,6 +233,16 @@ func TestRunKill(t *testing.T) {
 	}
 	if k.Snapshot == nil || k.Snapshot.State == "" {
 		t.Errorf("snapshot %+v", k.Snapshot)
+	}
+	if in := k.Incident; in == nil || in.ID != k.Episode || in.Kills != 1 || in.Episodes != 1 || in.SinceMS != 0 ||
+		in.First.Victim.PID != sim.PID || in.First.Time != event.FormatTime(e.Time) {
+		t.Errorf("incident %+v", in)
+	}
+	if end.Incidents == nil || *end.Incidents != end.Received["oom.kill"] { // each has a cgroup of its own
+		t.Errorf("%v incidents", end.Incidents)
+	}
+	if start := r.events[0].SessionStart; start.IncidentWindowMS == nil || *start.IncidentWindowMS != 60_000 {
+		t.Errorf("window %v", start.IncidentWindowMS)
 	}
 	if end.Reason != "signal" || r.res.Reason != "signal" || r.err != nil || end.Received["oom.kill"] < 1 || end.Written["session.end"] != 1 {
 		t.Errorf("end %+v, %+v, %v", end, r.res, r.err)

@@ -20,6 +20,7 @@ import (
 	"github.com/oomtrace/oomtrace/bpf"
 	"github.com/oomtrace/oomtrace/decode/boottime"
 	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/decode/incident"
 	"github.com/oomtrace/oomtrace/decode/timex"
 	"github.com/oomtrace/oomtrace/decode/wire"
 	"github.com/oomtrace/oomtrace/internal/survive"
@@ -30,7 +31,7 @@ import (
 // The last quarter is kept for OOM events and for the end; what does not fit is
 // counted.
 func TestOutbox(t *testing.T) {
-	o := newOutbox(nil)
+	o := newOutbox(nil, nil)
 	push := func(typ event.Type) bool { return o.push(&event.Event{Type: typ}) }
 	n := 0
 	for push(event.TypeClockAdjust) {
@@ -64,7 +65,7 @@ func TestOutbox(t *testing.T) {
 // is told once and takes no more.
 func TestOutboxEnds(t *testing.T) {
 	begin := func(take func(*event.Event) error, n int) (*outbox, *int) {
-		o, failures := newOutbox(take), new(int)
+		o, failures := newOutbox(take, nil), new(int)
 		for range n {
 			o.push(&event.Event{Type: event.TypeOOMKill})
 		}
@@ -96,6 +97,59 @@ func TestOutboxEnds(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// holding holds each event back until nothing has come for a moment.
+type holding struct {
+	held, told int
+	quiet      []time.Duration
+	fails      int // from so many on
+	came       chan struct{}
+}
+
+const heldFor = 20 * time.Millisecond
+
+func (h *holding) event(*event.Event) error { h.held++; return nil }
+
+func (h *holding) Due() time.Duration {
+	if h.held == h.told {
+		return 0
+	}
+	return heldFor
+}
+
+func (h *holding) Quiet(d time.Duration) error {
+	h.told = h.held
+	h.quiet = append(h.quiet, d)
+	h.came <- struct{}{}
+	if h.told >= h.fails {
+		return syscall.EIO
+	}
+	return nil
+}
+
+// What an output holds back it is asked for once nothing comes any more, once; and
+// what fails then ends it as an event does.
+func TestOutboxHolds(t *testing.T) {
+	h := &holding{fails: 4, came: make(chan struct{}, 10)}
+	o := newOutbox(h.event, h)
+	failures := 0
+	go o.run(func(error) { failures++ })
+	for range h.fails {
+		o.push(&event.Event{Type: event.TypeOOMKill})
+		select {
+		case <-h.came:
+		case <-time.After(10 * time.Second):
+			t.Fatal("it was never asked")
+		}
+	}
+	o.push(&event.Event{Type: event.TypeOOMKill})
+	if err := o.close(); !errors.Is(err, syscall.EIO) || failures != 1 {
+		t.Errorf("%v, %d failures", err, failures)
+	}
+	if h.held != 4 || !slices.Equal(h.quiet, []time.Duration{heldFor, heldFor, heldFor, heldFor}) {
+		t.Errorf("%d taken, asked after %v", h.held, h.quiet)
+	}
 }
 
 // Records keep their order and bytes; a full queue holds the reader up until one is
@@ -146,7 +200,7 @@ func newRig() rig {
 		opts: Options{Daemon: DaemonSummary, Match: func(*event.Event) bool { return true }},
 	}
 	close(s.symbols)
-	in, out := newIntake(&s.seq, s.offsets, &s.errorNS, s.clocks), newOutbox(nil)
+	in, out := newIntake(&s.seq, s.offsets, &s.errorNS, s.clocks), newOutbox(nil, nil)
 	p := newPump(s, in, []*outbox{out}, func(error) {})
 	p.lossAt = time.Now().Add(time.Hour) // there is no tracer to ask
 	return rig{p, in, out}
@@ -267,6 +321,46 @@ func TestCount(t *testing.T) {
 	r.finishKill(kill(1, 1), 0, 1, 0)
 	if r.shown != 0 || r.written["oom.kill"] != 0 {
 		t.Errorf("%d shown though it was dropped", r.shown)
+	}
+}
+
+// Kills are put into incidents before any filter, and what is not looked at leaves
+// their number unknown.
+func TestIncidents(t *testing.T) {
+	r := newRig()
+	r.incidents = incident.New(time.Minute)
+	r.opts.Match = func(e *event.Event) bool { return e.Kill.Victim.PID != 1 }
+	at := func(pid int, cgroup string) *event.Kill {
+		k := kill(pid, pid)
+		k.Episode = fmt.Sprintf("00000000-%x", pid)
+		k.Scope, k.Limit = event.ScopeMemcg, &event.Limit{Cgroup: &event.Cgroup{Path: cgroup}}
+		return k
+	}
+	minute := uint64(time.Minute)
+	r.finishKill(at(1, "/a"), 0, minute, 0)
+	r.finishKill(at(2, "/b"), 0, minute+1, 0)
+	r.finishKill(at(3, "/a"), 0, 2*minute, 0)
+	r.finishKill(at(4, "/a"), 0, 4*minute, 0)
+	var got []string
+	for _, e := range r.emitted() {
+		in := e.Kill.Incident
+		got = append(got, fmt.Sprintf("%d: %s kill %d first %d", e.Kill.Victim.PID, in.ID, in.Kills, in.First.Victim.PID))
+	}
+	want := []string{"2: 00000000-2 kill 1 first 2", "3: 00000000-1 kill 2 first 1", "4: 00000000-4 kill 1 first 4"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if n := r.incidentCount(); n == nil || *n != 3 {
+		t.Errorf("%v incidents", n)
+	}
+	r.received["oom.kill"]++ // as of one that came after Count was reached
+	if n := r.incidentCount(); n != nil {
+		t.Errorf("%d incidents of kills that were not looked at", *n)
+	}
+	r = newRig()
+	r.finishKill(at(1, "/a"), 0, minute, 0)
+	if e := r.emitted()[0]; e.Kill.Incident != nil || r.incidentCount() != nil {
+		t.Error("an incident though kills are not grouped")
 	}
 }
 

@@ -33,6 +33,7 @@ func killRow(e *event.Event, wide bool) row {
 	if t := killTrigger(k); t != "" {
 		*c = append(*c, part{text: t, keep: taskName(k.Trigger)})
 	}
+	addIncident(c, k.Incident, false)
 	if k.Stack != nil && k.Stack.ID != "" {
 		c.add("trace " + k.Stack.ID)
 	}
@@ -227,6 +228,9 @@ func killWide(c *cell, k *event.Kill) {
 	c.add(labelled("cmdline", clip(optional(v.Cmdline, v.CmdlineHex), 256)))
 	addSnapshot(c, k.Snapshot)
 	c.add(labelled("episode", k.Episode))
+	if in := k.Incident; in != nil && in.ID != k.Episode {
+		c.add(labelled("incident", in.ID))
+	}
 }
 
 func labelled(label, value string) string {

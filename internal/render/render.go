@@ -25,6 +25,7 @@ type Options struct {
 	Format   string         // table (also "" and text), wide or json
 	Color    bool           // table: SGR colours
 	Stack    bool           // table: the call trace under each kill
+	NoFold   bool           // table: each kill has a row, in a storm too
 	Location *time.Location // table: nil is local time
 	Width    int            // table: columns of the terminal, 0 unknown
 	MaxLine  int            // json: longest line in bytes, 0 the encoder's default
@@ -35,6 +36,12 @@ type Sink interface {
 	// Event writes one event. A failed write is wrapped, so that
 	// errors.Is(err, syscall.EPIPE) tells a closed pipe.
 	Event(*event.Event) error
+	// Due is how long after the last event, if no other comes, Quiet is to be called
+	// to tell of kills that have no row of their own; 0 is not at all.
+	Due() time.Duration
+	// Quiet says that nothing has come for d since the last event, or since Quiet was
+	// called last. It fails as Event does.
+	Quiet(d time.Duration) error
 	// Close ends the output. It does not close the writer.
 	Close() error
 }
@@ -79,4 +86,7 @@ func (s *jsonSink) Event(e *event.Event) error {
 	return nil
 }
 
-func (s *jsonSink) Close() error { return nil }
+// JSON keeps nothing back.
+func (s *jsonSink) Due() time.Duration        { return 0 }
+func (s *jsonSink) Quiet(time.Duration) error { return nil }
+func (s *jsonSink) Close() error              { return nil }

@@ -291,7 +291,7 @@ func BenchmarkRow(b *testing.B) {
 	for name, e := range map[string]*event.Event{"kill": eventtest.Kill(), "clock": eventtest.ClockFrequency()} {
 		for _, o := range []Options{{Width: 120}, {Width: 120, Color: true}, {}, {Format: FormatWide, Width: 120}} {
 			b.Run(fmt.Sprintf("%s/%s-%d-color=%t", name, or(o.Format, FormatTable), o.Width, o.Color), func(b *testing.B) {
-				o.Location = cet
+				o.Location, o.NoFold = cet, true
 				var buf bytes.Buffer
 				s, err := New(&buf, o)
 				if err != nil {

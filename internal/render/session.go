@@ -94,6 +94,9 @@ func Summary(e *event.Event) string {
 	kills, clocks := s.Received[string(event.TypeOOMKill)], s.Received[string(event.TypeClockAdjust)]
 	steps := s.Received[string(event.TypeClockStep)]
 	said := []string{plural(kills, "kill"), plural(clocks+steps, "clock change")}
+	if s.Incidents != nil && kills > 1 {
+		said[0] += " in " + plural(*s.Incidents, "incident")
+	}
 	for _, t := range slices.Sorted(maps.Keys(s.Received)) {
 		switch event.Type(t) {
 		case event.TypeOOMKill, event.TypeClockAdjust, event.TypeClockStep:

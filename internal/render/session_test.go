@@ -35,10 +35,12 @@ func TestSummary(t *testing.T) {
 	}{
 		{"quiet", event.SessionEnd{Reason: "signal", Lost: event.LostCounts{Reserve: none, Queue: none, Read: none, Recursion: none, ProbeMissed: none}},
 			"ended (signal): 0 kills, 0 clock changes, nothing lost"},
+		{"one kill", event.SessionEnd{Reason: "signal", Received: map[string]uint64{"oom.kill": 1}, Incidents: event.Ptr(uint64(1)), Lost: event.LostCounts{Reserve: none, Queue: none, Read: none, Recursion: none, ProbeMissed: none}},
+			"ended (signal): 1 kill, 0 clock changes, nothing lost"},
 		{"nothing known", event.SessionEnd{Received: map[string]uint64{"oom.kill": 1, "clock.step": 1, "oom.future": 3}},
 			"ended (no reason given): 1 kill, 1 clock change, 3 oom.future, not known: ring losses, queue losses, failed reads, recursion, missed probes"},
 		{"rich", *eventtest.SessionEnd().SessionEnd,
-			"ended (signal): 7 kills, 20,402 clock changes, 88,123 clock reads left out, 120 events lost before the output (it was too slow), 3 reads of kernel memory failed (fields are absent), 1 probe hit missed"},
+			"ended (signal): 7 kills in 4 incidents, 20,402 clock changes, 88,123 clock reads left out, 120 events lost before the output (it was too slow), 3 reads of kernel memory failed (fields are absent), 1 probe hit missed"},
 	} {
 		if got := Summary(&event.Event{SessionEnd: &tt.end}); got != tt.want {
 			t.Errorf("%s\n got %q\nwant %q", tt.name, got, tt.want)

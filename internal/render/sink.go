@@ -3,6 +3,7 @@
 package render
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -18,7 +19,9 @@ type tableSink struct {
 	stack  bool
 	layout layout
 	grid   *grid
+	folder *folder // nil: every kill has a row
 	titled bool
+	failed bool
 	buf    []byte
 }
 
@@ -32,16 +35,95 @@ func newTableSink(w io.Writer, o Options, wide bool) (*tableSink, error) {
 	if loc == nil {
 		loc = time.Local
 	}
-	return &tableSink{w: w, loc: loc, stack: o.Stack, layout: l, grid: g}, nil
+	s := &tableSink{w: w, loc: loc, stack: o.Stack, layout: l, grid: g}
+	if !o.NoFold {
+		s.folder = &folder{}
+	}
+	return s, nil
 }
 
-// Event writes the row of e, under the titles if it is the first.
+// Event writes the row of e, and before it what is due of the kills that had none.
 func (s *tableSink) Event(e *event.Event) error {
+	if s.folder != nil {
+		if own, err := s.fold(e); err != nil || !own {
+			return err
+		}
+	}
 	r, ok := s.row(e)
 	if !ok {
 		return nil
 	}
-	if e.Simulated {
+	if r.what != nil {
+		r.time = e.Time
+		if s.layout.wide {
+			r.what.add(labelled("shortened:", strings.Join(e.Truncated, " ")))
+		}
+	}
+	return s.write(r, e.Simulated)
+}
+
+// fold tells what is due, and says whether e has a row of its own.
+func (s *tableSink) fold(e *event.Event) (own bool, err error) {
+	f := s.folder
+	if e.Session != f.session {
+		if err := s.tell(f.take(true)...); err != nil {
+			return false, err
+		}
+		*f = folder{session: e.Session}
+	}
+	if e.BoottimeNS != nil {
+		f.now = *e.BoottimeNS
+	}
+	if err := s.tell(f.take(e.SessionEnd != nil)...); err != nil {
+		return false, err
+	}
+	switch {
+	case e.Kill != nil && e.Kill.Incident != nil:
+		own, over := f.add(e)
+		if over.kills > 0 {
+			err = s.tell(over)
+		}
+		return own, err
+	case e.Detail != nil:
+		return !f.has(e.Detail.Episode, e.Detail.PID), nil
+	case e.Snapshot != nil:
+		return !f.has(e.Snapshot.Episode, e.Snapshot.PID), nil
+	case e.End != nil:
+		return endNotable(e.End) || !f.has(e.End.Episode, e.End.PID), nil
+	}
+	return true, nil
+}
+
+// tell writes rows of kills that had none.
+func (s *tableSink) tell(them ...untold) error {
+	for i := range them {
+		if err := s.write(foldRow(&them[i], s.layout.wide, s.loc), them[i].simulated); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Due implements Sink.
+func (s *tableSink) Due() time.Duration {
+	if s.folder == nil {
+		return 0
+	}
+	return s.folder.wait()
+}
+
+// Quiet implements Sink.
+func (s *tableSink) Quiet(d time.Duration) error {
+	if s.folder == nil {
+		return nil
+	}
+	s.folder.now += uint64(d)
+	return s.tell(s.folder.take(false)...)
+}
+
+// write writes a row in one go, under the titles if it is the first.
+func (s *tableSink) write(r row, simulated bool) error {
+	if simulated && r.what != nil {
 		r.what = append(cell{{text: "SIMULATED", style: magenta}}, r.what...)
 	}
 	buf := s.buf[:0]
@@ -52,10 +134,6 @@ func (s *tableSink) Event(e *event.Event) error {
 		}
 	}
 	if r.what != nil {
-		r.time = e.Time
-		if s.layout.wide {
-			r.what.add(labelled("shortened:", strings.Join(e.Truncated, " ")))
-		}
 		if buf, err = s.grid.row(buf, s.layout.cells(r, s.loc)); err != nil {
 			return err
 		}
@@ -68,6 +146,7 @@ func (s *tableSink) Event(e *event.Event) error {
 		s.buf = buf
 	}
 	if _, err := s.w.Write(buf); err != nil {
+		s.failed = true
 		return fmt.Errorf("write event: %w", err)
 	}
 	s.titled = true
@@ -117,4 +196,10 @@ func (s *tableSink) row(e *event.Event) (r row, ok bool) {
 	return r, true
 }
 
-func (s *tableSink) Close() error { return s.grid.close() }
+func (s *tableSink) Close() error {
+	var err error
+	if s.folder != nil && !s.failed {
+		err = s.tell(s.folder.take(true)...)
+	}
+	return errors.Join(err, s.grid.close())
+}

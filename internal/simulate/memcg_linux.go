@@ -21,6 +21,7 @@ const minLimit = 16 << 20
 type MemcgPlan struct {
 	limit     uint64
 	timeout   time.Duration
+	count     int
 	hierarchy hierarchy
 }
 
@@ -31,6 +32,7 @@ func PlanMemcg(o MemcgOptions) (*MemcgPlan, error) {
 	p := &MemcgPlan{
 		limit:   or(o.LimitBytes, defaultBytes),
 		timeout: or(o.Timeout, defaultTimeout),
+		count:   or(o.Count, 1),
 	}
 	procRoot := or(o.ProcFS, defaultProcFS)
 	if err := refusePanic(procRoot); err != nil {
@@ -53,25 +55,51 @@ func (p *MemcgPlan) Steps() []string {
 	if p.hierarchy.version == 2 {
 		counter = "max, oom and oom_kill of memory.events, in that cgroup and those above"
 	}
+	act := "start " + ChildName + " in it, at oom_score_adj 1000, and let it touch memory until the kernel kills it"
+	if p.count > 1 {
+		act += fmt.Sprintf(", %d times", p.count)
+	}
 	return []string{
 		fmt.Sprintf("make a cgroup %s<pid> below %s (v%d) with a limit of %d MiB and no swap",
 			cgroupPrefix, p.hierarchy.mount, p.hierarchy.version, p.limit>>20),
-		"start " + ChildName + " in it, at oom_score_adj 1000, and let it touch memory until the kernel kills it",
+		act,
 		"remove the cgroup",
 		"these counters will move: oom_kill of /proc/vmstat; " + counter,
 		"these may alert: the kernel log (\"Memory cgroup out of memory: Killed process\"), node_exporter's node_vmstat_oom_kill, cAdvisor's container_oom_events_total, node-problem-detector's OOMKilling",
 	}
 }
 
-// Run causes the kill. An end of ctx, and a timeout, clean up too; then the error
-// wraps the context's.
-func (p *MemcgPlan) Run(ctx context.Context) (_ *MemcgResult, err error) {
-	cg, err := makeCgroup(p.hierarchy, p.limit)
+// Run causes the kills, and returns what the last did. An end of ctx, and a timeout,
+// clean up too; then the error wraps the context's.
+func (p *MemcgPlan) Run(ctx context.Context) (last *MemcgResult, err error) {
+	err = p.Each(ctx, func(r *MemcgResult) error { last = r; return nil })
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, cg.remove(ctx)) }()
+	return last, nil
+}
 
+// Each is Run that tells of each kill, until told returns an error.
+func (p *MemcgPlan) Each(ctx context.Context, told func(*MemcgResult) error) (err error) {
+	cg, err := makeCgroup(p.hierarchy, p.limit)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cg.remove(ctx)) }()
+	for range p.count {
+		r, err := p.kill(ctx, cg)
+		if err != nil {
+			return err
+		}
+		if err := told(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kill causes one kill in cg.
+func (p *MemcgPlan) kill(ctx context.Context, cg *cgroup) (*MemcgResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
 	// Twice the limit ends a hog that the limit does not stop.

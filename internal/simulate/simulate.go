@@ -28,7 +28,8 @@ func (e *Unsupported) Is(target error) bool { return target == errors.ErrUnsuppo
 // MemcgOptions configures a memory cgroup OOM. The zero value is ready.
 type MemcgOptions struct {
 	LimitBytes uint64        // of the cgroup; 0 means 64 MiB
-	Timeout    time.Duration // for the kill to come; 0 means 30 s
+	Timeout    time.Duration // for each kill to come; 0 means 30 s
+	Count      int           // kills, one after the other; 0 means 1
 	ProcFS     string        // "" means /proc
 }
 

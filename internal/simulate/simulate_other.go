@@ -22,6 +22,9 @@ func PlanMemcg(MemcgOptions) (*MemcgPlan, error) { return nil, needsLinux() }
 // Steps says what Run will do.
 func (*MemcgPlan) Steps() []string { return nil }
 
+// Each fails: this is not Linux.
+func (*MemcgPlan) Each(context.Context, func(*MemcgResult) error) error { return needsLinux() }
+
 // Run fails: this is not Linux.
 func (*MemcgPlan) Run(context.Context) (*MemcgResult, error) { return nil, needsLinux() }
 

@@ -95,6 +95,7 @@ func SessionStart() *event.Event {
 		Filters:          []string{"namespace=shop"},
 		Warnings:         []string{"the tracer's memory limit is not raised: CAP_SYS_RESOURCE is missing"},
 		InitPIDNamespace: p(true),
+		IncidentWindowMS: p(int64(600_000)),
 	}
 	return e
 }
@@ -108,6 +109,7 @@ func SessionEnd() *event.Event {
 		Written:    map[string]uint64{"oom.kill": 7, "clock.adjust": 12, "clock.summary": 16},
 		Lost:       lostCounts(),
 		ClockReads: p(uint64(88123)),
+		Incidents:  p(uint64(4)),
 	}
 	return e
 }
@@ -238,7 +240,8 @@ func Kill() *event.Event {
 			SwapBytes:  p(uint64(0)),
 			OOMGroup:   p(false),
 		},
-		Memory: memory(),
+		Incident: incident(1, 1, 0),
+		Memory:   memory(),
 		Stack: &event.Stack{
 			ID: "b41fe07c92d3a865",
 			Frames: []event.Frame{
@@ -269,6 +272,18 @@ func Kill() *event.Event {
 		Sources:        map[string]string{"victim.cmdline": "proc", "victim.exe": "proc", "limit.swap_bytes": "computed"},
 	}
 	return e
+}
+
+// incident is the one that began with [Kill], as a later kill of it tells.
+func incident(kills, episodes uint64, sinceMS int64) *event.Incident {
+	return &event.Incident{
+		ID: Episode(killNS - 312_406), Kills: kills, Episodes: episodes, SinceMS: sinceMS,
+		First: event.FirstKill{
+			Time:    event.FormatTime(bootTime.Add(killNS)),
+			Victim:  event.Task{PID: 48213, Comm: p("java")},
+			Trigger: &event.Task{PID: 48213, Comm: p("http-nio-8080-e")},
+		},
+	}
 }
 
 // candidates are the processes below the limit of [Kill].
@@ -385,7 +400,8 @@ func KillGroup() *event.Event {
 			Cgroup:       &event.Cgroup{Version: 2, Path: path, PathHex: pathHex, ID: "1b004", Truncated: true},
 			Container:    &event.Container{Runtime: "podman", ID: ctrID},
 		},
-		Limit: &event.Limit{Kind: event.LimitMemsw, Cgroup: &event.Cgroup{Version: 2, Path: "/srv", ID: "1b000"}, Unlimited: p(true), OOMGroup: p(true)},
+		Limit:    &event.Limit{Kind: event.LimitMemsw, Cgroup: &event.Cgroup{Version: 2, Path: "/srv", ID: "1b000"}, Unlimited: p(true), OOMGroup: p(true)},
+		Incident: incident(2, 1, 1),
 	}
 	return e
 }
@@ -596,6 +612,11 @@ func Hostile() []*event.Event {
 		}
 		v.Pod.Name, v.Container.Name, v.Unit = s, s, s
 		e.Kill.Trigger.Comm, e.Kill.Trigger.CommHex = p(s), h
+		e.Kill.Episode = Episode(killNS + uint64(i))
+		e.Kill.Incident.ID = e.Kill.Episode
+		first := &e.Kill.Incident.First
+		first.Victim.Comm, first.Victim.CommHex = p(s), h
+		first.Trigger = nil
 		out = append(out, e)
 	}
 	c := Clock()
