@@ -53,6 +53,12 @@ func (t *Tracer) Stats() (Stats, error) {
 	return s, nil
 }
 
+// SeesInvocations says whether each invocation of the OOM killer is counted, and what
+// came of it: its entry and its return are hooked.
+func (t *Tracer) SeesInvocations() bool {
+	return t.programs["oom_return_fexit"] != nil || t.programs["oom_return_kprobe"] != nil
+}
+
 // recursionMisses sums bpf_prog_info.recursion_misses (commit 9ed9e9ba2337 ("bpf:
 // Count the number of times recursion was prevented"), in v5.12). Programs of kprobes
 // and plain tracepoints count there since commit dd8657894c11 ("bpf: Count missed stats

@@ -121,6 +121,12 @@ type SessionEnd struct {
 	Received map[string]uint64 `json:"received"`
 	Written  map[string]uint64 `json:"written,omitempty"`
 	Lost     LostCounts        `json:"lost"`
+	// Invocations counts those of the OOM killer: each made an episode with kills or an
+	// oom.nokill, but for Waits, which found an earlier victim still dying, and
+	// NoKillsLeftOut, which were too many to be told. Absent where not all are seen.
+	Invocations    *uint64 `json:"invocations,omitempty"`
+	Waits          *uint64 `json:"waits,omitempty"`
+	NoKillsLeftOut *uint64 `json:"nokills_left_out,omitempty"`
 	// ClockReads counts adjtimex calls that changed nothing, dropped in the
 	// kernel.
 	ClockReads *uint64 `json:"clock_reads,omitempty"`

@@ -110,8 +110,15 @@ func (c *comparison) source() string {
 
 // take returns the one event of a victim.
 func (c *comparison) take(k LoggedKill) *event.Kill {
-	found := c.kills[k.PID]
-	delete(c.kills, k.PID)
+	pid := k.PID
+	for leader, events := range c.kills {
+		// The log names a thread where the leader has exited: find_lock_task_mm().
+		if tid := events[0].Kill.Victim.TID; c.kills[pid] == nil && tid != nil && *tid == k.PID {
+			pid = leader
+		}
+	}
+	found := c.kills[pid]
+	delete(c.kills, pid)
 	if len(found) != 1 {
 		c.differ("pid %d (%q): %d events, want 1", k.PID, k.Comm, len(found))
 	}
@@ -163,7 +170,7 @@ func (c *comparison) invocation(i Invocation) {
 			c.limit(k, i, e.Limit)
 			c.allowed(k, i, e.Victim.AllowedPages)
 		}
-		if row, ok := i.Tasks[k.PID]; ok && !k.Group {
+		if row, ok := i.Tasks[e.Victim.PID]; ok && !k.Group {
 			c.points(k, row, e, i.Trigger.PID == k.PID && !c.x.Derived)
 			c.candidates(k, i, e)
 		}
@@ -348,7 +355,7 @@ func (c *comparison) candidates(k LoggedKill, i Invocation, e *event.Kill) {
 			c.differ("pid %d (%q): candidate %d: points %d, want %d", k.PID, k.Comm, cand.PID, got, want)
 		}
 	}
-	next := slices.DeleteFunc(rows, func(r ranked) bool { return r.pid == k.PID })
+	next := slices.DeleteFunc(rows, func(r ranked) bool { return r.pid == e.Victim.PID })
 	switch {
 	case len(next) == 0:
 		if e.RunnerUp != nil && e.CandidatesSeen != nil && *e.CandidatesSeen > 2 {

@@ -104,10 +104,11 @@ func SessionStart() *event.Event {
 func SessionEnd() *event.Event {
 	e := at(event.TypeSessionEnd, event.SourceTracer, 20418, 1_124_000_000_000_000)
 	e.SessionEnd = &event.SessionEnd{
-		Reason:     "signal",
-		Received:   map[string]uint64{"oom.kill": 7, "clock.adjust": 20402},
-		Written:    map[string]uint64{"oom.kill": 7, "clock.adjust": 12, "clock.summary": 16},
-		Lost:       lostCounts(),
+		Reason:      "signal",
+		Received:    map[string]uint64{"oom.kill": 7, "clock.adjust": 20402},
+		Written:     map[string]uint64{"oom.kill": 7, "clock.adjust": 12, "clock.summary": 16},
+		Lost:        lostCounts(),
+		Invocations: p(uint64(9)), Waits: p(uint64(1)), NoKillsLeftOut: p(uint64(0)),
 		ClockReads: p(uint64(88123)),
 		Incidents:  p(uint64(4)),
 	}

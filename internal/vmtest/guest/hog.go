@@ -30,6 +30,8 @@ func hog(args []string) error {
 	gate := f.String("gate", "", "wait for a shared lock of this file")
 	threads := f.Int("threads", 0, "idle threads beside")
 	worker := f.Bool("worker", false, "allocate on a thread that is not the leader, named NAME-w")
+	leaderless := f.Bool("leaderless", false, "with -worker: the leader exits first")
+	exec := f.Bool("exec", false, "touch half, then execute anew as NAME with the rest")
 	uid := f.Int("uid", 0, "user id to take")
 	shmem := f.Int("shmem", 0, "MiB of shared memory to touch first")
 	file := f.Int("file", 0, "MiB of a file to touch first")
@@ -87,6 +89,12 @@ func hog(args []string) error {
 			return fmt.Errorf("hog: %w", err)
 		}
 	}
+	if *exec {
+		if err := touch(max(size/2, 1)); err != nil {
+			return err
+		}
+		return unix.Exec("/proc/self/exe", []string{"executed", "hog", string(name), "0"}, os.Environ())
+	}
 	runtime.GOMAXPROCS(1)
 	if *worker {
 		done := make(chan error)
@@ -96,8 +104,14 @@ func hog(args []string) error {
 				done <- err
 				return
 			}
+			if *leaderless {
+				time.Sleep(100 * time.Millisecond) // the leader is gone by then
+			}
 			done <- touch(size)
 		}()
+		if *leaderless {
+			unix.RawSyscall(unix.SYS_EXIT, 0, 0, 0) // this thread alone: main is locked to it
+		}
 		err = <-done
 	} else {
 		err = touch(size)

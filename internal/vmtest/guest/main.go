@@ -40,6 +40,7 @@ func run(args []string) error {
 		"pass":    pass,
 		"hog":     hog,
 		"sharer":  sharer,
+		"burst":   burst,
 		"members": members,
 		"lock":    lock,
 		"clock":   clock,

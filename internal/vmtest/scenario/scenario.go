@@ -166,5 +166,8 @@ type ClockResult struct {
 	Errno             string
 }
 
+// BurstResult is what became of the children of a burst: the pids of those killed.
+type BurstResult struct{ Killed []int }
+
 // StormResult counts the calls of a storm.
 type StormResult struct{ Issued, Failed uint64 }

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vmtest
+
+import (
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/internal/vmtest/scenario"
+)
+
+// immune is a cgroup with nobody who can be killed: it asks again and again, until its
+// limit is raised.
+func immune() piece {
+	return piece{
+		steps: []scenario.Step{
+			scenario.Cgroup("immune", "memory.max=16M"),
+			scenario.Start("immune", "", hog("-adj", "-1000", "immunehog", "24")...).In("immune"),
+			scenario.Run("immune-while", scenario.Guest, "pass", "2s"),
+			scenario.Write(scenario.CgroupV2+"/immune/memory.max", "max"),
+			scenario.Wait("immune"),
+		},
+		check: func(t *testing.T, r *Result) {
+			want(t, "exit of the immune", r.Report.Procs["immune"].Exit, 0)
+			if n := r.Report.Cgroups["/immune"]["oom"]; n == 0 {
+				t.Error("the immune did not run out of memory")
+			}
+		},
+	}
+}
+
+// lowered is a cgroup whose limit is set below what it uses: who writes it is the
+// trigger.
+func lowered() piece {
+	return piece{
+		steps: []scenario.Step{
+			scenario.Cgroup("lowered", "memory.max=64M"),
+			scenario.Start("lowered", "ready", hog("-hold", "lowhog", "30")...).In("lowered"),
+			scenario.Write(scenario.CgroupV2+"/lowered/memory.max", "8M"),
+			scenario.Wait("lowered"),
+		},
+		check: func(t *testing.T, r *Result) {
+			want(t, "who lowered the limit", killed(t, r, "lowered", "lowhog").Trigger.Comm, "init")
+		},
+	}
+}
+
+// leaderless is a victim whose leader has exited.
+func leaderless() piece {
+	return piece{
+		steps: []scenario.Step{
+			scenario.Cgroup("leaderless", "memory.max=24M"),
+			scenario.Run("leaderless", hog("-worker", "-leaderless", "orphan", "0")...).In("leaderless"),
+		},
+		check: func(t *testing.T, r *Result) {
+			want(t, "the leaderless one's signal", r.Report.Procs["leaderless"].Signal, "killed")
+		},
+	}
+}
+
+// executing is a victim that executes itself anew on the way.
+func executing() piece {
+	return piece{
+		steps: []scenario.Step{
+			scenario.Cgroup("executing", "memory.max=24M"),
+			scenario.Run("executing", hog("-exec", "anew", "16")...).In("executing"),
+		},
+		check: func(t *testing.T, r *Result) { killed(t, r, "executing", "anew") },
+	}
+}
+
+const burstKills = 200
+
+// bursting kills many, one after the other, and again some of another cgroup.
+func bursting(between ...scenario.Step) piece {
+	steps := []scenario.Step{
+		scenario.Cgroup("bursting", "memory.max=12M"),
+		scenario.Start("bursting", "ready", scenario.Guest, "burst", "burst", strconv.Itoa(burstKills)).In("bursting"),
+	}
+	steps = append(steps, between...)
+	return piece{
+		steps: append(steps, scenario.Wait("bursting").Within(5*time.Minute)),
+		check: func(t *testing.T, r *Result) {
+			if n := len(burstResult(t, r).Killed); n != burstKills {
+				t.Errorf("%d of %d were killed", n, burstKills)
+			}
+		},
+	}
+}
+
+func burstResult(t *testing.T, r *Result) (b scenario.BurstResult) {
+	t.Helper()
+	r.JSON(t, "bursting.out", &b)
+	return b
+}
+
+// TestEpisode holds whole episodes against those who ought to know: the kernel log,
+// memory.events, vmstat and the workloads, for each case that some hook does not see. A
+// second watcher comes in the middle of a storm.
+func TestEpisode(t *testing.T) {
+	lab := NewLab(t, "cmd/oomtrace")
+	for _, k := range Kernels() {
+		t.Run(k.String(), func(t *testing.T) {
+			t.Parallel()
+			late := watch("late", "--events", "oom")
+			all := pieces{immune(), lowered(), leaderless(), executing(), grouped("group", 3), shared(), window("window"), bursting(late)}
+			r := all.boot(t, lab, k, Options{MemMiB: 640},
+				[]scenario.Step{watch("watch", "--events", "oom")},
+				[]scenario.Step{scenario.Stop("late"), scenario.Stop("watch")})
+			x := Expect{Sharers: []int{sharerPID(t, r)}}
+			events := judge(t, r, k, "watch", oomFacts, nil, x)
+			complete(t, "watch", events)
+			counted(t, r, events)
+			accounted(t, events)
+			nobodyKilled(t, r, events)
+			inTheMiddle(t, watched(t, r, "late"), events)
+			var pids []int
+			for _, e := range events {
+				if e.Kill != nil && e.Kill.Limit != nil && e.Kill.Limit.Cgroup.Path == "/bursting" {
+					pids = append(pids, e.Kill.Victim.PID)
+				}
+			}
+			if killed := burstResult(t, r).Killed; !slices.Equal(pids, killed) {
+				t.Errorf("%d kills of the storm were told, want the %d that were killed, in order", len(pids), len(killed))
+			}
+			if p, ok := r.Report.Procs["leaderless"]; ok {
+				i := slices.IndexFunc(events, func(e *event.Event) bool { return e.Kill != nil && e.Kill.Victim.PID == p.PID })
+				if i < 0 || events[i].Kill.Victim.TID == nil || *events[i].Kill.Victim.TID == p.PID {
+					t.Errorf("the leaderless victim %d is not told by its leader's pid, with the thread beside", p.PID)
+				}
+			}
+		})
+	}
+}
+
+// counted holds the number of kills against the kernel's counters. Of a group the kernel
+// counts the first victim twice (oom_kill_process, mm/oom_kill.c), and no sharer.
+func counted(t *testing.T, r *Result, events []*event.Event) {
+	t.Helper()
+	first := map[string]*event.Kill{}
+	groups := map[string]bool{}
+	var kills []*event.Kill
+	for _, e := range events {
+		if k := e.Kill; k != nil && k.Role != event.RoleSharedMM {
+			kills = append(kills, k)
+			if first[k.Episode] == nil {
+				first[k.Episode] = k
+			}
+			groups[k.Episode] = groups[k.Episode] || k.Role == event.RoleGroup
+		}
+	}
+	count := func(below string) (n uint64) {
+		in := func(k *event.Kill) bool {
+			return below == "/" || k.Victim.Cgroup != nil && (k.Victim.Cgroup.Path == below || strings.HasPrefix(k.Victim.Cgroup.Path, below+"/"))
+		}
+		for _, k := range kills {
+			if in(k) {
+				n++
+			}
+		}
+		for episode, is := range groups {
+			if is && in(first[episode]) {
+				n++
+			}
+		}
+		return n
+	}
+	for cgroup, counters := range r.Report.Cgroups {
+		want(t, "oom_kill of "+cgroup, count(path.Clean("/"+cgroup)), counters["oom_kill"])
+	}
+	for line := range strings.Lines(string(r.Out(t, path.Base(scenario.VmstatFile)))) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "oom_kill "); ok {
+			n, err := strconv.ParseUint(value, 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want(t, "oom_kill of vmstat", count("/"), n)
+			return
+		}
+	}
+	t.Error("vmstat has no oom_kill")
+}
+
+// accounted checks that each invocation of the OOM killer came to something that was
+// told or counted.
+func accounted(t *testing.T, events []*event.Event) {
+	t.Helper()
+	end := events[len(events)-1].SessionEnd
+	if end.Invocations == nil {
+		return // the return is not hooked
+	}
+	episodes := map[string]bool{}
+	for _, e := range events {
+		switch {
+		case e.Kill != nil:
+			episodes[e.Kill.Episode] = true
+		case e.NoKill != nil:
+			if episodes[e.NoKill.Episode] {
+				t.Errorf("episode %s killed, and did not: %s", e.NoKill.Episode, e.NoKill.Reason)
+			}
+			episodes[e.NoKill.Episode] = true
+		}
+	}
+	want(t, "invocations", *end.Invocations, uint64(len(episodes))+*end.Waits+*end.NoKillsLeftOut)
+}
+
+// nobodyKilled checks the invocations for the immune, which only a hook of the return
+// tells.
+func nobodyKilled(t *testing.T, r *Result, events []*event.Event) {
+	t.Helper()
+	end := events[len(events)-1].SessionEnd
+	var told uint64
+	for _, e := range events {
+		if n := e.NoKill; n != nil && n.Limit != nil && n.Limit.Cgroup != nil && n.Limit.Cgroup.Path == "/immune" {
+			told++
+			want(t, "reason", n.Reason, event.NoKillNoCandidate)
+			want(t, "who asked", *n.Trigger.Comm, "immunehog")
+		}
+	}
+	if end.Invocations == nil {
+		want(t, "told without a hook of the return", told, uint64(0))
+		return
+	}
+	// memory.events counts under oom what went to the OOM killer, and failed charges.
+	if told == 0 || told > 60 {
+		t.Errorf("%d invocations for the immune were told and %d left out, of %d", told, *end.NoKillsLeftOut, r.Report.Cgroups["/immune"]["oom"])
+	}
+}
+
+// inTheMiddle checks that a watcher which came late saw each kill from then on.
+func inTheMiddle(t *testing.T, late, all []*event.Event) {
+	t.Helper()
+	type key struct {
+		episode string
+		pid     int
+	}
+	seen := map[key]bool{}
+	for _, e := range late {
+		if e.Kill != nil {
+			seen[key{e.Kill.Episode, e.Kill.Victim.PID}] = true
+		}
+	}
+	after := 0
+	for _, e := range all {
+		if e.Kill == nil {
+			continue
+		}
+		k := key{e.Kill.Episode, e.Kill.Victim.PID}
+		if *e.BoottimeNS >= *late[0].BoottimeNS {
+			after++
+			if !seen[k] {
+				t.Errorf("the late watcher missed the kill of pid %d", e.Kill.Victim.PID)
+			}
+		}
+		delete(seen, k)
+	}
+	if after == 0 || after == len(all) {
+		t.Errorf("%d kills after the late watcher attached: it did not come in the middle", after)
+	}
+	for k := range seen {
+		t.Errorf("the late watcher tells a kill of pid %d in %s that the other does not", k.pid, k.episode)
+	}
+}

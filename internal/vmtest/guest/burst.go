@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/oomtrace/oomtrace/internal/vmtest/scenario"
+)
+
+// burst [-mib N] [-gap D] NAME COUNT: forks COUNT children, one after the other, that
+// each grow until the OOM killer takes them. It prints "ready" before the first and at
+// the end what became of them.
+func burst(args []string) error {
+	f := flag.NewFlagSet("burst", flag.ContinueOnError)
+	mib := f.Int("mib", 32, "most that a child touches, MiB")
+	gap := f.Duration("gap", 0, "pause between two")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	if f.NArg() != 2 {
+		return errors.New("burst: want a name and a count")
+	}
+	count, err := strconv.Atoi(f.Arg(1))
+	if err != nil {
+		return fmt.Errorf("burst: count: %w", err)
+	}
+	comm := append([]byte(f.Arg(0)), 0)
+	memory, err := unix.Mmap(-1, 0, *mib<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return fmt.Errorf("burst: map memory: %w", err)
+	}
+	null, err := unix.Open("/dev/null", unix.O_WRONLY, 0)
+	if err != nil {
+		return fmt.Errorf("burst: %w", err)
+	}
+	fmt.Println("ready")
+	var out scenario.BurstResult
+	for range count {
+		pid, errno := fork(&comm[0], unsafe.Pointer(&memory[0]), uintptr(len(memory)), uintptr(os.Getpagesize()), null)
+		if errno != 0 {
+			return fmt.Errorf("burst: fork: %w", errno)
+		}
+		var status unix.WaitStatus
+		if _, err := unix.Wait4(pid, &status, 0, nil); err != nil {
+			return fmt.Errorf("burst: wait: %w", err)
+		}
+		if status.Signaled() && status.Signal() == unix.SIGKILL {
+			out.Killed = append(out.Killed, pid)
+		}
+		time.Sleep(*gap)
+	}
+	return json.NewEncoder(os.Stdout).Encode(out)
+}
