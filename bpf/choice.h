@@ -117,17 +117,14 @@ __noinline int consider(u64 task, s64 points)
 static __always_inline void enter_badness(struct task_struct *task)
 {
 	if (is_owner())
-		inv.judged = (u64)task;
+		inv.judged = plain(task);
 }
 
 /* It has given the task its points. */
 static __always_inline void leave_badness(s64 points)
 {
-	/* Read again: the verifier lets no pointer that it knows into a global function. */
-	u64 task = *(volatile u64 *)&inv.judged;
-
 	if (is_owner() && points != NOT_ELIGIBLE)
-		consider(task, points);
+		consider(inv.judged, points);
 }
 
 /* --- where oom_badness() is not to be seen: its formula ---------------------- */

@@ -111,8 +111,19 @@ static __always_inline void on_exit(void)
 	if (!have_victims)
 		return;
 	v = bpf_map_lookup_elem(&victims, &tgid);
+	if (!v)
+		return;
+	if (!v->mm && !(v->seen & 1 << WIRE_MOMENT_FREED)) {
+		/* Of a plain tracepoint's victim; of a sharer it is not known. */
+		u64 mm = (u64)BPF_CORE_READ(current, signal, oom_mm);
+
+		if (mm && can_free) {
+			v->mm = mm;
+			bpf_map_update_elem(&victim_mms, &mm, v, BPF_NOEXIST);
+		}
+	}
 	/* Threads may still run. */
-	if (!v || BPF_CORE_READ(current, signal, live.counter))
+	if (BPF_CORE_READ(current, signal, live.counter))
 		return;
 	emit_moment(WIRE_MOMENT_EXITED, tgid, 0, 0);
 	seen(v, tgid, WIRE_MOMENT_EXITED);
@@ -159,9 +170,11 @@ struct {
 
 static __always_inline void enter_exit_mmap(u64 mm)
 {
-	u32 tid = bpf_get_current_pid_tgid();
+	u64 id = bpf_get_current_pid_tgid();
+	u32 tid = id, tgid = id >> 32;
 
-	if (have_victims && bpf_map_lookup_elem(&victim_mms, &mm))
+	if (have_victims &&
+	    (bpf_map_lookup_elem(&victim_mms, &mm) || bpf_map_lookup_elem(&victims, &tgid)))
 		bpf_map_update_elem(&freeing, &tid, &mm, BPF_ANY);
 }
 

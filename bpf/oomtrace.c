@@ -280,7 +280,7 @@ int freed_tp(struct trace_event_raw_exit_mmap *ctx)
 SEC("fexit/exit_mmap")
 int BPF_PROG(freed_fexit, struct mm_struct *mm)
 {
-	on_freed((u64)mm);
+	on_freed(plain(mm));
 	return 0;
 }
 

@@ -40,6 +40,7 @@ enum {
 };
 enum {
 	BPF_ANY = 0,
+	BPF_NOEXIST = 1,
 };
 
 #if defined(__TARGET_ARCH_x86)

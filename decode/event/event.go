@@ -335,6 +335,8 @@ type End struct {
 	// LimitUsageBytes is what the cgroup whose limit was hit used when the memory was
 	// back.
 	LimitUsageBytes *uint64 `json:"limit_usage_bytes,omitempty"`
+	// Sources says proc for an outcome that no hook saw.
+	Sources map[string]string `json:"sources,omitempty"`
 }
 
 // Victim is the killed process as the kernel saw it when it was chosen.

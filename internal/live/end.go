@@ -12,6 +12,7 @@ import (
 	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/decode/wire"
 	"github.com/oomtrace/oomtrace/tracer"
+	"github.com/oomtrace/oomtrace/tracer/procsnap"
 )
 
 // DefaultStuckAfter is how long a victim may take to end before it is told to be stuck.
@@ -35,6 +36,7 @@ type victim struct {
 	simulated bool
 	boot      uint64 // of the kill
 	last      uint64 // of the last moment
+	start     *uint64
 	anon      *uint64
 	stuck     time.Time // when it is told to be stuck; zero: it was
 	forget    time.Time
@@ -82,7 +84,7 @@ func (p *pump) awaitEnd(k *event.Kill, boot, mm uint64, simulated bool) {
 	now := time.Now()
 	n.list = append(n.list, victim{
 		end: event.End{Episode: k.Episode, PID: k.Victim.PID, Comm: k.Victim.Comm, CommHex: k.Victim.CommHex, Role: k.Role},
-		tid: thread(k), mm: mm, simulated: simulated, boot: boot, anon: k.Victim.AnonRSSBytes,
+		tid: thread(k), mm: mm, simulated: simulated, boot: boot, start: k.Victim.StartBoottimeNS, anon: k.Victim.AnonRSSBytes,
 		stuck: now.Add(p.opts.StuckAfter), forget: now.Add(forgetAfter),
 	})
 	v := &n.list[len(n.list)-1]
@@ -165,6 +167,7 @@ func (p *pump) tellEnded() {
 func (p *pump) tellEnd(v *victim, boot uint64) {
 	end := v.end
 	switch {
+	case end.Outcome != "": // known otherwise
 	case end.FreedMS != nil:
 		end.Outcome = event.OutcomeFreed
 	case end.ExitMS != nil:
@@ -202,15 +205,35 @@ func (p *pump) armEnds() {
 	p.ends.timer.Reset(time.Until(next))
 }
 
-// lookAtEnds tells of the victims that take too long, and lets go of the oldest.
+// lookAtEnds tells of the victims that take too long, and lets go of the oldest. The
+// kernel skips a program whose like is under way on the CPU: so one that seems stuck is
+// looked for in /proc.
 func (p *pump) lookAtEnds() {
 	now, boot := time.Now(), p.clocks.boot()
-	p.ends.list = slices.DeleteFunc(p.ends.list, func(v victim) bool { return now.After(v.forget) })
+	p.ends.list = slices.DeleteFunc(p.ends.list, func(v victim) bool {
+		switch {
+		case now.After(v.forget):
+			return true
+		case v.stuck.IsZero() || now.Before(v.stuck):
+			return false
+		}
+		gone := v.end.ExitMS == nil && v.end.FreedMS == nil && p.isGone(&v)
+		if gone {
+			v.end.Outcome, v.end.Sources = event.OutcomeExited, map[string]string{"outcome": string(event.SourceProc)}
+		}
+		p.tellEnd(&v, boot)
+		return gone || v.end.ExitMS != nil && v.end.FreedMS != nil
+	})
 	for i := range p.ends.list {
-		if v := &p.ends.list[i]; !v.stuck.IsZero() && !now.Before(v.stuck) {
+		if v := &p.ends.list[i]; !now.Before(v.stuck) {
 			v.stuck = time.Time{}
-			p.tellEnd(v, boot)
 		}
 	}
 	p.armEnds()
+}
+
+// isGone says whether /proc has v no more.
+func (p *pump) isGone(v *victim) bool {
+	a, ok := procsnap.Wait(p.worker.Ask(procsnap.Request{Tasks: []procsnap.Ref{ref(v.end.PID, v.start, v.boot)}}), snapshotWait)
+	return ok && a.State == procsnap.StateGone
 }

@@ -61,6 +61,9 @@ func noKillCause(n *event.NoKill) string {
 
 // endNotable says whether the end of a victim is worth a row of the short table.
 func endNotable(n *event.End) bool {
+	if n.Sources["outcome"] != "" {
+		return false
+	}
 	return n.Outcome != event.OutcomeFreed && n.WaitedMS != nil || n.FreedMS != nil && *n.FreedMS >= notableMS
 }
 
@@ -108,6 +111,9 @@ func endWords(n *event.End) string {
 	case event.OutcomeReaped:
 		return "reaped, but still there" + waited
 	case event.OutcomeExited:
+		if n.Sources["outcome"] == string(event.SourceProc) {
+			return "gone; when is not known"
+		}
 		if n.WaitedMS != nil && n.ExitMS != nil {
 			return "exited, but its address space is not seen to be gone" + waited
 		}

@@ -66,7 +66,7 @@ const (
 func All() []*event.Event {
 	return []*event.Event{
 		SessionStart(), Kill(), Detail(), Snapshot(), KillGlobal(), KillGroup(), KillSparse(),
-		NoKill(), NoKillNobody(), End(), EndReaped(), EndStuck(),
+		NoKill(), NoKillNobody(), End(), EndReaped(), EndStuck(), EndByProc(),
 		Clock(), ClockFrequency(), ClockRefused(), ClockSummary(), ClockStep(), Lost(), SessionEnd(),
 	}
 }
@@ -480,6 +480,16 @@ func EndReaped() *event.Event {
 func EndStuck() *event.Event {
 	e := at(event.TypeOOMEnd, event.SourceBPF, 50, globalNS+10_000_400_000)
 	e.End = &event.End{Episode: Episode(globalNS - 901_113), PID: 2430, Comm: p("dd"), Role: event.RoleSharedMM, Outcome: event.OutcomeStuck, WaitedMS: p(int64(10_000))}
+	return e
+}
+
+// EndByProc is a victim whose end no hook saw.
+func EndByProc() *event.Event {
+	e := at(event.TypeOOMEnd, event.SourceBPF, 51, globalNS+10_000_400_000)
+	e.End = &event.End{
+		Episode: Episode(globalNS - 901_113), PID: 2431, Role: event.RoleGroup, Outcome: event.OutcomeExited, WaitedMS: p(int64(10_000)),
+		Sources: map[string]string{"outcome": "proc"},
+	}
 	return e
 }
 
