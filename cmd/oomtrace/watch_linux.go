@@ -47,6 +47,7 @@ type watchFlags struct {
 	maxLine     cli.Bytes
 	procfs      cli.Word
 	sysfs       cli.Word
+	cgroupfs    cli.Word
 	rootfs      cli.Word
 	hostName    cli.Word
 	labels      []string
@@ -96,6 +97,7 @@ here is shown by 'oomtrace doctor hooks'.
 	f.Var(&flags.maxLine, "max-line", "longest JSON line")
 	f.Var(&flags.procfs, "procfs", "the `directory` where the host's procfs is mounted")
 	f.Var(&flags.sysfs, "sysfs", "the `directory` where the host's sysfs is mounted")
+	f.Var(&flags.cgroupfs, "cgroupfs", "the `directory` where the host's cgroups are mounted (default fs/cgroup in that of --sysfs)")
 	f.Var(&flags.rootfs, "rootfs", "the `directory` where the host's root is mounted")
 	f.Var(&flags.hostName, "host-name", "the host's `name`, for a container that has another")
 	f.StringArrayVar(&flags.labels, "label", nil, "add `key=value` to every event's host")
@@ -111,7 +113,7 @@ func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
 		Filters: f.filter.Describe(),
 		Match:   f.filter.Match,
 		Proc: procsnap.Options{
-			Proc: string(f.procfs), Sys: string(f.sysfs), Root: string(f.rootfs), HostName: string(f.hostName),
+			Proc: string(f.procfs), Sys: string(f.sysfs), Cgroup: string(f.cgroupfs), Root: string(f.rootfs), HostName: string(f.hostName),
 			Cmdline: cmdline.Mode(f.cmdline.Value),
 		},
 		Warn: func(w string) { env.Warnf("%s", render.Sanitize(w)) },
@@ -170,6 +172,11 @@ func (f *watchFlags) checkRoots() error {
 			return cli.Usagef("%s %q: %w", root.flag, root.path, err)
 		case root.magic != 0 && st.Type != root.magic:
 			return cli.Usagef("%s %q is no mount of %s", root.flag, root.path, root.kind)
+		}
+	}
+	if f.cgroupfs != "" {
+		if err := procsnap.CheckCgroups(string(f.cgroupfs)); err != nil {
+			return cli.Usagef("--cgroupfs %q: %w", string(f.cgroupfs), err)
 		}
 	}
 	return nil

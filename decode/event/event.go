@@ -416,8 +416,8 @@ type Memory struct {
 	CommittedBytes         *uint64 `json:"committed_bytes,omitempty"`    // Committed_AS
 	HugetlbBytes           *uint64 `json:"hugetlb_bytes,omitempty"`      // of all sizes
 	HugetlbFreeBytes       *uint64 `json:"hugetlb_free_bytes,omitempty"` // of the default size
-	// Zones are those that have memory and that the allocation could use; only where
-	// the machine, or its nodes, ran out.
+	// Zones are those that have memory, of the nodes allowed where these are known;
+	// only where the machine, or its nodes, ran out.
 	Zones []Zone `json:"zones,omitempty"`
 }
 

@@ -26,7 +26,7 @@ type pump struct {
 
 	rec      wire.Record
 	sharers  []sharer
-	late     []lateSnapshot
+	late     []*lateSnapshot
 	daemons  daemons
 	settle   *time.Timer
 	settleAt time.Time // when settle fires; zero: it does not run
