@@ -118,6 +118,13 @@ func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
 		},
 		Warn: func(w string) { env.Warnf("%s", render.Sanitize(w)) },
 	}
+	for _, n := range f.filter.Names() {
+		w := live.Wanted{Flag: n.Kind, Value: n.Value}
+		if n.Kind != "cgroup" {
+			w.Names = n.Means
+		}
+		o.Wanted = append(o.Wanted, w)
+	}
 	var err error
 	if o.Tracer.Forbid, err = forbiddenHooks(env); err != nil {
 		return o, err

@@ -56,6 +56,10 @@ type Reader struct {
 	users    *users
 }
 
+func (o *Options) cgroupfs() string {
+	return cmp.Or(o.Cgroup, filepath.Join(cmp.Or(o.Sys, "/sys"), "fs/cgroup"))
+}
+
 // bufferSize bounds what is read of one file of a process: the cgroups, one line
 // a v1 controller, are the largest.
 const bufferSize = 16 << 10
@@ -65,7 +69,7 @@ func New(o Options) (*Reader, error) {
 	o.Proc = cmp.Or(o.Proc, "/proc")
 	o.Sys = cmp.Or(o.Sys, "/sys")
 	o.Root = cmp.Or(o.Root, "/")
-	o.Cgroup = cmp.Or(o.Cgroup, filepath.Join(o.Sys, "fs/cgroup"))
+	o.Cgroup = o.cgroupfs()
 	o.Cmdline = cmp.Or(o.Cmdline, cmdline.Redacted)
 	if st, err := os.Stat(o.Proc); err != nil {
 		return nil, fmt.Errorf("open procfs: %w", err)
