@@ -101,9 +101,14 @@ func addStat(c *cell, s *event.CgroupStat) {
 			parts = append(parts, b.label+" "+size(*b.bytes))
 		}
 	}
-	if parts != nil {
-		c.add("there: " + strings.Join(parts, ", "))
+	if parts == nil {
+		return
 	}
+	when := "there"
+	if s.AgeMS != nil && *s.AgeMS > 0 { // the victim may have given memory back
+		when += " " + count(*s.AgeMS) + " ms later"
+	}
+	c.add(when + ": " + strings.Join(parts, ", "))
 }
 
 // zonesShown bounds the zones that are told of.

@@ -136,13 +136,13 @@ func TestAddLimit(t *testing.T) {
 	var c cell
 	addLimit(&c, &event.Limit{
 		HighBytes: n(1 << 20), Events: &event.CgroupEvents{OOMKill: n(2), Max: n(1204), FailCnt: n(0)},
-		Stat: &event.CgroupStat{AnonBytes: n(3 << 20), SlabBytes: n(4 << 10)},
+		Stat: &event.CgroupStat{AnonBytes: n(3 << 20), SlabBytes: n(4 << 10), AgeMS: event.Ptr(int64(12))},
 	})
 	var got []string
 	for _, p := range c {
 		got = append(got, p.text)
 	}
-	const want = "memory.high 1.0 MiB|there: anon 3.0 MiB, slab 4.0 KiB|killed there so far 2|limit met 1,204 times"
+	const want = "memory.high 1.0 MiB|there 12 ms later: anon 3.0 MiB, slab 4.0 KiB|killed there so far 2|limit met 1,204 times"
 	if text := strings.Join(got, "|"); text != want {
 		t.Errorf("%s, want %s", text, want)
 	}

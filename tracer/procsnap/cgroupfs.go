@@ -201,18 +201,19 @@ type counter struct {
 // parseCounters reads such lines. Those that are otherwise, and a last one that the
 // buffer cut, are left out.
 func parseCounters(file []byte, counters []counter) {
+	values := make([]uint64, len(counters))
 	for line := range bytes.Lines(file) {
 		name, value, ok := bytes.Cut(line, []byte{' '})
 		value, whole := bytes.CutSuffix(value, []byte{'\n'})
 		if !ok || !whole {
 			continue
 		}
-		for _, c := range counters {
+		for i, c := range counters {
 			if string(name) != c.name {
 				continue
 			}
 			if n, ok := parseCount(value); ok {
-				*c.value = &n
+				values[i], *c.value = n, &values[i]
 			}
 		}
 	}

@@ -253,3 +253,36 @@ func FuzzMemoryStat(f *testing.F) {
 		parseOOMControl(file)
 	})
 }
+
+// BenchmarkLimit reads the cgroup of this process: what a kill waits for first, and the
+// rest.
+func BenchmarkLimit(b *testing.B) {
+	r := newReader(b, Options{})
+	self, err := r.Task(os.Getpid(), 0)
+	if err != nil || self.Cgroup == nil {
+		b.Skipf("no cgroup: %v", err)
+	}
+	ref := CgroupRef{Version: self.Cgroup.Version, Path: self.Cgroup.Path}
+	var st unix.Stat_t
+	if err := unix.Stat(filepath.Join(r.cgroups.of(ref.Version), ref.Path), &st); err != nil {
+		b.Skip(err)
+	}
+	ref.ID = st.Ino
+	req := Request{Limit: &ref}
+	b.Run("first", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if r.answer(req).Limit == nil {
+				b.Fatal("nothing")
+			}
+		}
+	})
+	b.Run("rest", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if r.rest(req, "").Limit == nil {
+				b.Fatal("nothing")
+			}
+		}
+	})
+}

@@ -48,6 +48,7 @@ func parseMeminfo(file []byte) *event.Memory {
 		{"Committed_AS", &m.CommittedBytes}, {"Hugetlb", &m.HugetlbBytes},
 		{"Hugepagesize", &hugepage},
 	}
+	var values [len(fields)]uint64
 	for line := range bytes.Lines(file) {
 		name, value, _ := bytes.Cut(line, []byte(":"))
 		if string(name) == "HugePages_Free" { // a number of pages
@@ -56,13 +57,13 @@ func parseMeminfo(file []byte) *event.Memory {
 			}
 			continue
 		}
-		for _, f := range &fields {
+		for i, f := range &fields {
 			if string(name) != f.name {
 				continue
 			}
 			number, ok := bytes.CutSuffix(bytes.TrimSpace(value), []byte(" kB"))
 			if kib, err := strconv.ParseUint(string(bytes.TrimSpace(number)), 10, 54); ok && err == nil {
-				*f.value = event.Ptr(kib << 10)
+				values[i], *f.value = kib<<10, &values[i]
 			}
 		}
 	}
