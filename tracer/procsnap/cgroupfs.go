@@ -39,7 +39,7 @@ func findCgroups(dir string) cgroupMounts {
 	isMount := func(path string, magic int64) bool {
 		var st unix.Statfs_t
 		_, err := ignoringEINTR(func() (int, error) { return 0, unix.Statfs(path, &st) })
-		return err == nil && int64(st.Type) == magic
+		return err == nil && st.Type == magic
 	}
 	for _, path := range [...]string{dir, filepath.Join(dir, "unified")} {
 		if isMount(path, unix.CGROUP2_SUPER_MAGIC) {

@@ -175,7 +175,7 @@ func (p *Pods) add(dir, name string) {
 	case podsDir:
 		if uid, n, ok := parsePodDir(name); ok {
 			put(p, p.pods, uid, n)
-			c, pod = n.events(uid)
+			pod = n.event(uid)
 		}
 	case containersDir:
 		if id, n, ok := parseContainerLog(name); ok {
@@ -190,9 +190,8 @@ func (p *Pods) add(dir, name string) {
 	}
 }
 
-// events are a pod without a container.
-func (n podName) events(uid string) (*event.Container, *event.Pod) {
-	return nil, &event.Pod{UID: uid, Namespace: n.namespace, Name: n.name}
+func (n podName) event(uid string) *event.Pod {
+	return &event.Pod{UID: uid, Namespace: n.namespace, Name: n.name}
 }
 
 // events are a container and its pod.
@@ -211,7 +210,7 @@ func (p *Pods) Each(f func(*event.Container, *event.Pod)) {
 	pods, containers := maps.Clone(p.pods), maps.Clone(p.containers)
 	p.mu.Unlock()
 	for uid, n := range pods {
-		f(n.events(uid))
+		f(nil, n.event(uid))
 	}
 	for id, n := range containers {
 		f(n.events(id))
