@@ -235,6 +235,7 @@ func (s *session) lookups() {
 	}
 	s.initNS = &initial
 	s.worker = procsnap.NewWorker(s.reader, oomSlots)
+	s.worker.Warm()
 	s.clerk = procsnap.NewWorker(s.reader, 1)
 }
 

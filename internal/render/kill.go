@@ -86,11 +86,11 @@ func memcgCause(k *event.Kill) string {
 	}
 	switch {
 	case l.Unlimited != nil && *l.Unlimited:
-		return "out of memory in " + limitOwner(l.Cgroup, &k.Victim) + ", its " + what + " is unlimited"
+		return "out of memory in " + limitOwner(l, &k.Victim) + ", its " + what + " is unlimited"
 	case l.Bytes != nil:
 		what += " " + size(*l.Bytes)
 	}
-	return what + " of " + limitOwner(l.Cgroup, &k.Victim) + " reached"
+	return what + " of " + limitOwner(l, &k.Victim) + " reached"
 }
 
 // killRole says why this process, when it was not for its points.

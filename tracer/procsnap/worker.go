@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -173,6 +174,22 @@ func (w *Worker) Ask(req Request) <-chan Answer {
 	}
 	answer <- Answer{State: StateBlocked}
 	return answer
+}
+
+// Warm goes the way of every look-up once, for this process and the root of the cgroups:
+// names, code and buffers are there before memory is gone. Nobody waits for it.
+func (w *Worker) Warm() {
+	if w == nil {
+		return
+	}
+	root := CgroupRef{Version: 2, Path: "/", ID: rootInode}
+	if w.reader.cgroups.memory != "" {
+		root.Version = 1
+	}
+	w.Ask(Request{
+		Tasks: []Ref{{PID: os.Getpid(), UID: new(uint32)}}, Parents: true, Nodes: true,
+		Limit: &root, Machine: true, Zones: true, Blocks: true,
+	})
 }
 
 // Wait takes the answer if it comes within d. If not, ok is false, and answer

@@ -43,6 +43,7 @@ func wait(t *testing.T, answer <-chan Answer) Answer {
 
 func TestWorker(t *testing.T) {
 	w := NewWorker(newReader(t, Options{}), 4)
+	w.Warm()
 	before := w.reader.BoottimeNS()
 	a := wait(t, w.Ask(Request{Tasks: []Ref{{PID: os.Getpid(), Daemon: true}, {PID: 1 << 30}}, Machine: true}))
 	if a.State != StateOK || len(a.Tasks) != 2 || a.Tasks[0].Identity.Exe == nil || a.Memory == nil {
@@ -64,6 +65,7 @@ func TestWorker(t *testing.T) {
 	}
 
 	w = nil
+	w.Warm()
 	if a = wait(t, w.Ask(Request{Machine: true})); a.State != StateOff || a.Memory != nil {
 		t.Errorf("no worker says %+v", a)
 	}

@@ -115,6 +115,9 @@ func TestZones(t *testing.T) {
 	if diff := cmp.Diff([]event.Zone{dma, dma32}, got[:2]); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
+	if got = newReader(t, Options{}).zones("", true); len(got) == 0 || got[0].FreeBytes == nil || got[0].MinBytes == nil || got[0].FreeBlocks == nil {
+		t.Errorf("of this machine: %+v", got)
+	}
 	if r = newReader(t, Options{Proc: t.TempDir()}); r.zones("", true) != nil {
 		t.Error("zones of nothing")
 	}
