@@ -72,7 +72,10 @@ It needs root, or CAP_BPF and CAP_PERFMON (see docs/security.md for what further
 capabilities add), and a kernel with BTF, 5.10 or later. What serves each fact
 here is shown by 'oomtrace doctor hooks'.
 
-` + filterHelp,
+` + filterHelp + `
+
+What a filter names and is not there is said at the start, and once more when it has
+come: a cgroup, and a pod or container that the kubelet knows.`,
 		Example: `  sudo oomtrace watch
   sudo oomtrace watch -o json | jq 'select(.type == "oom.kill") | .victim'
   sudo oomtrace watch --events oom --stack --namespace shop
