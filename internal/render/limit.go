@@ -76,7 +76,9 @@ func addLimit(c *cell, l *event.Limit) {
 	addSizes(c, sized{"usage", l.UsageBytes}, sized{"limit's swap", l.SwapBytes}, sized{"memory.high", l.HighBytes})
 	addStat(c, l.Stat)
 	if e := l.Events; e != nil {
-		if e.OOMKill != nil {
+		// v1 counts where the victim was, not at the limit above it.
+		own := l.Owner == event.OwnerOwn || l.Cgroup == nil || l.Cgroup.Version != 1
+		if e.OOMKill != nil && own {
 			c.add("killed there so far " + count(*e.OOMKill))
 		}
 		for _, hits := range []*uint64{e.Max, e.FailCnt} {

@@ -146,4 +146,9 @@ func TestAddLimit(t *testing.T) {
 	if text := strings.Join(got, "|"); text != want {
 		t.Errorf("%s, want %s", text, want)
 	}
+	c = nil
+	addLimit(&c, &event.Limit{Owner: event.OwnerSlice, Cgroup: &event.Cgroup{Version: 1}, Events: &event.CgroupEvents{OOMKill: n(0)}})
+	if len(c) > 0 {
+		t.Errorf("v1, above: %+v", c)
+	}
 }
