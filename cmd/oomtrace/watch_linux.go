@@ -53,6 +53,7 @@ type watchFlags struct {
 	incidents   cli.Window
 	procfs      cli.Word
 	sysfs       cli.Word
+	cgroupfs    cli.Word
 	rootfs      cli.Word
 	hostName    cli.Word
 	labels      []string
@@ -79,7 +80,10 @@ It needs root, or CAP_BPF and CAP_PERFMON (see docs/security.md for what further
 capabilities add), and a kernel with BTF, 5.10 or later. What serves each fact
 here is shown by 'oomtrace doctor hooks'.
 
-` + filterHelp,
+` + filterHelp + `
+
+What a filter names and is not there is said at the start, and once more when it has
+come: a cgroup, and a pod or container that the kubelet knows.`,
 		Example: `  sudo oomtrace watch
   sudo oomtrace watch -o json | jq 'select(.type == "oom.kill") | .victim'
   sudo oomtrace watch --events oom --stack --namespace shop
@@ -106,6 +110,7 @@ here is shown by 'oomtrace doctor hooks'.
 	f.Var(&flags.incidents, "incident-window", "kills for one limit that are no further apart are one incident; 0: kills are not grouped")
 	f.Var(&flags.procfs, "procfs", "the `directory` where the host's procfs is mounted")
 	f.Var(&flags.sysfs, "sysfs", "the `directory` where the host's sysfs is mounted")
+	f.Var(&flags.cgroupfs, "cgroupfs", "the `directory` where the host's cgroups are mounted (default fs/cgroup in that of --sysfs)")
 	f.Var(&flags.rootfs, "rootfs", "the `directory` where the host's root is mounted")
 	f.Var(&flags.hostName, "host-name", "the host's `name`, for a container that has another")
 	f.StringArrayVar(&flags.labels, "label", nil, "add `key=value` to every event's host")
@@ -123,10 +128,17 @@ func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
 		Match:      f.filter.Match,
 		Incidents:  time.Duration(f.incidents),
 		Proc: procsnap.Options{
-			Proc: string(f.procfs), Sys: string(f.sysfs), Root: string(f.rootfs), HostName: string(f.hostName),
+			Proc: string(f.procfs), Sys: string(f.sysfs), Cgroup: string(f.cgroupfs), Root: string(f.rootfs), HostName: string(f.hostName),
 			Cmdline: cmdline.Mode(f.cmdline.Value),
 		},
 		Warn: func(w string) { env.Warnf("%s", render.Sanitize(w)) },
+	}
+	for _, n := range f.filter.Names() {
+		w := live.Wanted{Flag: n.Kind, Value: n.Value}
+		if n.Kind != "cgroup" {
+			w.Names = n.Means
+		}
+		o.Wanted = append(o.Wanted, w)
 	}
 	var err error
 	if o.Tracer.Forbid, err = forbiddenHooks(env); err != nil {
@@ -182,6 +194,11 @@ func (f *watchFlags) checkRoots() error {
 			return cli.Usagef("%s %q: %w", root.flag, root.path, err)
 		case root.magic != 0 && st.Type != root.magic:
 			return cli.Usagef("%s %q is no mount of %s", root.flag, root.path, root.kind)
+		}
+	}
+	if f.cgroupfs != "" {
+		if err := procsnap.CheckCgroups(string(f.cgroupfs)); err != nil {
+			return cli.Usagef("--cgroupfs %q: %w", string(f.cgroupfs), err)
 		}
 	}
 	return nil

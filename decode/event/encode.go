@@ -59,8 +59,8 @@ type header struct {
 // at most MaxLine bytes that ends with a newline. The schema written is
 // [Schema], whatever e says.
 //
-// An oom.kill that is too long goes without its stack's frames, which follow in
-// oom.detail lines. What is too long even so is made to fit, and what that costs
+// An oom.kill that is too long goes without its stack's frames and, where that does
+// not do, the limit's stat and the memory: they follow in oom.detail lines. What is too long even so is made to fit, and what that costs
 // is named in Truncated:
 //
 //  1. A header of more than half a line has its longest strings cut (the host's
@@ -68,8 +68,8 @@ type header struct {
 //  2. The longest command lines and executables are cut, then the longest other
 //     strings, on a rune boundary and none below 96 bytes of JSON.
 //  3. Lists are halved and optional groups left out, the last ones first: of an
-//     oom.kill settings, memory, sources, incident, effort, limit and trigger, in this
-//     order, then the victim's pod, container and cgroup.
+//     oom.kill settings, sources, incident, effort, limit and trigger, in this order,
+//     then the victim's parents, pod, container and cgroup.
 //  4. At last all else that is optional goes, the last first. An oom.kill keeps its
 //     header, episode, role, and the victim's pid and comm.
 //

@@ -218,7 +218,7 @@ type Kill struct {
 	// Candidates are the ten of most points, highest first, the victim among them.
 	Candidates []Candidate `json:"candidates,omitempty"`
 	// Details counts the oom.detail lines that follow, which hold the stack's
-	// frames and the candidates; 0 when all is here.
+	// frames, the candidates, the limit's stat and the memory; 0 when all is here.
 	Details int `json:"details,omitempty"`
 }
 
@@ -352,6 +352,7 @@ type Victim struct {
 	Exe             *string `json:"exe,omitempty"`
 	ExeHex          string  `json:"exe_hex,omitempty"`
 	UID             *uint32 `json:"uid,omitempty"`
+	User            string  `json:"user,omitempty"` // the host's name for UID
 	StartBoottimeNS *uint64 `json:"start_boottime_ns,omitempty"`
 	OOMScoreAdj     *int    `json:"oom_score_adj,omitempty"`
 	Killable        *bool   `json:"killable,omitempty"` // oom_score_adj above -1000
@@ -374,6 +375,18 @@ type Victim struct {
 	Container       *Container `json:"container,omitempty"`
 	Pod             *Pod       `json:"pod,omitempty"`
 	Unit            string     `json:"unit,omitempty"` // systemd unit
+	// Parents are those above it, the nearest first, up to the first process of its
+	// container or unit.
+	Parents []Parent `json:"parents,omitempty"`
+}
+
+// Parent is a process above another one.
+type Parent struct {
+	PID     int     `json:"pid"`
+	Comm    *string `json:"comm,omitempty"`
+	CommHex string  `json:"comm_hex,omitempty"`
+	Exe     *string `json:"exe,omitempty"`
+	ExeHex  string  `json:"exe_hex,omitempty"`
 }
 
 // RSSBytes is the sum of the resident counters that are known.
@@ -424,6 +437,7 @@ type Task struct {
 	Exe             *string    `json:"exe,omitempty"`
 	ExeHex          string     `json:"exe_hex,omitempty"`
 	UID             *uint32    `json:"uid,omitempty"`
+	User            string     `json:"user,omitempty"` // the host's name for UID
 	StartBoottimeNS *uint64    `json:"start_boottime_ns,omitempty"`
 	KThread         *bool      `json:"kthread,omitempty"`
 	Cgroup          *Cgroup    `json:"cgroup,omitempty"`
@@ -448,29 +462,127 @@ const (
 	LimitNodes  LimitKind = "nodes"
 )
 
+// LimitOwner is whose a cgroup's limit is, to the victim.
+type LimitOwner string
+
+// Owners of a limit.
+const (
+	OwnerOwn       LimitOwner = "own"       // the victim's cgroup itself
+	OwnerContainer LimitOwner = "container" // its container, from further out
+	OwnerPod       LimitOwner = "pod"
+	OwnerUnit      LimitOwner = "unit" // its systemd unit, from further out
+	OwnerSlice     LimitOwner = "slice"
+	OwnerParent    LimitOwner = "parent" // another cgroup above
+)
+
 // Limit is the limit that was hit.
 type Limit struct {
-	Kind       LimitKind `json:"kind,omitempty"`
-	Cgroup     *Cgroup   `json:"cgroup,omitempty"` // whose limit
-	Bytes      *uint64   `json:"bytes,omitempty"`
-	Unlimited  *bool     `json:"unlimited,omitempty"`
-	UsageBytes *uint64   `json:"usage_bytes,omitempty"`
-	SwapBytes  *uint64   `json:"swap_bytes,omitempty"`
-	OOMGroup   *bool     `json:"oom_group,omitempty"` // memory.oom.group applies to the victim
+	Kind       LimitKind  `json:"kind,omitempty"`
+	Owner      LimitOwner `json:"owner,omitempty"`
+	Cgroup     *Cgroup    `json:"cgroup,omitempty"` // whose limit
+	Nodes      string     `json:"nodes,omitempty"`  // of kind nodes: the NUMA nodes allowed, "0-1"
+	Bytes      *uint64    `json:"bytes,omitempty"`
+	Unlimited  *bool      `json:"unlimited,omitempty"`
+	UsageBytes *uint64    `json:"usage_bytes,omitempty"`
+	SwapBytes  *uint64    `json:"swap_bytes,omitempty"`
+	OOMGroup   *bool      `json:"oom_group,omitempty"` // memory.oom.group applies to the victim
+	// HighBytes, where reclaim begins, is absent when unlimited. That and the
+	// protections MinBytes and LowBytes are of cgroup v2.
+	HighBytes *uint64       `json:"high_bytes,omitempty"`
+	MinBytes  *uint64       `json:"min_bytes,omitempty"`
+	LowBytes  *uint64       `json:"low_bytes,omitempty"`
+	Events    *CgroupEvents `json:"events,omitempty"`
+	Stat      *CgroupStat   `json:"stat,omitempty"`
+}
+
+// CgroupEvents are a cgroup's counters since it was made, this kill included: of v2
+// with those of the cgroups below, of v1 its own.
+type CgroupEvents struct {
+	Low          *uint64 `json:"low,omitempty"`  // reclaimed below memory.low
+	High         *uint64 `json:"high,omitempty"` // throttled at memory.high
+	Max          *uint64 `json:"max,omitempty"`  // about to go over memory.max
+	OOM          *uint64 `json:"oom,omitempty"`  // at the limit, and reclaim did not help
+	OOMKill      *uint64 `json:"oom_kill,omitempty"`
+	OOMGroupKill *uint64 `json:"oom_group_kill,omitempty"`
+	FailCnt      *uint64 `json:"failcnt,omitempty"` // v1: charges that met the limit
+}
+
+// CgroupStat is what a cgroup's memory is, with the cgroups below it. It is read
+// after the kill, so it may lack what the victim has given back already.
+type CgroupStat struct {
+	AnonBytes              *uint64 `json:"anon_bytes,omitempty"`
+	FileBytes              *uint64 `json:"file_bytes,omitempty"` // shmem included
+	ShmemBytes             *uint64 `json:"shmem_bytes,omitempty"`
+	KernelBytes            *uint64 `json:"kernel_bytes,omitempty"` // those below and more
+	SlabBytes              *uint64 `json:"slab_bytes,omitempty"`
+	KernelStackBytes       *uint64 `json:"kernel_stack_bytes,omitempty"`
+	PagetablesBytes        *uint64 `json:"pagetables_bytes,omitempty"`
+	AgeMS                  *int64  `json:"age_ms,omitempty"` // read so long after the event
+	SlabReclaimableBytes   *uint64 `json:"slab_reclaimable_bytes,omitempty"`
+	SlabUnreclaimableBytes *uint64 `json:"slab_unreclaimable_bytes,omitempty"`
+	PercpuBytes            *uint64 `json:"percpu_bytes,omitempty"`
+	VmallocBytes           *uint64 `json:"vmalloc_bytes,omitempty"`
+	SockBytes              *uint64 `json:"sock_bytes,omitempty"`
+	ZswapBytes             *uint64 `json:"zswap_bytes,omitempty"`
+	FileMappedBytes        *uint64 `json:"file_mapped_bytes,omitempty"`
+	FileDirtyBytes         *uint64 `json:"file_dirty_bytes,omitempty"`
+	FileWritebackBytes     *uint64 `json:"file_writeback_bytes,omitempty"`
+	ActiveAnonBytes        *uint64 `json:"active_anon_bytes,omitempty"`
+	InactiveAnonBytes      *uint64 `json:"inactive_anon_bytes,omitempty"`
+	ActiveFileBytes        *uint64 `json:"active_file_bytes,omitempty"`
+	InactiveFileBytes      *uint64 `json:"inactive_file_bytes,omitempty"`
+	UnevictableBytes       *uint64 `json:"unevictable_bytes,omitempty"`
 }
 
 // Memory is the machine's memory.
 type Memory struct {
-	TotalBytes     *uint64 `json:"total_bytes,omitempty"`
-	FreeBytes      *uint64 `json:"free_bytes,omitempty"`
-	AvailableBytes *uint64 `json:"available_bytes,omitempty"`
-	CachedBytes    *uint64 `json:"cached_bytes,omitempty"`
-	ShmemBytes     *uint64 `json:"shmem_bytes,omitempty"`
-	SlabBytes      *uint64 `json:"slab_bytes,omitempty"`
-	SwapTotalBytes *uint64 `json:"swap_total_bytes,omitempty"`
-	SwapFreeBytes  *uint64 `json:"swap_free_bytes,omitempty"`
-	Source         string  `json:"source,omitempty"` // meminfo
-	AgeMS          *int64  `json:"age_ms,omitempty"` // read so long after (before: negative) the event
+	TotalBytes             *uint64 `json:"total_bytes,omitempty"`
+	FreeBytes              *uint64 `json:"free_bytes,omitempty"`
+	AvailableBytes         *uint64 `json:"available_bytes,omitempty"`
+	CachedBytes            *uint64 `json:"cached_bytes,omitempty"` // shmem included
+	ShmemBytes             *uint64 `json:"shmem_bytes,omitempty"`
+	SlabBytes              *uint64 `json:"slab_bytes,omitempty"`
+	SwapTotalBytes         *uint64 `json:"swap_total_bytes,omitempty"`
+	SwapFreeBytes          *uint64 `json:"swap_free_bytes,omitempty"`
+	Source                 string  `json:"source,omitempty"` // meminfo
+	AgeMS                  *int64  `json:"age_ms,omitempty"` // read so long after (before: negative) the event
+	AnonBytes              *uint64 `json:"anon_bytes,omitempty"`
+	ActiveAnonBytes        *uint64 `json:"active_anon_bytes,omitempty"`
+	InactiveAnonBytes      *uint64 `json:"inactive_anon_bytes,omitempty"`
+	ActiveFileBytes        *uint64 `json:"active_file_bytes,omitempty"`
+	InactiveFileBytes      *uint64 `json:"inactive_file_bytes,omitempty"`
+	UnevictableBytes       *uint64 `json:"unevictable_bytes,omitempty"`
+	MlockedBytes           *uint64 `json:"mlocked_bytes,omitempty"`
+	SlabReclaimableBytes   *uint64 `json:"slab_reclaimable_bytes,omitempty"`
+	SlabUnreclaimableBytes *uint64 `json:"slab_unreclaimable_bytes,omitempty"`
+	KernelStackBytes       *uint64 `json:"kernel_stack_bytes,omitempty"`
+	PagetablesBytes        *uint64 `json:"pagetables_bytes,omitempty"`
+	CommittedBytes         *uint64 `json:"committed_bytes,omitempty"`    // Committed_AS
+	HugetlbBytes           *uint64 `json:"hugetlb_bytes,omitempty"`      // of all sizes
+	HugetlbFreeBytes       *uint64 `json:"hugetlb_free_bytes,omitempty"` // of the default size
+	// Zones are those that have memory, of the nodes allowed where these are known;
+	// only where the machine, or its nodes, ran out.
+	Zones []Zone `json:"zones,omitempty"`
+}
+
+// Zone is a memory zone of a NUMA node: an allocation of one page fails where
+// FreeBytes is below the watermark MinBytes and the protection.
+type Zone struct {
+	Node         int     `json:"node"`
+	Name         string  `json:"name"` // DMA, DMA32, Normal, Movable
+	FreeBytes    *uint64 `json:"free_bytes,omitempty"`
+	MinBytes     *uint64 `json:"min_bytes,omitempty"`
+	LowBytes     *uint64 `json:"low_bytes,omitempty"`
+	HighBytes    *uint64 `json:"high_bytes,omitempty"`
+	ManagedBytes *uint64 `json:"managed_bytes,omitempty"`
+	PresentBytes *uint64 `json:"present_bytes,omitempty"`
+	// LargestFreeOrder is the order of the largest free block; FreeBlocks counts them
+	// by order. Only for an allocation of more than one page.
+	LargestFreeOrder *int     `json:"largest_free_order,omitempty"`
+	FreeBlocks       []uint64 `json:"free_blocks,omitempty"`
+	// ProtectionBytes is what is kept from allocations that could use a higher zone
+	// too, by the number of that zone.
+	ProtectionBytes []uint64 `json:"protection_bytes,omitempty"`
 }
 
 // Stack is a kernel call trace, innermost first.
@@ -519,12 +631,15 @@ type SnapshotState struct {
 	AgeMS *int64 `json:"age_ms,omitempty"`
 }
 
-// Detail continues an oom.kill that did not fit one line.
+// Detail continues an oom.kill that did not fit one line: each of Limit, Memory and
+// Frames goes on where the kill has it.
 type Detail struct {
 	Episode string  `json:"episode"`
 	PID     int     `json:"pid"`
 	Part    int     `json:"part"` // from 1
 	Parts   int     `json:"parts"`
+	Limit   *Limit  `json:"limit,omitempty"` // its Stat
+	Memory  *Memory `json:"memory,omitempty"`
 	Frames  []Frame `json:"frames,omitempty"` // the further frames of the stack
 	// Candidates are the further ones.
 	Candidates []Candidate `json:"candidates,omitempty"`
@@ -535,7 +650,9 @@ type SnapshotLate struct {
 	Episode  string        `json:"episode"`
 	PID      int           `json:"pid"`
 	Victim   *Task         `json:"victim,omitempty"`
+	Parents  []Parent      `json:"parents,omitempty"` // the victim's
 	Trigger  *Task         `json:"trigger,omitempty"`
+	Limit    *Limit        `json:"limit,omitempty"` // what was read of it
 	Memory   *Memory       `json:"memory,omitempty"`
 	Snapshot SnapshotState `json:"snapshot"`
 }

@@ -24,7 +24,7 @@ type Joiner struct {
 // Add takes the next event of a stream and returns those that are ready, in
 // order: none while a kill's details are still to come. A kill that is whole
 // has Details 0. One whose details end too early keeps its Details and has the
-// frames and candidates that came; details that belong to no kill are returned as they are.
+// parts that came; details that belong to no kill are returned as they are.
 // Events given to Add are not changed.
 func (j *Joiner) Add(e *Event) []*Event {
 	if j.kill != nil && j.take(e) {
@@ -68,26 +68,38 @@ func (j *Joiner) take(e *Event) bool {
 		d.Episode != k.Episode || d.PID != k.Victim.PID || d.Parts != k.Details || d.Part != j.part+1 {
 		return false
 	}
-	if k.Stack == nil && len(d.Frames) > 0 {
-		k.Stack = &Stack{}
-	}
-	if k.Stack != nil && len(k.Stack.Frames)+len(d.Frames) > maxFrames || len(k.Candidates)+len(d.Candidates) > maxCandidates {
-		return false
-	}
 	if len(d.Frames) > 0 {
+		if k.Stack == nil {
+			k.Stack = &Stack{}
+		}
+		if len(k.Stack.Frames)+len(d.Frames) > maxFrames {
+			return false
+		}
 		k.Stack.Frames = append(k.Stack.Frames, d.Frames...)
 	}
-	k.Candidates = append(k.Candidates, d.Candidates...)
-	j.part = d.Part
-	j.cut(e, "frames", "stack.frames")
-	j.cut(e, "candidates", "candidates")
-	return true
-}
-
-// cut notes in the kill that a list of its was cut in e, a detail.
-func (j *Joiner) cut(e *Event, prefix, path string) {
-	cut := slices.ContainsFunc(e.Truncated, func(path string) bool { return strings.HasPrefix(path, prefix) })
-	if cut && !slices.Contains(j.kill.Truncated, path) {
-		j.kill.Truncated = append(slices.Clip(j.kill.Truncated), path)
+	if len(k.Candidates)+len(d.Candidates) > maxCandidates {
+		return false
 	}
+	k.Candidates = append(k.Candidates, d.Candidates...)
+	if d.Limit != nil {
+		limit := Limit{}
+		if k.Limit != nil {
+			limit = *k.Limit
+		}
+		limit.Stat = d.Limit.Stat
+		k.Limit = &limit
+	}
+	if d.Memory != nil {
+		k.Memory = d.Memory
+	}
+	j.part = d.Part
+	for _, path := range e.Truncated {
+		if strings.HasPrefix(path, "frames") {
+			path = "stack.frames"
+		}
+		if !slices.Contains(j.kill.Truncated, path) {
+			j.kill.Truncated = append(slices.Clip(j.kill.Truncated), path)
+		}
+	}
+	return true
 }

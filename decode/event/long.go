@@ -39,61 +39,77 @@ func (c *Encoder) cutHeader(e *Event) error {
 	}
 }
 
-// split moves the lists of an oom.kill, its stack's frames and the candidates, into
-// events of their own. Any other event is returned as it is.
+// split moves the frames of an oom.kill into events of their own and, where that does not
+// do, the candidates, the limit's stat and the memory. Any other event is returned as it
+// is.
 func (c *Encoder) split(e *Event) (*Event, []*Event) {
-	if e.Type != TypeOOMKill || len(e.Kill.Candidates) == 0 && (e.Kill.Stack == nil || len(e.Kill.Stack.Frames) == 0) {
+	if e.Type != TypeOOMKill {
 		return e, nil
 	}
-	kill := *e.Kill
-	rest := Detail{Candidates: kill.Candidates}
-	kill.Candidates = nil
+	kill, first, head := *e.Kill, *e, *e
+	first.Kill = &kill
+	head.Type, head.Kill = TypeOOMDetail, nil
+	base := Detail{Episode: kill.Episode, PID: kill.Victim.PID, Part: maxFrames, Parts: maxFrames}
+	head.Detail = &base
+	room := c.maxLine() - c.lineLen(&head) - len(`,"frames":[],"candidates":[]`)
+
+	// Parts go to one line as long as they fit.
+	var details []*Event
+	used := 0
+	add := func(size int, put func(*Detail)) {
+		if used+size > room || len(details) == 0 {
+			ev, d := head, base
+			d.Part, ev.Detail = len(details)+1, &d
+			details, used = append(details, &ev), 0
+		}
+		put(details[len(details)-1].Detail)
+		used += size
+	}
+	var frames []Frame
 	if kill.Stack != nil {
 		stack := *kill.Stack
-		rest.Frames, stack.Frames, kill.Stack = stack.Frames, nil, &stack
+		frames, stack.Frames = stack.Frames, nil
+		kill.Stack = &stack
 	}
-
-	head := *e
-	head.Type, head.Kill = TypeOOMDetail, nil
-	most := len(rest.Frames) + len(rest.Candidates)
-	base := Detail{Episode: kill.Episode, PID: kill.Victim.PID, Part: most, Parts: most}
-	head.Detail = &base
-	empty, err := c.appendLine(nil, &head)
-	if err != nil { // the kill itself was encoded, so this cannot be
-		return e, nil
-	}
-	room := c.maxLine() - len(empty) - len(`,"frames":[],"candidates":[]`)
-
-	var details []*Event
-	for len(rest.Frames)+len(rest.Candidates) > 0 {
-		d, ev := base, head
-		d.Part = len(details) + 1
-		var size int
-		d.Frames, rest.Frames = cutList(rest.Frames, frameLen, room, &size)
-		if len(rest.Frames) == 0 {
-			d.Candidates, rest.Candidates = cutList(rest.Candidates, candidateLen, room, &size)
+	if moved := kill.Candidates; len(moved) > 0 && c.tooLong(&first) {
+		for _, m := range moved {
+			add(candidateLen(m), func(d *Detail) { d.Candidates = append(d.Candidates, m) })
 		}
-		ev.Detail = &d
-		details = append(details, &ev)
+		kill.Candidates = nil
+	}
+	if kill.Limit != nil && kill.Limit.Stat != nil && c.tooLong(&first) {
+		limit, moved := *kill.Limit, &Limit{Stat: kill.Limit.Stat}
+		add(jsonLen(moved), func(d *Detail) { d.Limit = moved })
+		limit.Stat = nil
+		kill.Limit = &limit
+	}
+	if moved := kill.Memory; moved != nil && c.tooLong(&first) {
+		add(jsonLen(moved), func(d *Detail) { d.Memory = moved })
+		kill.Memory = nil
+	}
+	for _, f := range frames {
+		add(frameLen(f), func(d *Detail) { d.Frames = append(d.Frames, f) })
 	}
 	for _, d := range details {
 		d.Detail.Parts = len(details)
 	}
 	kill.Details = len(details)
-	first := *e
-	first.Kill = &kill
 	return &first, details
 }
 
-// cutList takes from list as many as fit in room, beside the size that is used already,
-// and one at least if none is.
-func cutList[T any](list []T, length func(T) int, room int, size *int) (now, later []T) {
-	n := 0
-	for n < len(list) && (*size == 0 || *size+length(list[n]) <= room) {
-		*size += length(list[n])
-		n++
-	}
-	return list[:n:n], list[n:]
+// jsonLen is what v takes in JSON with its name, of a Detail.
+func jsonLen(v any) int {
+	b, _ := json.Marshal(v)
+	return len(`,"memory":`) + len(b)
+}
+
+func (c *Encoder) tooLong(e *Event) bool { return c.lineLen(e) > c.maxLine() }
+
+// lineLen is the length of e as one line; e or what it is from was encoded before, so
+// it can be.
+func (c *Encoder) lineLen(e *Event) int {
+	line, _ := c.appendLine(nil, e)
+	return len(line)
 }
 
 // frameLen is the most that f takes in JSON.

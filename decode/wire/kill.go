@@ -97,6 +97,9 @@ func (d *Decoder) Kill(r *Record) *event.Kill {
 	} else {
 		d.derive(k, w)
 	}
+	if k.Limit != nil {
+		k.Limit.Owner = limitOwner(k.Limit.Cgroup, k.Victim.Cgroup)
+	}
 	d.points(k, w)
 	if len(k.Sources) == 0 {
 		k.Sources = nil
@@ -330,6 +333,22 @@ func (d *Decoder) limit(k *event.Kill, w *bpf.OomtraceWireKill, m bpf.OomtraceWi
 		}
 	}
 	return l
+}
+
+// limitOwner says whose the limit of c is to a victim in v.
+func limitOwner(c, v *event.Cgroup) event.LimitOwner {
+	switch {
+	case c == nil || v == nil:
+		return ""
+	case c.ID != "" && c.ID == v.ID:
+		return event.OwnerOwn
+	case v.Truncated || c.Truncated || c.PathHex != "" || v.PathHex != "":
+		return "" // different ids, and paths that may look alike
+	}
+	if owner := cgroup.Owner(c.Path, v.Path); owner != event.OwnerOwn {
+		return owner
+	}
+	return "" // one path, two ids: it was removed and made again
 }
 
 // ancestor is the first n components of path.

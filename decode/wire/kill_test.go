@@ -38,7 +38,7 @@ func TestKillFull(t *testing.T) {
 		"trigger.pid": "30", "trigger.tid": "31", "trigger.comm": "cron", "trigger.uid": "1000", "trigger.start_boottime_ns": "1000000030", "trigger.kthread": "false",
 		"trigger.cgroup.version": "2", "trigger.cgroup.path": "/system.slice/cron.service", "trigger.cgroup.id": "c", "trigger.unit": "cron.service",
 		"trigger.gfp_mask": "cc0", "trigger.gfp_flags[0]": "GFP_KERNEL", "trigger.order": "2",
-		"limit.kind": "memory", "limit.bytes": "33554432", "limit.usage_bytes": "33546240", "limit.swap_bytes": "12288", "limit.oom_group": "false",
+		"limit.kind": "memory", "limit.owner": "own", "limit.bytes": "33554432", "limit.usage_bytes": "33546240", "limit.swap_bytes": "12288", "limit.oom_group": "false",
 		"limit.cgroup.version": "2", "limit.cgroup.path": "/shop.slice/web.scope", "limit.cgroup.id": "4d",
 		"stack.frames[0].symbol": "mem_cgroup_out_of_memory", "stack.frames[0].offset": "16",
 		"stack.frames[1].symbol": "try_charge_memcg", "stack.frames[1].offset": "16",
@@ -64,14 +64,14 @@ func TestKillAbsent(t *testing.T) {
 	trigger := func(bit bpf.OomtraceWireTaskValid) func(*killRecord) {
 		return func(w *killRecord) { w.Trigger.Valid &^= 1 << bit }
 	}
-	cgroup := "victim.cgroup.id victim.cgroup.path victim.cgroup.version victim.unit limit.cgroup.path limit.cgroup.version limit.oom_group"
+	cgroup := "victim.cgroup.id victim.cgroup.path victim.cgroup.version victim.unit limit.owner limit.cgroup.path limit.cgroup.version limit.oom_group"
 	for name, tt := range map[string]struct {
 		clear func(*killRecord)
 		// The fields that go; behind a "+" those that come or change.
 		want string
 	}{
 		"oc": {kill(bpf.OomtraceWireKillValidWIRE_KILL_OC), `scope choice trigger.gfp_mask trigger.order victim.allowed_pages victim.points_pages victim.badness_permille
-			limit.kind limit.bytes limit.usage_bytes limit.swap_bytes limit.oom_group limit.cgroup.id limit.cgroup.path limit.cgroup.version`},
+			limit.kind limit.owner limit.bytes limit.usage_bytes limit.swap_bytes limit.oom_group limit.cgroup.id limit.cgroup.path limit.cgroup.version`},
 		"points":   {kill(bpf.OomtraceWireKillValidWIRE_KILL_POINTS), "+victim.points_pages=4855 +victim.badness_permille=592 +sources.victim.points_pages=computed +sources.victim.badness_permille=computed"},
 		"message":  {kill(bpf.OomtraceWireKillValidWIRE_KILL_MESSAGE), "message choice +victim.points_pages=4855 +victim.badness_permille=592 +sources.victim.points_pages=computed +sources.victim.badness_permille=computed"},
 		"total_vm": {kill(bpf.OomtraceWireKillValidWIRE_KILL_TOTAL_VM), "victim.total_vm_bytes"},
@@ -81,7 +81,7 @@ func TestKillAbsent(t *testing.T) {
 		"origin":   {kill(bpf.OomtraceWireKillValidWIRE_KILL_ORIGIN), ""},
 		"stack":    {kill(bpf.OomtraceWireKillValidWIRE_KILL_STACK), "stack.frames[0].addr stack.frames[1].addr stack.frames[2].addr stack.unresolved"},
 		"memcgs":   {kill(bpf.OomtraceWireKillValidWIRE_KILL_MEMCGS), "limit.oom_group"},
-		"oc_memcg": {kill(bpf.OomtraceWireKillValidWIRE_KILL_OC_MEMCG), `limit.kind limit.bytes limit.usage_bytes limit.swap_bytes limit.oom_group
+		"oc_memcg": {kill(bpf.OomtraceWireKillValidWIRE_KILL_OC_MEMCG), `limit.kind limit.owner limit.bytes limit.usage_bytes limit.swap_bytes limit.oom_group
 			limit.cgroup.id limit.cgroup.path limit.cgroup.version`},
 		"invocation": {kill(bpf.OomtraceWireKillValidWIRE_KILL_INVOCATION), "+sources.episode=computed"},
 		"role":       {kill(bpf.OomtraceWireKillValidWIRE_KILL_ROLE), "+sources.role=computed"},
@@ -178,13 +178,13 @@ func TestKill(t *testing.T) {
 		"limit of the parent": {func(w *killRecord, _ *Machine) {
 			w.Memcgs[1].Max, w.Memcgs[1].OomGroup = 9000, 1
 			w.Limit = w.Memcgs[1]
-		}, map[string]string{"limit.cgroup.id": "5", "limit.cgroup.path": "/shop.slice", "limit.bytes": "36864000", "limit.unlimited": "", "limit.oom_group": "true"}},
+		}, map[string]string{"limit.cgroup.id": "5", "limit.cgroup.path": "/shop.slice", "limit.owner": "slice", "limit.bytes": "36864000", "limit.unlimited": "", "limit.oom_group": "true"}},
 		"limit of the root": {func(w *killRecord, _ *Machine) { w.Limit = w.Memcgs[2] },
-			map[string]string{"limit.cgroup.id": "1", "limit.cgroup.path": "/", "limit.unlimited": "true", "limit.bytes": "", "limit.usage_bytes": "409595904"}},
+			map[string]string{"limit.cgroup.id": "1", "limit.cgroup.path": "/", "limit.owner": "parent", "limit.unlimited": "true", "limit.bytes": "", "limit.usage_bytes": "409595904"}},
 		"group above the limit": {func(w *killRecord, _ *Machine) { w.Memcgs[1].OomGroup = 1 },
 			map[string]string{"limit.cgroup.id": "4d", "limit.oom_group": "false"}},
 		"limit elsewhere": {func(w *killRecord, _ *Machine) { w.Limit.Id = 0xabc; w.Memcgs[0].OomGroup = 1 },
-			map[string]string{"limit.cgroup.id": "abc", "limit.cgroup.path": "", "limit.bytes": "33554432", "limit.kind": "memory", "limit.oom_group": ""}},
+			map[string]string{"limit.cgroup.id": "abc", "limit.cgroup.path": "", "limit.owner": "", "limit.bytes": "33554432", "limit.kind": "memory", "limit.oom_group": ""}},
 		"limit beyond the chain": {func(w *killRecord, _ *Machine) {
 			w.H.Valid |= bits(bpf.OomtraceWireKillValidWIRE_KILL_MEMCGS_CUT)
 			w.Limit = memcgRecord{Id: 0xabc, Usage: 10000, Max: 10000, OomGroup: 1}
@@ -200,7 +200,7 @@ func TestKill(t *testing.T) {
 		"limit elsewhere, with its path": {func(w *killRecord, _ *Machine) {
 			w.Limit.Id, w.LimitOff = 0xabc, w.Trigger.PathOff+w.Trigger.PathLen
 			w.LimitLen = uint16(copy(bytesOf(w.Tail[w.LimitOff:]), "b\x00a\x00"))
-		}, map[string]string{"limit.cgroup.id": "abc", "limit.cgroup.path": "/a/b", "limit.bytes": "33554432"}},
+		}, map[string]string{"limit.cgroup.id": "abc", "limit.cgroup.path": "/a/b", "limit.owner": "", "limit.bytes": "33554432"}},
 		"chain of the trigger": {func(w *killRecord, _ *Machine) {
 			w.H.Valid |= bits(bpf.OomtraceWireKillValidWIRE_KILL_MEMCGS_TRIGGER)
 			w.Limit.Level = 1
@@ -212,7 +212,7 @@ func TestKill(t *testing.T) {
 		"limit above what is mended": {func(w *killRecord, _ *Machine) { w.Tail[0] = -1; w.Limit = w.Memcgs[1] },
 			map[string]string{"limit.cgroup.id": "5", "limit.cgroup.path": "/shop.slice", "limit.cgroup.path_hex": ""}},
 		"limit that is mended itself": {func(w *killRecord, _ *Machine) { w.Tail[len("web.scope")+1] = -1; w.Limit = w.Memcgs[1] },
-			map[string]string{"limit.cgroup.path": "/\ufffdhop.slice", "limit.cgroup.path_hex": "2fff686f702e736c696365"}},
+			map[string]string{"limit.cgroup.path": "/\ufffdhop.slice", "limit.owner": "", "limit.cgroup.path_hex": "2fff686f702e736c696365"}},
 		"v1": {func(w *killRecord, _ *Machine) { v1(w); w.Limit.SwapUsage, w.Limit.SwapMax = 8200, 9000 },
 			map[string]string{"victim.cgroup.version": "1", "victim.cgroup.controller": "memory", "limit.cgroup.controller": "memory", "limit.kind": "memory", "limit.bytes": "33554432", "limit.swap_bytes": "40960"}},
 		"v1 memsw": {func(w *killRecord, _ *Machine) {
@@ -240,7 +240,7 @@ func TestKill(t *testing.T) {
 		"path cut, limit above": {func(w *killRecord, _ *Machine) {
 			w.Victim.Valid |= 1 << bpf.OomtraceWireTaskValidWIRE_TASK_PATH_CUT
 			w.Limit = w.Memcgs[1]
-		}, map[string]string{"limit.cgroup.id": "5", "limit.cgroup.path": ""}},
+		}, map[string]string{"limit.cgroup.id": "5", "limit.cgroup.path": "", "limit.owner": ""}},
 		"root cgroup":            {func(w *killRecord, _ *Machine) { w.Victim.PathLen = 0 }, map[string]string{"victim.cgroup.path": "/"}},
 		"path beyond the record": {func(w *killRecord, _ *Machine) { w.Victim.PathOff, w.Victim.PathLen = 60000, 60000 }, map[string]string{"victim.cgroup.path": "", "victim.cgroup.id": "4d"}},
 		"same cgroup": {func(w *killRecord, _ *Machine) {

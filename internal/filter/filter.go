@@ -93,22 +93,63 @@ func (f *Filter) Describe() []string {
 	for _, pid := range f.PIDs {
 		out = append(out, "pid="+strconv.Itoa(pid))
 	}
+	for _, comm := range f.Comms {
+		out = append(out, "comm="+comm)
+	}
+	for _, n := range f.Names() {
+		out = append(out, n.Kind+"="+n.Value)
+	}
+	return out
+}
+
+// Name is a value of the filter that is to be the name of something.
+type Name struct {
+	Kind  string // cgroup, container, pod or namespace
+	Value string
+}
+
+// Names lists those of cgroups, containers, pods and namespaces.
+func (f *Filter) Names() []Name {
+	var out []Name
 	for _, kind := range []struct {
 		name   string
 		values []string
 	}{
-		{"comm", f.Comms},
 		{"cgroup", f.Cgroups},
 		{"container", f.Containers},
 		{"pod", f.Pods},
 		{"namespace", f.Namespaces},
 	} {
 		for _, v := range kind.values {
-			out = append(out, kind.name+"="+v)
+			out = append(out, Name{kind.name, v})
 		}
 	}
 	return out
 }
+
+// Means says whether n is the name of a container or its pod, either of which may be
+// nil.
+func (n Name) Means(container *event.Container, pod *event.Pod) bool {
+	switch n.Kind {
+	case "container":
+		return isContainer(n.Value, container)
+	case "pod":
+		return isPod(n.Value, pod)
+	case "namespace":
+		return inNamespace(n.Value, pod)
+	}
+	return false
+}
+
+func isContainer(want string, c *event.Container) bool {
+	return c != nil && (like(want, c.Name) || len(want) >= 4 && strings.HasPrefix(c.ID, want))
+}
+
+func isPod(want string, pod *event.Pod) bool {
+	return pod != nil && (like(want, pod.Name) || pod.UID != "" && pod.UID == want)
+}
+
+func inNamespace(want string, pod *event.Pod) bool { return pod != nil && like(want, pod.Namespace) }
 
 func (f *Filter) empty() bool {
 	return len(f.PIDs)+len(f.Comms)+len(f.Cgroups)+len(f.Containers)+len(f.Pods)+len(f.Namespaces) == 0
@@ -131,14 +172,9 @@ func (f *Filter) subject(pid int, comm *string, cgroup *event.Cgroup, container 
 			return comm != nil && like(want, *comm)
 		}) &&
 		alternatives(f.Cgroups, func(want string) bool { return cgroup != nil && below(want, cgroup.Path) }) &&
-		alternatives(f.Containers, func(want string) bool {
-			return container != nil && (like(want, container.Name) ||
-				len(want) >= 4 && strings.HasPrefix(container.ID, want))
-		}) &&
-		alternatives(f.Pods, func(want string) bool {
-			return pod != nil && (like(want, pod.Name) || pod.UID != "" && pod.UID == want)
-		}) &&
-		alternatives(f.Namespaces, func(want string) bool { return pod != nil && like(want, pod.Namespace) })
+		alternatives(f.Containers, func(want string) bool { return isContainer(want, container) }) &&
+		alternatives(f.Pods, func(want string) bool { return isPod(want, pod) }) &&
+		alternatives(f.Namespaces, func(want string) bool { return inNamespace(want, pod) })
 }
 
 // alternatives is true when nothing is wanted or one of the wanted holds.

@@ -81,14 +81,19 @@ func (p *pump) identify(c *event.Clock, boot uint64) (cut bool) {
 	who, known := p.daemons.caller(key)
 	if !known {
 		r := ref(t.PID, t.StartBoottimeNS, boot)
-		r.Daemon, r.Unit = true, t.Unit
+		r.Daemon, r.Unit, r.UID = true, t.Unit, t.UID
 		a, ok := procsnap.Wait(p.clerk.Ask(procsnap.Request{Tasks: []procsnap.Ref{r}}), snapshotWait)
-		if !ok || len(a.Tasks) != 1 || a.Tasks[0].Err != nil {
+		if !ok || len(a.Tasks) != 1 {
 			return false
 		}
-		who = caller{identity: a.Tasks[0].Identity, daemon: a.Tasks[0].Daemon.By != ""}
+		t.User = a.Tasks[0].User
+		if a.Tasks[0].Err != nil {
+			return false
+		}
+		who = caller{identity: a.Tasks[0].Identity, user: t.User, daemon: a.Tasks[0].Daemon.By != ""}
 		p.daemons.remember(key, who)
 	}
+	t.User = who.user
 	who.identity.FillTask(t)
 	c.Daemon = &who.daemon
 	return who.identity.CmdlineTruncated
@@ -158,6 +163,7 @@ type callerKey struct {
 
 type caller struct {
 	identity procsnap.Identity
+	user     string
 	daemon   bool
 	asked    time.Time
 }

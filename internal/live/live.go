@@ -59,6 +59,9 @@ type Options struct {
 	// Filters are what Match wants, in words, for session.start.
 	Filters []string
 
+	// Wanted are the names among them.
+	Wanted []Wanted
+
 	// Require names groups of facts, oom and clock, without which there is no
 	// point in running: Run then fails with tracer.ErrNotSupported.
 	Require []string
@@ -157,6 +160,7 @@ type session struct {
 	worker *procsnap.Worker // nil: /proc is not looked at
 	clerk  *procsnap.Worker // the clock's own: no storm fills the queue of kills
 	pods   *procsnap.Pods
+	absent absent
 	// settings are those last read. An event that has them shares them.
 	settings *event.Settings
 	initNS   *bool
@@ -213,6 +217,7 @@ func open(ctx context.Context, o Options) (*session, error) {
 	s.host.Labels = o.Labels
 	s.settings = s.reader.Settings()
 	s.lookups()
+	s.lookForWanted()
 	s.machine()
 	return s, nil
 }
@@ -252,6 +257,7 @@ func (s *session) lookups() {
 	}
 	s.initNS = &initial
 	s.worker = procsnap.NewWorker(s.reader, oomSlots)
+	s.worker.Warm()
 	s.clerk = procsnap.NewWorker(s.reader, 1)
 }
 
@@ -389,6 +395,7 @@ func (s *session) close() error {
 	if s.pods != nil {
 		errs = append(errs, s.pods.Close())
 	}
+	errs = append(errs, s.absent.cgroup.Close())
 	if s.tracer != nil {
 		errs = append(errs, s.tracer.Close())
 	}

@@ -27,7 +27,7 @@ type pump struct {
 
 	rec       wire.Record
 	sharers   []sharer
-	late      []lateSnapshot
+	late      []*lateSnapshot
 	incidents *incident.Grouper // nil: kills are not grouped
 	daemons   daemons
 	settle    *time.Timer

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,6 +23,7 @@ import (
 	"github.com/oomtrace/oomtrace/internal/simulate"
 	"github.com/oomtrace/oomtrace/internal/testenv"
 	"github.com/oomtrace/oomtrace/tracer"
+	"github.com/oomtrace/oomtrace/tracer/procsnap"
 )
 
 // The simulation runs this binary again, under its own name.
@@ -246,6 +248,46 @@ func TestRunKill(t *testing.T) {
 	}
 	if end.Reason != "signal" || r.res.Reason != "signal" || r.err != nil || end.Received["oom.kill"] < 1 || end.Written["session.end"] != 1 {
 		t.Errorf("end %+v, %+v, %v", end, r.res, r.err)
+	}
+}
+
+// What is read of the limit's cgroup, which is there for as long as the simulation takes
+// to remove it.
+func TestRunKillLimit(t *testing.T) {
+	r := begin(t, Options{})
+	root := ""
+	if name, err := user.LookupId("0"); err == nil {
+		root = name.Username
+	}
+	var limit *event.Limit
+	for range 10 {
+		sim := simulateKill(t)
+		k := r.wait("the kill", killOf(sim.PID)).Kill
+		if k.Limit == nil || k.Limit.Owner != event.OwnerOwn {
+			t.Fatalf("limit %+v", k.Limit)
+		}
+		limit = k.Limit
+		if k.Snapshot.State == procsnap.StateLate {
+			late := r.wait("the snapshot", func(e *event.Event) bool { return e.Snapshot != nil && e.Snapshot.PID == sim.PID }).Snapshot
+			if late.Limit != nil && late.Limit.Stat != nil {
+				limit.Stat = late.Limit.Stat
+			}
+		} else if k.Victim.User != root {
+			t.Errorf("user %q, want %q", k.Victim.User, root)
+		}
+		if limit.Stat != nil && limit.Events != nil {
+			break
+		}
+	}
+	r.end(nil)
+	if limit.Stat == nil || limit.Events == nil {
+		t.Fatalf("nothing is known of the limit's cgroup: %+v", limit)
+	}
+	if s := limit.Stat; s.AnonBytes == nil || s.FileBytes == nil || s.ShmemBytes == nil || s.AgeMS == nil || *s.AnonBytes > *limit.Bytes {
+		t.Errorf("stat %+v", s)
+	}
+	if e := limit.Events; e.OOMKill == nil || *e.OOMKill != 1 {
+		t.Errorf("events %+v", e)
 	}
 }
 

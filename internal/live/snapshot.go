@@ -5,8 +5,11 @@
 package live
 
 import (
+	"cmp"
 	"context"
+	"encoding/hex"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/oomtrace/oomtrace/decode/event"
@@ -26,9 +29,11 @@ const (
 	lateLimit = 64
 )
 
-// lateSnapshot is an answer that a kill did not wait for.
+// lateSnapshot is an answer, or the rest of one, that a kill did not wait for.
 type lateSnapshot struct {
 	answer <-chan procsnap.Answer
+	got    procsnap.Answer // what has come of it
+	told   bool            // the kill has that
 	boot   uint64
 	kill   *event.Kill
 	tasks  []procsnap.Ref
@@ -37,12 +42,9 @@ type lateSnapshot struct {
 // snapshot asks the worker and waits for it, for a moment.
 func (p *pump) snapshot(e *event.Event, boot uint64) {
 	k := e.Kill
-	tasks := []procsnap.Ref{ref(k.Victim.PID, k.Victim.StartBoottimeNS, boot)}
-	if t := k.Trigger; t != nil && t.PID != k.Victim.PID {
-		tasks = append(tasks, ref(t.PID, t.StartBoottimeNS, boot))
-	}
+	req := request(k, boot)
 	k.Settings = p.settings // those last read, unless the answer comes
-	answer := p.worker.Ask(procsnap.Request{Tasks: tasks, Machine: true})
+	answer := p.worker.Ask(req)
 	wait := snapshotWait
 	if time.Now().Before(p.blockedUntil) {
 		wait = 0
@@ -50,16 +52,18 @@ func (p *pump) snapshot(e *event.Event, boot uint64) {
 	a, ok := procsnap.Wait(answer, wait)
 	if !ok {
 		p.blockedUntil = time.Now().Add(time.Second)
-		state := procsnap.StateLate
-		if len(p.late) >= lateLimit {
-			state = procsnap.StateBlocked
-		} else {
-			p.late = append(p.late, lateSnapshot{answer, boot, k, tasks})
-		}
-		k.Snapshot = &event.SnapshotState{State: state}
+	}
+	k.Snapshot = &event.SnapshotState{State: cmp.Or(a.State, procsnap.StateBlocked), AgeMS: a.AgeMS(boot)}
+	if (!ok || a.More) && len(p.late) < lateLimit {
+		p.late = append(p.late, &lateSnapshot{answer, a, ok, boot, k, req.Tasks})
+		k.Snapshot.State = procsnap.StateLate
+	}
+	if !ok {
 		return
 	}
-	k.Snapshot = &event.SnapshotState{State: a.State, AgeMS: a.AgeMS(boot)}
+	if len(a.Tasks) > 0 {
+		k.Victim.User, k.Victim.Parents = a.Tasks[0].User, a.Parents
+	}
 	if len(a.Tasks) > 0 && a.Tasks[0].Err == nil {
 		v := &k.Victim
 		was := *v
@@ -71,7 +75,11 @@ func (p *pump) snapshot(e *event.Event, boot uint64) {
 	}
 	if t := k.Trigger; t != nil && len(a.Tasks) > 0 {
 		// The trigger is the last one asked for, the victim itself where it is both.
-		if answer := a.Tasks[len(a.Tasks)-1]; answer.Err == nil {
+		answer := a.Tasks[len(a.Tasks)-1]
+		if len(a.Tasks) > 1 || sameUID(t.UID, k.Victim.UID) {
+			t.User = answer.User
+		}
+		if answer.Err == nil {
 			was := *t
 			answer.Identity.FillTask(t)
 			if answer.Identity.CmdlineTruncated && was.Cmdline == nil {
@@ -80,11 +88,83 @@ func (p *pump) snapshot(e *event.Event, boot uint64) {
 			fromProc(k, "trigger", known{was.Cmdline, was.Exe, was.Cgroup, was.Unit}, known{t.Cmdline, t.Exe, t.Cgroup, t.Unit})
 		}
 	}
+	fillLimit(k, &a, boot)
 	p.memory(k, a.Memory, a.AgeMS(boot))
 	if a.Settings != nil {
 		a.Settings.Kdump = p.settings.Kdump
 		p.settings, k.Settings = a.Settings, a.Settings
 		p.decoder.Machine.Swappiness = a.Settings.Swappiness
+	}
+}
+
+// request asks for what a kill lacks.
+func request(k *event.Kill, boot uint64) procsnap.Request {
+	v := &k.Victim
+	victim := ref(v.PID, v.StartBoottimeNS, boot)
+	victim.UID, victim.Cgroup = v.UID, cgroupRef(v.Cgroup)
+	if v.PPID != nil {
+		victim.PPID = *v.PPID
+	}
+	req := procsnap.Request{Tasks: []procsnap.Ref{victim}, Parents: true, Machine: true}
+	if t := k.Trigger; t != nil && t.PID != v.PID {
+		trigger := ref(t.PID, t.StartBoottimeNS, boot)
+		trigger.UID = t.UID
+		req.Tasks = append(req.Tasks, trigger)
+	}
+	if t := k.Trigger; t != nil {
+		if t.TID != nil {
+			req.Tasks[len(req.Tasks)-1].TID = *t.TID
+		}
+		req.Nodes = k.Scope == event.ScopeCpuset
+	}
+	switch k.Scope {
+	case event.ScopeMemcg:
+		if k.Limit != nil {
+			req.Limit = cgroupRef(k.Limit.Cgroup)
+		}
+	case event.ScopeGlobal, event.ScopeCpuset, event.ScopeMempolicy:
+		req.Zones = true
+		// An order that is not known may be one above 0.
+		req.Blocks = k.Trigger == nil || k.Trigger.Order == nil || *k.Trigger.Order > 0
+	}
+	return req
+}
+
+// cgroupRef is where a cgroup's files are to be found; nil if that is not known for
+// certain.
+func cgroupRef(c *event.Cgroup) *procsnap.CgroupRef {
+	if c == nil || c.Path == "" || c.Truncated {
+		return nil
+	}
+	id, err := strconv.ParseUint(c.ID, 16, 64)
+	if err != nil {
+		return nil
+	}
+	r := &procsnap.CgroupRef{Version: c.Version, Path: c.Path, ID: id}
+	if raw, err := hex.DecodeString(c.PathHex); err == nil && len(raw) > 0 {
+		r.Path = string(raw)
+	}
+	return r
+}
+
+func sameUID(a, b *uint32) bool { return a != nil && b != nil && *a == *b }
+
+// fillLimit adds what was read of the limit.
+func fillLimit(k *event.Kill, a *procsnap.Answer, boot uint64) {
+	l, read := k.Limit, a.Limit
+	if l == nil || read == nil {
+		return
+	}
+	l.HighBytes, l.MinBytes, l.LowBytes, l.Events, l.Stat = read.HighBytes, read.MinBytes, read.LowBytes, read.Events, read.Stat
+	if l.Stat != nil {
+		l.Stat.AgeMS = a.RestAgeMS(boot)
+	}
+	if read.Nodes != "" && l.Kind == event.LimitNodes {
+		l.Nodes = read.Nodes
+		if k.Sources == nil {
+			k.Sources = map[string]string{}
+		}
+		k.Sources["limit.nodes"] = string(event.SourceProc)
 	}
 }
 
@@ -135,14 +215,20 @@ func (p *pump) memory(k *event.Kill, m *event.Memory, age *int64) {
 // takeLate emits the snapshots that have come meanwhile, and says how many.
 func (p *pump) takeLate() int {
 	was := len(p.late)
-	p.late = slices.DeleteFunc(p.late, func(l lateSnapshot) bool {
-		select {
-		case a := <-l.answer:
-			p.emit(p.lateEvent(l, a))
-			p.blockedUntil = time.Time{}
-			return true
-		default:
-			return false
+	p.late = slices.DeleteFunc(p.late, func(l *lateSnapshot) bool {
+		for {
+			select {
+			case part := <-l.answer:
+				l.got.Add(part)
+				if l.got.More {
+					continue
+				}
+				p.emit(p.lateEvent(l))
+				p.blockedUntil = time.Time{}
+				return true
+			default:
+				return false
+			}
 		}
 	})
 	return was - len(p.late)
@@ -157,33 +243,65 @@ func (p *pump) giveUpLate() {
 	grace, cancel := context.WithTimeout(context.Background(), lateGrace)
 	defer cancel()
 	for _, l := range p.late {
-		a := procsnap.Answer{State: procsnap.StateBlocked}
-		select {
-		case a = <-l.answer:
-		case <-grace.Done():
+		for due := true; due; due = due && l.got.More {
+			select {
+			case part := <-l.answer:
+				l.got.Add(part)
+			case <-grace.Done():
+				due = false
+			}
 		}
-		p.emit(p.lateEvent(l, a))
+		p.emit(p.lateEvent(l))
 	}
 	p.late = nil
 }
 
-func (p *pump) lateEvent(l lateSnapshot, a procsnap.Answer) *event.Event {
+// lateEvent tells what has come of l, but not what the kill has told.
+func (p *pump) lateEvent(l *lateSnapshot) *event.Event {
 	e := p.event(event.TypeOOMSnapshot, 0, p.clocks.boot(), event.SourceProc)
-	e.Snapshot = &event.SnapshotLate{
-		Episode: l.kill.Episode, PID: l.kill.Victim.PID, Memory: a.Memory,
-		Snapshot: event.SnapshotState{State: a.State, AgeMS: a.AgeMS(l.boot)},
+	a := &l.got
+	s := &event.SnapshotLate{
+		Episode: l.kill.Episode, PID: l.kill.Victim.PID,
+		Snapshot: event.SnapshotState{State: cmp.Or(a.State, procsnap.StateBlocked), AgeMS: a.AgeMS(l.boot)},
 	}
+	e.Snapshot = s
+	if limit := a.Limit; limit != nil {
+		if limit.Stat != nil {
+			limit.Stat.AgeMS = a.RestAgeMS(l.boot)
+		}
+		if l.told {
+			limit = &event.Limit{Stat: limit.Stat}
+		}
+		if *limit != (event.Limit{}) {
+			s.Limit = limit
+		}
+	}
+	switch {
+	case a.Memory == nil:
+	case !l.told:
+		s.Memory = a.Memory
+		s.Memory.AgeMS = a.AgeMS(l.boot)
+	case a.Memory.Zones != nil:
+		s.Memory = &event.Memory{Zones: a.Memory.Zones, AgeMS: a.RestAgeMS(l.boot)}
+	}
+	if l.told {
+		return e
+	}
+	s.Parents = a.Parents
 	for i := range a.Tasks {
-		if a.Tasks[i].Err != nil {
+		answer := &a.Tasks[i]
+		if answer.Err != nil && answer.User == "" {
 			continue
 		}
-		t := &event.Task{PID: l.tasks[i].PID}
-		a.Tasks[i].Identity.FillTask(t)
+		t := &event.Task{PID: l.tasks[i].PID, User: answer.User}
+		if answer.Err == nil {
+			answer.Identity.FillTask(t)
+		}
 		p.pods.Fill(t.Container, t.Pod)
 		if i == 0 {
-			e.Snapshot.Victim = t
+			s.Victim = t
 		} else {
-			e.Snapshot.Trigger = t
+			s.Trigger = t
 		}
 	}
 	return e

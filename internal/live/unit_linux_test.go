@@ -550,7 +550,7 @@ func TestGiveUpLate(t *testing.T) {
 	come := make(chan procsnap.Answer, 1)
 	come <- procsnap.Answer{State: procsnap.StateOK}
 	k := kill(7, 7)
-	r.late = []lateSnapshot{
+	r.late = []*lateSnapshot{
 		{answer: come, kill: k},
 		{answer: make(chan procsnap.Answer), kill: k},
 	}
@@ -561,6 +561,57 @@ func TestGiveUpLate(t *testing.T) {
 	}
 	if !slices.Equal(states, []string{procsnap.StateOK, procsnap.StateBlocked}) || len(r.late) != 0 {
 		t.Errorf("snapshots %v, %d left", states, len(r.late))
+	}
+}
+
+// What came in time is told by the kill, what comes later by the snapshot alone; parts
+// that are both late are told together.
+func TestLateParts(t *testing.T) {
+	first := procsnap.Answer{
+		More: true, State: procsnap.StateOK, BoottimeNS: 3e6,
+		Tasks:   []procsnap.TaskAnswer{{User: "ada"}},
+		Parents: []event.Parent{{PID: 6}},
+		Limit:   &event.Limit{HighBytes: event.Ptr(uint64(1))},
+		Memory:  &event.Memory{TotalBytes: event.Ptr(uint64(9))},
+	}
+	rest := procsnap.Answer{
+		RestBoottimeNS: 9e6,
+		Limit:          &event.Limit{Stat: &event.CgroupStat{AnonBytes: event.Ptr(uint64(2))}},
+		Memory:         &event.Memory{Zones: []event.Zone{{Name: "DMA"}}},
+	}
+	for _, told := range []bool{true, false} {
+		r := newRig()
+		answer := make(chan procsnap.Answer, 2)
+		l := &lateSnapshot{answer: answer, boot: 1e6, told: told, kill: kill(7, 7), tasks: []procsnap.Ref{{PID: 7}}}
+		if told {
+			l.got = first
+		} else {
+			answer <- first
+		}
+		r.late = []*lateSnapshot{l}
+		if n := r.takeLate(); n != 0 || len(r.emitted()) != 0 {
+			t.Fatalf("%d taken of a first part", n)
+		}
+		answer <- rest
+		if n := r.takeLate(); n != 1 || len(r.late) != 0 {
+			t.Fatalf("%d taken, %d left", n, len(r.late))
+		}
+		got := r.emitted()[0].Snapshot
+		if got.Snapshot.State != procsnap.StateOK || *got.Snapshot.AgeMS != 2 {
+			t.Errorf("told %v: %+v", told, got.Snapshot)
+		}
+		if s := got.Limit.Stat; *s.AnonBytes != 2 || *s.AgeMS != 8 || (got.Limit.HighBytes == nil) != told {
+			t.Errorf("told %v: limit %+v", told, got.Limit)
+		}
+		if m := got.Memory; len(m.Zones) != 1 || (m.TotalBytes == nil) != told {
+			t.Errorf("told %v: memory %+v", told, m)
+		}
+		if (got.Victim == nil) != told || (got.Parents == nil) != told || !told && got.Victim.User != "ada" {
+			t.Errorf("told %v: victim %+v, parents %v", told, got.Victim, got.Parents)
+		}
+	}
+	if first.Limit.Stat != nil || first.Memory.Zones != nil {
+		t.Error("what the kill shares was changed")
 	}
 }
 

@@ -235,6 +235,7 @@ func clockWide(c *cell, k *event.Clock) {
 		c.add(labelled("result", k.Result))
 	}
 	t := &k.Process
+	c.add(labelled("user", clip(t.User, 64)))
 	c.add(labelled("exe", clip(optional(t.Exe, t.ExeHex), 256)))
 	c.add(labelled("cmdline", clip(optional(t.Cmdline, t.CmdlineHex), 256)))
 	if t.Cgroup != nil {

@@ -20,6 +20,8 @@ func killRow(e *event.Event, wide bool) row {
 	}
 	c := &r.what
 	*c = append(*c, part{text: killCause(k), style: bold})
+	c.add(killShmem(k))
+	c.add(killFragmented(k))
 	c.add(killRole(k))
 	c.add(killPoints(v))
 	if u := killRunnerUp(k); u != "" {
@@ -33,6 +35,7 @@ func killRow(e *event.Event, wide bool) row {
 	if t := killTrigger(k); t != "" {
 		*c = append(*c, part{text: t, keep: taskName(k.Trigger)})
 	}
+	c.add(killGroup(k))
 	addIncident(c, k.Incident, false)
 	if k.Stack != nil && k.Stack.ID != "" {
 		c.add("trace " + k.Stack.ID)
@@ -67,10 +70,14 @@ func killCause(k *event.Kill) string {
 }
 
 func nodesOf(k *event.Kill) string {
-	if k.Limit == nil || k.Limit.Cgroup == nil || k.Limit.Cgroup.Path == "" {
-		return ""
+	var s string
+	if k.Limit != nil && k.Limit.Nodes != "" {
+		s = " (" + clip(k.Limit.Nodes, 80) + ")"
 	}
-	return ", cgroup " + cgroupPath(k.Limit.Cgroup)
+	if k.Limit == nil || k.Limit.Cgroup == nil || k.Limit.Cgroup.Path == "" {
+		return s
+	}
+	return s + ", cgroup " + cgroupPath(k.Limit.Cgroup)
 }
 
 func memcgCause(k *event.Kill) string {
@@ -87,11 +94,11 @@ func memcgCause(k *event.Kill) string {
 	}
 	switch {
 	case l.Unlimited != nil && *l.Unlimited:
-		return "out of memory in " + limitOwner(l.Cgroup, &k.Victim) + ", its " + what + " is unlimited"
+		return "out of memory in " + limitOwner(l, &k.Victim) + ", its " + what + " is unlimited"
 	case l.Bytes != nil:
 		what += " " + size(*l.Bytes)
 	}
-	return what + " of " + limitOwner(l.Cgroup, &k.Victim) + " reached"
+	return what + " of " + limitOwner(l, &k.Victim) + " reached"
 }
 
 // killRole says why this process, when it was not for its points.
@@ -191,15 +198,15 @@ func killWide(c *cell, k *event.Kill) {
 	if v.Threads != nil {
 		c.add("threads " + count(*v.Threads))
 	}
+	c.add(labelled("user", clip(v.User, 64)))
 	if v.PPID != nil {
 		c.add("ppid " + strconv.Itoa(*v.PPID))
 	}
+	c.add(labelled("parents", parents(v.Parents)))
 	if v.NSPID != nil {
 		c.add("pid " + strconv.Itoa(*v.NSPID) + " in its namespace")
 	}
-	if l := k.Limit; l != nil {
-		addSizes(c, sized{"usage", l.UsageBytes}, sized{"limit's swap", l.SwapBytes})
-	}
+	addLimit(c, k.Limit)
 	if t := k.Trigger; t != nil {
 		if t.PID != v.PID {
 			c.add(labelled("trigger in", taskPlace(t)))
@@ -215,6 +222,7 @@ func killWide(c *cell, k *event.Kill) {
 		}
 	}
 	addMemory(c, k.Memory)
+	addZones(c, k.Memory)
 	if v.Cgroup != nil {
 		c.add(labelled("cgroup", cgroupPath(v.Cgroup)))
 	}
@@ -278,6 +286,7 @@ func snapshotRow(e *event.Event) row {
 	*c = append(*c, part{text: "read after the kill", style: bold})
 	if v := s.Victim; v != nil {
 		r.process, r.uid, r.where = taskName(v), v.UID, taskPlace(v)
+		c.add(labelled("user", clip(v.User, 64)))
 		c.add(labelled("exe", clip(optional(v.Exe, v.ExeHex), 256)))
 		c.add(labelled("cmdline", clip(optional(v.Cmdline, v.CmdlineHex), 256)))
 	}
@@ -285,7 +294,10 @@ func snapshotRow(e *event.Event) row {
 		*c = append(*c, part{text: "trigger " + taskName(t), keep: taskName(t)})
 		c.add(labelled("its cmdline", clip(optional(t.Cmdline, t.CmdlineHex), 256)))
 	}
+	c.add(labelled("parents", parents(s.Parents)))
+	addLimit(c, s.Limit)
 	addMemory(c, s.Memory)
+	addZones(c, s.Memory)
 	addSnapshot(c, &s.Snapshot)
 	c.add(labelled("episode", s.Episode))
 	return r

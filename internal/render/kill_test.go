@@ -20,6 +20,11 @@ func TestKillCause(t *testing.T) {
 	limit := func(path string) *event.Limit {
 		return &event.Limit{Kind: event.LimitMemory, Bytes: event.Ptr(uint64(512 << 20)), Cgroup: &event.Cgroup{Path: path}}
 	}
+	owned := func(owner event.LimitOwner, path string) *event.Limit {
+		l := limit(path)
+		l.Owner = owner
+		return l
+	}
 	for _, tt := range []struct {
 		name string
 		kill event.Kill
@@ -37,6 +42,10 @@ func TestKillCause(t *testing.T) {
 		{"above the pod", event.Kill{Scope: event.ScopeMemcg, Victim: inPod, Limit: limit("/kubepods.slice")}, "memory limit 512.0 MiB of cgroup /kubepods.slice reached"},
 		{"unit", event.Kill{Scope: event.ScopeMemcg, Victim: inUnit, Limit: limit("/system.slice/web.service")}, "memory limit 512.0 MiB of web.service reached"},
 		{"above the unit", event.Kill{Scope: event.ScopeMemcg, Victim: inUnit, Limit: limit("/system.slice")}, "memory limit 512.0 MiB of cgroup /system.slice reached"},
+		{"container, victim further in", event.Kill{Scope: event.ScopeMemcg, Victim: inPod, Limit: owned(event.OwnerContainer, podPath+"/cri")}, "memory limit 512.0 MiB of container app reached"},
+		{"slice", event.Kill{Scope: event.ScopeMemcg, Victim: inUnit, Limit: owned(event.OwnerSlice, "/a.slice/a-b.slice")}, "memory limit 512.0 MiB of a-b.slice reached"},
+		{"unit, victim further in", event.Kill{Scope: event.ScopeMemcg, Victim: inUnit, Limit: owned(event.OwnerUnit, "/system.slice/x.service")}, "memory limit 512.0 MiB of x.service reached"},
+		{"parent", event.Kill{Scope: event.ScopeMemcg, Victim: inUnit, Limit: owned(event.OwnerParent, "/system")}, "memory limit 512.0 MiB of cgroup /system reached"},
 		{"unlimited", event.Kill{Scope: event.ScopeMemcg, Limit: &event.Limit{Unlimited: event.Ptr(true), Cgroup: &event.Cgroup{Path: "/"}}}, "out of memory in the root cgroup, its memory limit is unlimited"},
 		{"cpuset", event.Kill{Scope: event.ScopeCpuset, Limit: &event.Limit{Kind: event.LimitNodes, Cgroup: &event.Cgroup{Path: "/ml"}}}, "out of memory on the NUMA nodes that its cpuset allows, cgroup /ml"},
 		{"sysrq", event.Kill{Scope: event.ScopeSysrq}, "killed on request, by SysRq-f"},

@@ -95,21 +95,24 @@ func cgroupPath(c *event.Cgroup) string {
 }
 
 // limitOwner says whose limit was hit, in terms of the victim that lives under it.
-func limitOwner(c *event.Cgroup, v *event.Victim) string {
+func limitOwner(l *event.Limit, v *event.Victim) string {
+	c := l.Cgroup
 	if c == nil || c.Path == "" {
 		return "a cgroup"
 	}
 	if c.Path == "/" {
 		return "the root cgroup"
 	}
-	same := v.Cgroup != nil && (v.Cgroup.Path == c.Path || v.Cgroup.ID != "" && v.Cgroup.ID == c.ID)
+	same := l.Owner == event.OwnerContainer || v.Cgroup != nil && (v.Cgroup.Path == c.Path || v.Cgroup.ID != "" && v.Cgroup.ID == c.ID)
 	switch {
 	case same && v.Pod != nil && v.Container != nil && v.Container.Name != "":
 		return "container " + v.Container.Name
 	case same && v.Container != nil && containerName(v.Container) != "":
 		return "container " + strings.TrimPrefix(containerName(v.Container), "container ")
-	case same && v.Unit != "":
+	case same && v.Unit != "" && l.Owner != event.OwnerContainer:
 		return v.Unit
+	case l.Owner == event.OwnerUnit || l.Owner == event.OwnerSlice:
+		return clip(path.Base(cgroupPath(c)), 256)
 	case v.Pod != nil && podName(v.Pod) != "" && isPodCgroup(c.Path, v.Pod.UID):
 		return "pod " + podName(v.Pod)
 	}

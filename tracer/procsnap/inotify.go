@@ -41,6 +41,9 @@ func (w *watcher) add(dir string) (int, error) {
 	return wd, nil
 }
 
+// remove ends the watch of a folder; it may be gone.
+func (w *watcher) remove(wd int) { _, _ = unix.InotifyRmWatch(w.fd, uint32(wd)) }
+
 // change is one name in a watched folder; overflow means that some were lost.
 type change struct {
 	wd       int

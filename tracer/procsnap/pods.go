@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,6 +43,7 @@ type Pods struct {
 	pods       map[string]podName       // by uid
 	containers map[string]containerName // by id
 	full       bool                     // names were left out
+	added      func(*event.Container, *event.Pod)
 }
 
 type podName struct{ namespace, name string }
@@ -166,18 +168,63 @@ func (p *Pods) apply(c change) {
 }
 
 func (p *Pods) add(dir, name string) {
+	var c *event.Container
+	var pod *event.Pod
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	switch dir {
 	case podsDir:
-		if uid, pod, ok := parsePodDir(name); ok {
-			put(p, p.pods, uid, pod)
+		if uid, n, ok := parsePodDir(name); ok {
+			put(p, p.pods, uid, n)
+			pod = n.event(uid)
 		}
 	case containersDir:
-		if id, c, ok := parseContainerLog(name); ok {
-			put(p, p.containers, id, c)
+		if id, n, ok := parseContainerLog(name); ok {
+			put(p, p.containers, id, n)
+			c, pod = n.events(id)
 		}
 	}
+	added := p.added
+	p.mu.Unlock()
+	if pod != nil && added != nil {
+		added(c, pod)
+	}
+}
+
+func (n podName) event(uid string) *event.Pod {
+	return &event.Pod{UID: uid, Namespace: n.namespace, Name: n.name}
+}
+
+// events are a container and its pod.
+func (n containerName) events(id string) (*event.Container, *event.Pod) {
+	return &event.Container{ID: id, Name: n.container}, &event.Pod{Namespace: n.namespace, Name: n.name}
+}
+
+// Each calls f for every pod, whose container is nil, and for every container with its
+// pod: now for those that are known, and from another goroutine for one that comes later.
+func (p *Pods) Each(f func(*event.Container, *event.Pod)) {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	p.added = f
+	pods, containers := maps.Clone(p.pods), maps.Clone(p.containers)
+	p.mu.Unlock()
+	for uid, n := range pods {
+		f(nil, n.event(uid))
+	}
+	for id, n := range containers {
+		f(n.events(id))
+	}
+}
+
+// Empty says whether no pod or container is known, as on a machine without a kubelet.
+func (p *Pods) Empty() bool {
+	if p == nil {
+		return true
+	}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return len(p.pods)+len(p.containers) == 0
 }
 
 func (p *Pods) remove(dir, name string) {

@@ -35,6 +35,8 @@ type Options struct {
 	Proc string // mount of procfs; default /proc
 	Sys  string // mount of sysfs; default /sys
 	Root string // the host's root folder, for its files in /etc and /var; default /
+	// Cgroup is where the host's cgroups are mounted; default fs/cgroup in Sys.
+	Cgroup string
 	// HostName replaces the name that the kernel tells, which in a container is
 	// the container's.
 	HostName string
@@ -50,6 +52,12 @@ type Reader struct {
 	// timensNS is what this time namespace adds to the boot clock.
 	timensNS int64
 	daemons  daemonCache
+	cgroups  cgroupMounts
+	users    *users
+}
+
+func (o *Options) cgroupfs() string {
+	return cmp.Or(o.Cgroup, filepath.Join(cmp.Or(o.Sys, "/sys"), "fs/cgroup"))
 }
 
 // bufferSize bounds what is read of one file of a process: the cgroups, one line
@@ -61,13 +69,14 @@ func New(o Options) (*Reader, error) {
 	o.Proc = cmp.Or(o.Proc, "/proc")
 	o.Sys = cmp.Or(o.Sys, "/sys")
 	o.Root = cmp.Or(o.Root, "/")
+	o.Cgroup = o.cgroupfs()
 	o.Cmdline = cmp.Or(o.Cmdline, cmdline.Redacted)
 	if st, err := os.Stat(o.Proc); err != nil {
 		return nil, fmt.Errorf("open procfs: %w", err)
 	} else if !st.IsDir() {
 		return nil, fmt.Errorf("open procfs: %w", &fs.PathError{Op: "open", Path: o.Proc, Err: unix.ENOTDIR})
 	}
-	r := &Reader{opts: o}
+	r := &Reader{opts: o, cgroups: findCgroups(o.Cgroup), users: newUsers(o)}
 	r.buffers.New = func() any { return new([bufferSize]byte) }
 	r.daemons.now = time.Now
 	if b, err := r.read(o.Proc, "self/timens_offsets"); err == nil {

@@ -5,7 +5,9 @@
 package procsnap
 
 import (
+	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -40,6 +42,29 @@ func TestMemory(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+
+	// As recorded, on a kernel of 6.18.
+	got = parseMeminfo(recorded(t, "meminfo"))
+	for name, v := range map[string]*uint64{
+		"AnonPages": got.AnonBytes, "Active(anon)": got.ActiveAnonBytes, "Inactive(anon)": got.InactiveAnonBytes,
+		"Active(file)": got.ActiveFileBytes, "Inactive(file)": got.InactiveFileBytes, "Unevictable": got.UnevictableBytes,
+		"Mlocked": got.MlockedBytes, "SReclaimable": got.SlabReclaimableBytes, "SUnreclaim": got.SlabUnreclaimableBytes,
+		"KernelStack": got.KernelStackBytes, "PageTables": got.PagetablesBytes, "Committed_AS": got.CommittedBytes, "Hugetlb": got.HugetlbBytes,
+	} {
+		if v == nil || !regexp.MustCompile(fmt.Sprintf(`(?m)^%s: +%d kB$`, regexp.QuoteMeta(name), *v>>10)).Match(recorded(t, "meminfo")) {
+			t.Errorf("%s is %v", name, v)
+		}
+	}
+	if f := got.HugetlbFreeBytes; f == nil || *f != 0 {
+		t.Errorf("free huge pages: %v", f)
+	}
+	const huge = "HugePages_Total:       8\nHugePages_Free:        3\nHugepagesize:       2048 kB\nHugetlb:           16384 kB\n"
+	if got = parseMeminfo([]byte(huge)); *got.HugetlbBytes != 16<<20 || *got.HugetlbFreeBytes != 6<<20 {
+		t.Errorf("huge pages: %+v", got)
+	}
+	if got = parseMeminfo([]byte("HugePages_Free: 99999999999\nHugepagesize: 2048 kB\n")); got.HugetlbFreeBytes != nil {
+		t.Errorf("too many huge pages: %+v", got)
 	}
 
 	// RHEL 6 has no MemAvailable: it is absent, not 0.

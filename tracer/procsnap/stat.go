@@ -26,6 +26,7 @@ type stat struct {
 	ppid       int
 	flags      uint64
 	startTicks uint64 // on the boot clock
+	end        int    // of the name, in the line
 }
 
 // dead says whether the process has exited or is about to.
@@ -41,6 +42,7 @@ func parseStat(line []byte) (stat, bool) {
 	if i < 0 {
 		return stat{}, false
 	}
+	s.end = i
 	field := 3
 	for f := range bytes.FieldsSeq(line[i+1:]) {
 		var err error

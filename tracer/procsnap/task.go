@@ -137,8 +137,9 @@ func readlinkAt(dir int, name string, buf []byte) ([]byte, error) {
 }
 
 // setCgroup takes the cgroup, and who owns it, from /proc/PID/cgroup.
-func (id *Identity) setCgroup(file []byte) {
-	paths := parseCgroups(file)
+func (id *Identity) setCgroup(file []byte) { id.setOwner(parseCgroups(file)) }
+
+func (id *Identity) setOwner(paths cgroupPaths) {
 	switch {
 	case paths.memory != nil:
 		id.Cgroup = &event.Cgroup{Controller: "memory", Version: 1}

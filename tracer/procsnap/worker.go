@@ -8,9 +8,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/oomtrace/oomtrace/decode/event"
 )
@@ -32,27 +35,49 @@ type Ref struct {
 	// EventBoottimeNS is when the process was seen; where its start is not known,
 	// one that began later is another.
 	EventBoottimeNS uint64
+	TID             int     // the thread that it is about; 0: none
+	UID             *uint32 // whose name is asked for; nil: nobody's
+	// PPID and Cgroup are what the caller knows of a process that may be gone, for
+	// Parents; 0 and nil: nothing.
+	PPID   int
+	Cgroup *CgroupRef
 	// Daemon asks for TimeDaemon too; Unit is what the caller knows of the unit.
 	Daemon bool
 	Unit   string
 }
 
 // Request is one look-up: of the processes in their order, the one that dies
-// first, then of the machine.
+// first, then of the limit, then of the machine.
 type Request struct {
 	Tasks []Ref
-	// Machine asks for Memory and Settings.
-	Machine bool
+	// Parents asks for those of the first task.
+	Parents bool
+	// Nodes asks for those that the cpuset of the last task allows.
+	Nodes bool
+	// Limit is the cgroup to tell of; nil: none.
+	Limit *CgroupRef
+	// Machine asks for Memory and Settings, Zones for the memory zones too, and Blocks
+	// for how their free memory is divided.
+	Machine, Zones, Blocks bool
 }
 
-// Answer is what came of a Request.
+// more says whether there is something to read that may take its time.
+func (r *Request) more() bool { return r.Limit != nil || r.Zones }
+
+// Answer is what came of a Request, or a first part of it.
 type Answer struct {
+	// More says that the rest is still to come: Limit.Stat and Memory.Zones.
+	More bool
 	// State is that of the first task, where one was asked for.
 	State string
-	// BoottimeNS is when reading began; 0 if it did not.
-	BoottimeNS uint64
-	Tasks      []TaskAnswer // one for each Ref, unless blocked or off
-	Memory     *event.Memory
+	// BoottimeNS is when reading began; 0 if it did not. RestBoottimeNS is that of
+	// the rest.
+	BoottimeNS, RestBoottimeNS uint64
+
+	Tasks   []TaskAnswer // one for each Ref, unless blocked or off
+	Parents []event.Parent
+	Limit   *event.Limit // what is read of it: Nodes, Events, HighBytes, …, Stat
+	Memory  *event.Memory
 	// Settings are the sysctls and the swap space alone.
 	Settings *event.Settings
 }
@@ -60,20 +85,54 @@ type Answer struct {
 // TaskAnswer is what came of a Ref. Err is that of Task.
 type TaskAnswer struct {
 	Identity Identity
+	User     string // known of one that is gone too
 	Daemon   Daemon
 	Err      error
 }
 
+// Add adds the next part of the answer.
+func (a *Answer) Add(part Answer) {
+	if !a.More {
+		*a = part
+		return
+	}
+	a.More, a.RestBoottimeNS = part.More, part.RestBoottimeNS
+	if part.Limit != nil {
+		limit := event.Limit{}
+		if a.Limit != nil {
+			limit = *a.Limit
+		}
+		limit.Stat = part.Limit.Stat
+		a.Limit = &limit
+	}
+	if part.Memory != nil {
+		memory := event.Memory{}
+		if a.Memory != nil {
+			memory = *a.Memory
+		}
+		memory.Zones = part.Memory.Zones
+		a.Memory = &memory
+	}
+}
+
 // AgeMS is how long after an event, in ms, the answer's reading began.
-func (a *Answer) AgeMS(eventBoottimeNS uint64) *int64 {
-	if a.BoottimeNS == 0 {
+func (a *Answer) AgeMS(eventBoottimeNS uint64) *int64 { return ageMS(a.BoottimeNS, eventBoottimeNS) }
+
+// RestAgeMS is that of the rest.
+func (a *Answer) RestAgeMS(eventBoottimeNS uint64) *int64 {
+	return ageMS(a.RestBoottimeNS, eventBoottimeNS)
+}
+
+func ageMS(read, happened uint64) *int64 {
+	if read == 0 {
 		return nil
 	}
-	return event.Ptr((int64(a.BoottimeNS) - int64(eventBoottimeNS)) / int64(time.Millisecond))
+	return event.Ptr((int64(read) - int64(happened)) / int64(time.Millisecond))
 }
 
 // Worker looks up processes in a goroutine of its own, one request after the
-// other, so that whoever asks is never held up. A nil *Worker answers StateOff.
+// other, so that whoever asks is never held up. What may take its time waits until the
+// first part of every request is answered. A nil *Worker answers StateOff.
 type Worker struct {
 	reader  *Reader
 	jobs    chan job
@@ -85,6 +144,7 @@ type Worker struct {
 type job struct {
 	Request
 	answer chan<- Answer
+	nodes  string // of the rest
 }
 
 // NewWorker starts a worker on r that keeps up to queue requests waiting. Close
@@ -96,9 +156,9 @@ func NewWorker(r *Reader, queue int) *Worker {
 }
 
 // Ask hands a request in and returns at once. The channel gives one answer, now
-// or later; nobody has to take it.
+// or later, or two parts of it; nobody has to take them.
 func (w *Worker) Ask(req Request) <-chan Answer {
-	answer := make(chan Answer, 1)
+	answer := make(chan Answer, 2)
 	if w == nil {
 		answer <- Answer{State: StateOff}
 		return answer
@@ -107,7 +167,7 @@ func (w *Worker) Ask(req Request) <-chan Answer {
 	defer w.mu.RUnlock()
 	if !w.closing.Load() {
 		select {
-		case w.jobs <- job{req, answer}:
+		case w.jobs <- job{Request: req, answer: answer}:
 			return answer
 		default:
 		}
@@ -116,16 +176,39 @@ func (w *Worker) Ask(req Request) <-chan Answer {
 	return answer
 }
 
+// Warm goes the way of every look-up once, for this process and the root of the cgroups:
+// names, code and buffers are there before memory is gone. Nobody waits for it.
+func (w *Worker) Warm() {
+	if w == nil {
+		return
+	}
+	root := CgroupRef{Version: 2, Path: "/", ID: rootInode}
+	if w.reader.cgroups.memory != "" {
+		root.Version = 1
+	}
+	w.Ask(Request{
+		Tasks: []Ref{{PID: os.Getpid(), UID: new(uint32)}}, Parents: true, Nodes: true,
+		Limit: &root, Machine: true, Zones: true, Blocks: true,
+	})
+}
+
 // Wait takes the answer if it comes within d. If not, ok is false, and answer
-// still gives it later.
+// still gives it later. If only its first part comes, a.More is true, and answer still
+// gives the rest.
 func Wait(answer <-chan Answer, d time.Duration) (a Answer, ok bool) {
 	t := time.NewTimer(d)
 	defer t.Stop()
-	select {
-	case a = <-answer:
-		return a, true
-	case <-t.C:
-		return Answer{}, false
+	for {
+		select {
+		case part := <-answer:
+			a.Add(part)
+			if !a.More {
+				return a, true
+			}
+			ok = true
+		case <-t.C:
+			return a, ok
+		}
 	}
 }
 
@@ -151,19 +234,78 @@ func (w *Worker) Close(ctx context.Context) error {
 
 func (w *Worker) run() {
 	defer close(w.done)
-	for j := range w.jobs {
-		if w.closing.Load() {
+	rests := make([]job, 0, cap(w.jobs))
+	for {
+		j, ok, rest := w.next(&rests)
+		switch {
+		case !ok:
+			return
+		case w.closing.Load():
 			j.answer <- Answer{State: StateBlocked}
-			continue
+		case rest:
+			j.answer <- w.reader.rest(j.Request, j.nodes)
+		default:
+			a := w.reader.answer(j.Request)
+			if a.Limit != nil {
+				j.nodes = a.Limit.Nodes
+			}
+			if j.more() {
+				a.More = true
+				rests = append(rests, j)
+			}
+			j.answer <- a
 		}
-		j.answer <- w.reader.answer(j.Request)
 	}
 }
 
+// next waits for something to do: the first parts go first, as long as there is room for
+// what they leave to do.
+func (w *Worker) next(rests *[]job) (j job, ok, rest bool) {
+	if len(*rests) == 0 {
+		j, ok = <-w.jobs
+		return j, ok, false
+	}
+	if len(*rests) < cap(*rests) {
+		select {
+		case j, ok = <-w.jobs:
+			if ok {
+				return j, true, false
+			}
+		default:
+		}
+	}
+	j = (*rests)[0]
+	*rests = (*rests)[:copy(*rests, (*rests)[1:])]
+	return j, true, true
+}
+
+// rest reads what may take its time.
+func (r *Reader) rest(req Request, nodes string) Answer {
+	a := Answer{RestBoottimeNS: r.BoottimeNS()}
+	if req.Zones {
+		if zones := r.zones(nodes, req.Blocks); zones != nil {
+			a.Memory = &event.Memory{Zones: zones}
+		}
+	}
+	if req.Limit != nil {
+		if dir, err := r.openCgroup(*req.Limit); err == nil {
+			if stat := r.cgroupStat(dir, req.Limit.Version); stat != nil {
+				a.Limit = &event.Limit{Stat: stat}
+			}
+			unix.Close(dir)
+		}
+	}
+	return a
+}
+
+// answer reads all but the rest.
 func (r *Reader) answer(req Request) Answer {
 	a := Answer{State: StateOK, BoottimeNS: r.BoottimeNS(), Tasks: make([]TaskAnswer, len(req.Tasks))}
 	for i, ref := range req.Tasks {
 		t := &a.Tasks[i]
+		if ref.UID != nil {
+			t.User = r.User(*ref.UID)
+		}
 		t.Identity, t.Err = r.Task(ref.PID, ref.StartBoottimeNS)
 		if t.Err == nil && ref.EventBoottimeNS != 0 && r.startedAfter(&t.Identity, ref.EventBoottimeNS) {
 			t.Identity, t.Err = Identity{}, ErrReused
@@ -178,6 +320,22 @@ func (r *Reader) answer(req Request) Answer {
 		if err := a.Tasks[0].Err; !errors.Is(err, ErrGone) && !errors.Is(err, ErrReused) {
 			a.State = StateBlocked
 		}
+	}
+	if req.Parents && len(a.Tasks) > 0 {
+		a.Parents = r.parentsOf(req.Tasks[0], &a.Tasks[0])
+	}
+	var limit event.Limit
+	if req.Nodes && len(req.Tasks) > 0 {
+		limit.Nodes, _ = r.memsAllowed(req.Tasks[len(req.Tasks)-1])
+	}
+	if req.Limit != nil {
+		if dir, err := r.openCgroup(*req.Limit); err == nil {
+			r.cgroupLimits(dir, req.Limit.Version, &limit)
+			unix.Close(dir)
+		}
+	}
+	if limit != (event.Limit{}) {
+		a.Limit = &limit
 	}
 	if req.Machine {
 		a.Settings = r.sysctls()

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -42,6 +43,7 @@ func wait(t *testing.T, answer <-chan Answer) Answer {
 
 func TestWorker(t *testing.T) {
 	w := NewWorker(newReader(t, Options{}), 4)
+	w.Warm()
 	before := w.reader.BoottimeNS()
 	a := wait(t, w.Ask(Request{Tasks: []Ref{{PID: os.Getpid(), Daemon: true}, {PID: 1 << 30}}, Machine: true}))
 	if a.State != StateOK || len(a.Tasks) != 2 || a.Tasks[0].Identity.Exe == nil || a.Memory == nil {
@@ -63,6 +65,7 @@ func TestWorker(t *testing.T) {
 	}
 
 	w = nil
+	w.Warm()
 	if a = wait(t, w.Ask(Request{Machine: true})); a.State != StateOff || a.Memory != nil {
 		t.Errorf("no worker says %+v", a)
 	}
@@ -145,6 +148,88 @@ func TestWorkerConcurrent(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("a goroutine is left:\n%s", stacks)
 		}
+	}
+}
+
+// The first part of every request comes before the rest of any, and one of the two
+// does not wait for the other.
+func TestWorkerParts(t *testing.T) {
+	r, ref := cgroupTree(t, 2, map[string]string{"memory.events": "oom_kill 1\n"})
+	stat := filepath.Join(r.cgroups.unified, ref.Path, "memory.stat")
+	if err := unix.Mkfifo(stat, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := NewWorker(r, 2)
+	req := Request{Tasks: []Ref{{PID: os.Getpid(), UID: new(uint32)}}, Limit: &ref, Machine: true}
+	first := w.Ask(req)
+	a, ok := Wait(first, 10*time.Millisecond)
+	for deadline := time.Now().Add(soon); !ok && time.Now().Before(deadline); {
+		a, ok = Wait(first, 10*time.Millisecond) // a slow machine
+	}
+	if !ok || !a.More || a.State != StateOK || a.Tasks[0].Identity.Exe == nil || *a.Limit.Events.OOMKill != 1 || a.Limit.Stat != nil || a.Memory == nil {
+		t.Fatalf("the first part: %+v, %v", a, ok)
+	}
+	// Its rest holds the worker now, or soon; two more wait.
+	second := w.Ask(req)
+	// Each opening ends with a file that can be read to its end.
+	for range 2 {
+		f, err := os.OpenFile(stat, os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteString("anon 4096\n"); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			break
+		}
+		rest, ok := Wait(first, soon)
+		if a.Add(rest); !ok || a.More || *a.Limit.Stat.AnonBytes != 4096 || *a.Limit.Events.OOMKill != 1 || a.RestBoottimeNS < a.BoottimeNS {
+			t.Errorf("the whole: %+v, %v", a, ok)
+		}
+		first = nil
+	}
+	b := wait(t, second)
+	if b.More || *b.Limit.Stat.AnonBytes != 4096 || b.RestAgeMS(b.RestBoottimeNS) == nil {
+		t.Errorf("the second: %+v", b)
+	}
+	closeWorker(t, w)
+}
+
+// What is to be read first goes first, and what is left to read is bounded.
+func TestWorkerNext(t *testing.T) {
+	w := &Worker{jobs: make(chan job, 4)}
+	rests := make([]job, 0, 2)
+	push := func(nodes string) { w.jobs <- job{nodes: nodes} }
+	take := func() string {
+		j, ok, rest := w.next(&rests)
+		switch {
+		case !ok:
+			return "end"
+		case rest:
+			return "rest " + j.nodes
+		}
+		rests = append(rests, j)
+		return j.nodes
+	}
+	push("a")
+	push("b")
+	push("c")
+	var got []string
+	for range 4 {
+		got = append(got, take())
+	}
+	push("d")
+	close(w.jobs)
+	for range 5 {
+		got = append(got, take())
+	}
+	want := []string{"a", "b", "rest a", "c", "rest b", "d", "rest c", "rest d", "end"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

@@ -65,7 +65,7 @@ const (
 // Together they fill every field of the event model. [Hostile] is apart.
 func All() []*event.Event {
 	return []*event.Event{
-		SessionStart(), Kill(), Detail(), Snapshot(), KillGlobal(), KillGroup(), KillSparse(),
+		SessionStart(), Kill(), Detail(), Snapshot(), KillGlobal(), KillGroup(), KillNodes(), KillSparse(),
 		NoKill(), NoKillNobody(), End(), EndReaped(), EndStuck(), EndByProc(),
 		Clock(), ClockFrequency(), ClockRefused(), ClockSummary(), ClockStep(), Lost(), SessionEnd(),
 	}
@@ -189,12 +189,13 @@ func Kill() *event.Event {
 		Victim: event.Victim{
 			PID:             48213,
 			TID:             p(48213),
-			NSPID:           p(1),
+			NSPID:           p(7),
 			PPID:            p(48102),
 			Comm:            p("java"),
 			Cmdline:         p(javaCmdline),
 			Exe:             p("/opt/java/openjdk/bin/java"),
 			UID:             p(uint32(1001)),
+			User:            "deploy",
 			StartBoottimeNS: p(uint64(1_118_402_771_204_118)),
 			OOMScoreAdj:     p(969),
 			Killable:        p(true),
@@ -214,6 +215,7 @@ func Kill() *event.Event {
 			Container:       container(),
 			Pod:             pod(),
 			Unit:            "cri-containerd-" + ctrID + ".scope",
+			Parents:         []event.Parent{{PID: 48102, Comm: p("tini"), Exe: p("/usr/bin/tini")}},
 		},
 		Trigger: &event.Task{
 			PID:             48213,
@@ -222,6 +224,7 @@ func Kill() *event.Event {
 			Cmdline:         p(javaCmdline),
 			Exe:             p("/opt/java/openjdk/bin/java"),
 			UID:             p(uint32(1001)),
+			User:            "deploy",
 			StartBoottimeNS: p(uint64(1_118_402_771_204_118)),
 			KThread:         p(false),
 			Cgroup:          javaCgroup(),
@@ -234,12 +237,30 @@ func Kill() *event.Event {
 		},
 		Limit: &event.Limit{
 			Kind:       event.LimitMemory,
+			Owner:      event.OwnerOwn,
 			Cgroup:     javaCgroup(),
 			Bytes:      p(uint64(2 << 30)),
 			Unlimited:  p(false),
 			UsageBytes: p(uint64(2 << 30)),
 			SwapBytes:  p(uint64(0)),
 			OOMGroup:   p(false),
+			HighBytes:  p(uint64(1932735283)),
+			MinBytes:   p(uint64(0)),
+			LowBytes:   p(uint64(512 << 20)),
+			Events: &event.CgroupEvents{
+				Low: p(uint64(0)), High: p(uint64(88123)), Max: p(uint64(4120)),
+				OOM: p(uint64(3)), OOMKill: p(uint64(2)), OOMGroupKill: p(uint64(0)),
+			},
+			Stat: &event.CgroupStat{
+				AnonBytes: p(uint64(2_117_861_376)), FileBytes: p(uint64(2_359_296)), ShmemBytes: p(uint64(262_144)),
+				KernelBytes: p(uint64(27_262_976)), SlabBytes: p(uint64(18_110_528)), KernelStackBytes: p(uint64(1_425_408)),
+				PagetablesBytes: p(uint64(5_242_880)), AgeMS: p(int64(1)),
+				SlabReclaimableBytes: p(uint64(12_140_544)), SlabUnreclaimableBytes: p(uint64(5_969_984)),
+				PercpuBytes: p(uint64(92_160)), VmallocBytes: p(uint64(0)), SockBytes: p(uint64(36_864)), ZswapBytes: p(uint64(0)),
+				FileMappedBytes: p(uint64(1_572_864)), FileDirtyBytes: p(uint64(135_168)), FileWritebackBytes: p(uint64(0)),
+				ActiveAnonBytes: p(uint64(8_388_608)), InactiveAnonBytes: p(uint64(2_109_734_912)),
+				ActiveFileBytes: p(uint64(1_310_720)), InactiveFileBytes: p(uint64(786_432)), UnevictableBytes: p(uint64(0)),
+			},
 		},
 		Incident: incident(1, 1, 0),
 		Memory:   memory(),
@@ -318,6 +339,21 @@ func memory() *event.Memory {
 		SwapFreeBytes:  p(uint64(0)),
 		Source:         "meminfo",
 		AgeMS:          p(int64(-1)),
+
+		AnonBytes:              p(uint64(14_220_984_320)),
+		ActiveAnonBytes:        p(uint64(104_857_600)),
+		InactiveAnonBytes:      p(uint64(14_221_033_472)),
+		ActiveFileBytes:        p(uint64(3_145_728_000)),
+		InactiveFileBytes:      p(uint64(5_161_537_536)),
+		UnevictableBytes:       p(uint64(14_680_064)),
+		MlockedBytes:           p(uint64(13_631_488)),
+		SlabReclaimableBytes:   p(uint64(702_545_920)),
+		SlabUnreclaimableBytes: p(uint64(199_229_440)),
+		KernelStackBytes:       p(uint64(31_195_136)),
+		PagetablesBytes:        p(uint64(96_468_992)),
+		CommittedBytes:         p(uint64(41_875_931_136)),
+		HugetlbBytes:           p(uint64(2_147_483_648)),
+		HugetlbFreeBytes:       p(uint64(1_073_741_824)),
 	}
 }
 
@@ -401,15 +437,48 @@ func KillGroup() *event.Event {
 			Cgroup:       &event.Cgroup{Version: 2, Path: path, PathHex: pathHex, ID: "1b004", Truncated: true},
 			Container:    &event.Container{Runtime: "podman", ID: ctrID},
 		},
-		Limit:    &event.Limit{Kind: event.LimitMemsw, Cgroup: &event.Cgroup{Version: 2, Path: "/srv", ID: "1b000"}, Unlimited: p(true), OOMGroup: p(true)},
+		Limit: &event.Limit{
+			Kind: event.LimitMemsw, Owner: event.OwnerParent, Cgroup: &event.Cgroup{Controller: "memory", Version: 1, Path: "/srv", ID: "1b000"}, Unlimited: p(true), OOMGroup: p(true),
+			Events: &event.CgroupEvents{OOMKill: p(uint64(9)), FailCnt: p(uint64(70212))},
+		},
 		Incident: incident(2, 1, 1),
 	}
 	return e
 }
 
+// KillNodes is a process whose cpuset ran out of the memory of its nodes.
+func KillNodes() *event.Event {
+	e := at(event.TypeOOMKill, event.SourceBPF, 44, globalNS+2_000_000_000)
+	e.Kill = &event.Kill{
+		Episode: Episode(globalNS + 1_999_220_118),
+		Scope:   event.ScopeCpuset,
+		Role:    event.RoleChosen,
+		Victim: event.Victim{
+			PID: 61220, Comm: p("solver"), Exe: p("/opt/hpc/solver"), UID: p(uint32(1000)), User: "ada",
+			AnonRSSBytes: p(uint64(3_900_112 * page)), Unit: "hpc-7.scope",
+			Parents: []event.Parent{
+				{PID: 61202, Comm: p("m\ufffdirun"), CommHex: "6dff6972756e", Exe: p("/opt/m\ufffdi/run"), ExeHex: "2f6f70742f6dff692f72756e"},
+				{PID: 61190, Comm: p("bash")},
+			},
+		},
+		Trigger: &event.Task{PID: 61220, Comm: p("solver"), UID: p(uint32(1000)), User: "ada", Order: p(3)},
+		Limit:   &event.Limit{Kind: event.LimitNodes, Nodes: "1"},
+		Sources: map[string]string{"limit.nodes": "proc"},
+		Memory:  memory(),
+	}
+	e.Kill.Memory.Zones = []event.Zone{{
+		Node: 1, Name: "Normal",
+		FreeBytes: p(uint64(52_428_800)), MinBytes: p(uint64(46_137_344)), LowBytes: p(uint64(57_671_680)), HighBytes: p(uint64(69_206_016)),
+		ManagedBytes: p(uint64(16_642_998_272)), PresentBytes: p(uint64(17_179_869_184)),
+		LargestFreeOrder: p(2), FreeBlocks: []uint64{7028, 2714, 86, 0, 0, 0, 0, 0, 0, 0, 0},
+		ProtectionBytes: []uint64{0, 0, 0, 0, 0},
+	}}
+	return e
+}
+
 // KillSparse is a kill of which nearly nothing is known.
 func KillSparse() *event.Event {
-	e := at(event.TypeOOMKill, event.SourceBPF, 44, globalNS+5_000_000_000)
+	e := at(event.TypeOOMKill, event.SourceBPF, 45, globalNS+5_000_000_000)
 	e.BoottimeNS, e.Host = nil, nil
 	e.Kill = &event.Kill{
 		Episode: Episode(globalNS + 5_000_000_000),
@@ -427,6 +496,8 @@ func Detail() *event.Event {
 		PID:     48213,
 		Part:    1,
 		Parts:   2,
+		Limit:   &event.Limit{Stat: &event.CgroupStat{AnonBytes: p(uint64(2_117_861_376))}},
+		Memory:  memory(),
 		Frames:  []event.Frame{{Symbol: "do_user_addr_fault", Offset: 0x1b6}, {Symbol: "exc_page_fault", Offset: 0x7e}},
 
 		Candidates: candidates(),
@@ -495,12 +566,14 @@ func EndByProc() *event.Event {
 
 // Snapshot is what /proc said after the line of [KillGlobal] was out.
 func Snapshot() *event.Event {
-	e := at(event.TypeOOMSnapshot, event.SourceProc, 45, globalNS+9_104_220)
+	e := at(event.TypeOOMSnapshot, event.SourceProc, 46, globalNS+9_104_220)
 	e.Snapshot = &event.SnapshotLate{
 		Episode:  Episode(globalNS - 901_113),
 		PID:      2417,
 		Victim:   &event.Task{PID: 2417, Comm: p("postgres"), Cmdline: p("postgres: 16/main: shop shop [local] SELECT"), Exe: p("/usr/lib/postgresql/16/bin/postgres"), Unit: "postgresql@16-main.service"},
+		Parents:  []event.Parent{{PID: 2390, Comm: p("postgres"), Exe: p("/usr/lib/postgresql/16/bin/postgres")}},
 		Trigger:  &event.Task{PID: 911, Comm: p("sar\ufffd"), CommHex: "736172ff"},
+		Limit:    &event.Limit{Stat: &event.CgroupStat{AnonBytes: p(uint64(1 << 30)), AgeMS: p(int64(12))}},
 		Memory:   memory(),
 		Snapshot: event.SnapshotState{State: "ok", AgeMS: p(int64(9))},
 	}
@@ -517,7 +590,7 @@ func Clock() *event.Event {
 		Kind:     event.KindStep,
 		Process: event.Task{
 			PID: 51002, TID: p(51002), Comm: p("date"), Cmdline: p("date -s 2026-03-14 08:00"), Exe: p("/usr/bin/date"),
-			UID: p(uint32(0)), StartBoottimeNS: p(uint64(1_123_299_998_204_118)), KThread: p(false),
+			UID: p(uint32(0)), User: "root", StartBoottimeNS: p(uint64(1_123_299_998_204_118)), KThread: p(false),
 			Cgroup: &event.Cgroup{Version: 2, Path: "/user.slice/user-1000.slice/session-14.scope", ID: "2c11"},
 			Unit:   "session-14.scope",
 		},

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package procsnap
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/oomtrace/oomtrace/decode/event"
+)
+
+// CgroupRef names a cgroup of the hierarchy that accounts memory.
+type CgroupRef struct {
+	Version int    // 1 or 2
+	Path    string // from the hierarchy's root, raw
+	ID      uint64 // of kernfs; another cgroup of that path is not read
+}
+
+// cgroupMounts are where the hierarchies that may account memory are mounted; "" if
+// they are not.
+type cgroupMounts struct {
+	memory  string // v1
+	unified string // v2
+}
+
+// findCgroups looks at dir and at what is below it by the customs of systemd: cgroup2
+// alone, or a folder for each v1 hierarchy and perhaps unified beside them.
+func findCgroups(dir string) cgroupMounts {
+	var m cgroupMounts
+	isMount := func(path string, magic int64) bool {
+		var st unix.Statfs_t
+		_, err := ignoringEINTR(func() (int, error) { return 0, unix.Statfs(path, &st) })
+		return err == nil && st.Type == magic
+	}
+	for _, path := range [...]string{dir, filepath.Join(dir, "unified")} {
+		if isMount(path, unix.CGROUP2_SUPER_MAGIC) {
+			m.unified = path
+			break
+		}
+	}
+	for _, path := range [...]string{filepath.Join(dir, "memory"), dir} {
+		// Any v1 hierarchy may be there, but only that of memory has this file.
+		var st unix.Stat_t
+		if isMount(path, unix.CGROUP_SUPER_MAGIC) && unix.Stat(filepath.Join(path, "memory.stat"), &st) == nil {
+			m.memory = path
+			break
+		}
+	}
+	return m
+}
+
+// errNoCgroups says that there is no hierarchy which could account memory.
+var errNoCgroups = errors.New("no mount of cgroup2, nor of the memory controller of cgroup v1")
+
+// CheckCgroups says why there would be nothing to read of cgroups below dir.
+func CheckCgroups(dir string) error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return err
+	}
+	if findCgroups(dir) == (cgroupMounts{}) {
+		return errNoCgroups
+	}
+	return nil
+}
+
+// of is the mount that has cgroups of a version.
+func (m cgroupMounts) of(version int) string {
+	if version == 1 {
+		return m.memory
+	}
+	return m.unified
+}
+
+// accounting is the mount that accounts memory: on a machine with both it is v1's.
+func (m cgroupMounts) accounting() string {
+	if m.memory != "" {
+		return m.memory
+	}
+	return m.unified
+}
+
+// openBelow opens a folder of a mount of cgroups by its path from the mount's root. The
+// kernel lets nothing lead out of there.
+func openBelow(mount, path string) (int, error) {
+	root, err := openAt(unix.AT_FDCWD, mount, unix.O_PATH|unix.O_DIRECTORY)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(root)
+	name := strings.TrimLeft(path, "/")
+	if name == "" {
+		name = "."
+	}
+	how := unix.OpenHow{
+		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV,
+	}
+	fd, err := ignoringEINTR(func() (int, error) { return unix.Openat2(root, name, &how) })
+	if err != nil {
+		return -1, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return fd, nil
+}
+
+// openCgroup opens the folder of a cgroup. Its inode number is the cgroup's id
+// (kernfs_id_ino, include/linux/kernfs.h, 40430452fd5d ("kernfs: use 64bit inos if
+// ino_t is 64bit") (in v5.5)): what is mounted from elsewhere than the hierarchy's root,
+// as in a container, and a cgroup made anew under the same name do not have it.
+func (r *Reader) openCgroup(ref CgroupRef) (int, error) {
+	mount := r.cgroups.of(ref.Version)
+	if mount == "" {
+		return -1, errNoCgroups
+	}
+	fd, err := openBelow(mount, ref.Path)
+	if err != nil {
+		return -1, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Ino != ref.ID {
+		unix.Close(fd)
+		return -1, fmt.Errorf("open cgroup %q: %w", ref.Path, errors.Join(err, ErrGone))
+	}
+	return fd, nil
+}
+
+// cgroupLimits sets what the small files of a cgroup tell of it: they cost next to
+// nothing.
+func (r *Reader) cgroupLimits(dir int, version int, l *event.Limit) {
+	buf := r.buffers.Get().(*[bufferSize]byte)
+	defer r.buffers.Put(buf)
+	read := func(name string) []byte {
+		n, err := readAt(dir, name, buf[:])
+		if err != nil {
+			return nil
+		}
+		return buf[:n]
+	}
+	if version == 1 {
+		events := parseOOMControl(read("memory.oom_control"))
+		if n, ok := parseCount(read("memory.failcnt")); ok {
+			events.FailCnt = &n
+		}
+		if events != (event.CgroupEvents{}) {
+			l.Events = &events
+		}
+		return
+	}
+	if events := parseMemoryEvents(read("memory.events")); events != (event.CgroupEvents{}) {
+		l.Events = &events
+	}
+	for _, f := range [...]struct {
+		name  string
+		value **uint64
+	}{{"memory.high", &l.HighBytes}, {"memory.min", &l.MinBytes}, {"memory.low", &l.LowBytes}} {
+		if n, ok := parseCount(read(f.name)); ok { // "max" is no number
+			*f.value = &n
+		}
+	}
+}
+
+// cgroupStat reads memory.stat; nil if it tells nothing. The kernel sums up the counters
+// of all CPUs and of the cgroups below for it, which on a large machine takes
+// milliseconds (mem_cgroup_flush_stats, mm/memcontrol.c).
+func (r *Reader) cgroupStat(dir int, version int) *event.CgroupStat {
+	buf := r.buffers.Get().(*[bufferSize]byte)
+	defer r.buffers.Put(buf)
+	var s event.CgroupStat
+	if n, err := readAt(dir, "memory.stat", buf[:]); err == nil {
+		s = parseMemoryStat(buf[:n], version)
+	}
+	if version == 1 {
+		// Its memory.stat has no kernel memory.
+		if n, err := readAt(dir, "memory.kmem.usage_in_bytes", buf[:]); err == nil {
+			if kernel, ok := parseCount(buf[:n]); ok {
+				s.KernelBytes = &kernel
+			}
+		}
+	}
+	if s == (event.CgroupStat{}) {
+		return nil
+	}
+	return &s
+}
+
+// counter is where the value of a line "name value" belongs.
+type counter struct {
+	name  string
+	value **uint64
+}
+
+// parseCounters reads such lines. Those that are otherwise, and a last one that the
+// buffer cut, are left out.
+func parseCounters(file []byte, counters []counter) {
+	values := make([]uint64, len(counters))
+	for line := range bytes.Lines(file) {
+		name, value, ok := bytes.Cut(line, []byte{' '})
+		value, whole := bytes.CutSuffix(value, []byte{'\n'})
+		if !ok || !whole {
+			continue
+		}
+		for i, c := range counters {
+			if string(name) != c.name {
+				continue
+			}
+			if n, ok := parseCount(value); ok {
+				values[i], *c.value = n, &values[i]
+			}
+		}
+	}
+}
+
+// parseCount reads one number with perhaps white space around it.
+func parseCount(text []byte) (uint64, bool) {
+	n, err := strconv.ParseUint(string(bytes.TrimSpace(text)), 10, 64)
+	return n, err == nil
+}
+
+// parseMemoryEvents reads memory.events of v2 (__memory_events_show, mm/memcontrol.c).
+func parseMemoryEvents(file []byte) (e event.CgroupEvents) {
+	parseCounters(file, []counter{
+		{"low", &e.Low}, {"high", &e.High}, {"max", &e.Max},
+		{"oom", &e.OOM}, {"oom_kill", &e.OOMKill}, {"oom_group_kill", &e.OOMGroupKill},
+	})
+	return e
+}
+
+// parseOOMControl reads memory.oom_control of v1 (mem_cgroup_oom_control_read,
+// mm/memcontrol-v1.c).
+func parseOOMControl(file []byte) (e event.CgroupEvents) {
+	parseCounters(file, []counter{{"oom_kill", &e.OOMKill}})
+	return e
+}
+
+// parseMemoryStat reads memory.stat. v1 counts the cgroups below in the lines "total_…"
+// alone (memcg1_stat_format, mm/memcontrol-v1.c), v2 always (memory_stat_format,
+// mm/memcontrol.c); what v1 calls cache and rss are file and anon.
+func parseMemoryStat(file []byte, version int) (s event.CgroupStat) {
+	if version == 1 {
+		parseCounters(file, []counter{
+			{"total_rss", &s.AnonBytes}, {"total_cache", &s.FileBytes}, {"total_shmem", &s.ShmemBytes},
+			{"total_mapped_file", &s.FileMappedBytes}, {"total_dirty", &s.FileDirtyBytes}, {"total_writeback", &s.FileWritebackBytes},
+			{"total_active_anon", &s.ActiveAnonBytes}, {"total_inactive_anon", &s.InactiveAnonBytes},
+			{"total_active_file", &s.ActiveFileBytes}, {"total_inactive_file", &s.InactiveFileBytes},
+			{"total_unevictable", &s.UnevictableBytes},
+		})
+		return s
+	}
+	parseCounters(file, []counter{
+		{"anon", &s.AnonBytes}, {"file", &s.FileBytes}, {"shmem", &s.ShmemBytes},
+		{"kernel", &s.KernelBytes}, {"slab", &s.SlabBytes}, {"kernel_stack", &s.KernelStackBytes}, {"pagetables", &s.PagetablesBytes},
+		{"slab_reclaimable", &s.SlabReclaimableBytes}, {"slab_unreclaimable", &s.SlabUnreclaimableBytes},
+		{"percpu", &s.PercpuBytes}, {"vmalloc", &s.VmallocBytes}, {"sock", &s.SockBytes}, {"zswap", &s.ZswapBytes},
+		{"file_mapped", &s.FileMappedBytes}, {"file_dirty", &s.FileDirtyBytes}, {"file_writeback", &s.FileWritebackBytes},
+		{"active_anon", &s.ActiveAnonBytes}, {"inactive_anon", &s.InactiveAnonBytes},
+		{"active_file", &s.ActiveFileBytes}, {"inactive_file", &s.InactiveFileBytes},
+		{"unevictable", &s.UnevictableBytes},
+	})
+	return s
+}
