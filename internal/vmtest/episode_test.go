@@ -118,6 +118,7 @@ func TestEpisode(t *testing.T) {
 			counted(t, r, events)
 			accounted(t, events)
 			nobodyKilled(t, r, events)
+			detailed(t, events)
 			inTheMiddle(t, watched(t, r, "late"), events)
 			var pids []int
 			for _, e := range events {
@@ -135,6 +136,38 @@ func TestEpisode(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// detailed checks that the limits' files were read: in the kill's line or behind it.
+func detailed(t *testing.T, events []*event.Event) {
+	t.Helper()
+	stat, counters := 0, 0
+	look := func(l *event.Limit) {
+		if l != nil && l.Stat != nil && l.Stat.AnonBytes != nil && l.Stat.PagetablesBytes != nil {
+			stat++
+		}
+		if l != nil && l.Events != nil && l.Events.OOMKill != nil && *l.Events.OOMKill > 0 {
+			counters++
+		}
+	}
+	kills := 0
+	for _, e := range events {
+		switch {
+		case e.Kill != nil:
+			kills++
+			look(e.Kill.Limit)
+			if v := e.Kill.Victim; v.UID != nil && *v.UID == 0 && v.User != "" && v.User != "root" {
+				t.Errorf("user 0 is %q", v.User)
+			}
+		case e.Detail != nil:
+			look(e.Detail.Limit)
+		case e.Snapshot != nil:
+			look(e.Snapshot.Limit)
+		}
+	}
+	if stat < kills/2 || counters < kills/2 {
+		t.Errorf("of %d kills %d tell the limit's stat and %d its events", kills, stat, counters)
 	}
 }
 

@@ -96,6 +96,9 @@ func hog(args []string) error {
 		return unix.Exec("/proc/self/exe", []string{"executed", "hog", string(name), "0"}, os.Environ())
 	}
 	runtime.GOMAXPROCS(1)
+	if *leaderless {
+		runtime.GOMAXPROCS(2) // the leader takes one with it
+	}
 	if *worker {
 		done := make(chan error)
 		go func() {
