@@ -63,6 +63,8 @@ func Unmarshal(line []byte) (*Event, error) {
 		missing = "victim.pid"
 	case e.Detail != nil && (e.Detail.Part < 1 || e.Detail.Part > e.Detail.Parts):
 		missing = "part of parts"
+	case e.Sigkill != nil && e.Sigkill.Victim.PID <= 0:
+		missing = "victim.pid"
 	case e.Clock != nil && e.Clock.Kind == "":
 		missing = "kind"
 	}

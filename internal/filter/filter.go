@@ -71,6 +71,8 @@ func (f *Filter) Match(e *event.Event) bool {
 	case e.Snapshot != nil:
 		return f.wasShown(e.Snapshot.Episode, e.Snapshot.PID) ||
 			e.Snapshot.Victim != nil && f.task(e.Snapshot.Victim)
+	case e.Sigkill != nil:
+		return f.task(&e.Sigkill.Victim)
 	case e.Clock != nil:
 		return f.task(&e.Clock.Process)
 	case e.ClockSummary != nil:

@@ -94,9 +94,12 @@ func Summary(e *event.Event) string {
 	kills, clocks := s.Received[string(event.TypeOOMKill)], s.Received[string(event.TypeClockAdjust)]
 	steps := s.Received[string(event.TypeClockStep)]
 	said := []string{plural(kills, "kill"), plural(clocks+steps, "clock change")}
+	if n := s.Received[string(event.TypeProcSigkill)]; n > 0 {
+		said = append(said, plural(n, "other SIGKILL"))
+	}
 	for _, t := range slices.Sorted(maps.Keys(s.Received)) {
 		switch event.Type(t) {
-		case event.TypeOOMKill, event.TypeClockAdjust, event.TypeClockStep:
+		case event.TypeOOMKill, event.TypeClockAdjust, event.TypeClockStep, event.TypeProcSigkill:
 		default:
 			if n := s.Received[t]; n > 0 {
 				said = append(said, count(n)+" "+t)

@@ -93,6 +93,8 @@ func (s *tableSink) row(e *event.Event) (r row, ok bool) {
 			return r, false
 		}
 		r = snapshotRow(e)
+	case e.Sigkill != nil:
+		r = sigkillRow(e, wide)
 	case e.Clock != nil:
 		r = clockRow(e, wide, s.loc)
 	case e.ClockSummary != nil:
