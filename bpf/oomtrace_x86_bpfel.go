@@ -53,6 +53,22 @@ const (
 	OomtraceWireClockValidWIRE_CLOCK_NO_ENTRY OomtraceWireClockValid = 6
 )
 
+type OomtraceWireExec struct {
+	_               structs.HostLayout
+	StartBoottimeNs uint64
+	ArgsLen         uint32
+	ExeLen          uint16
+	Flags           uint16
+	Exe             [144]int8
+	Args            [480]int8
+}
+
+type OomtraceWireExecFlags uint32
+
+const (
+	OomtraceWireExecFlagsWIRE_EXEC_SEEDED OomtraceWireExecFlags = 1
+)
+
 type OomtraceWireHeader struct {
 	_          structs.HostLayout
 	BoottimeNs uint64
@@ -61,6 +77,14 @@ type OomtraceWireHeader struct {
 	Version    uint16
 	Kind       uint16
 }
+
+type OomtraceWireInfo uint32
+
+const (
+	OomtraceWireInfoWIRE_INFO_NONE    OomtraceWireInfo = 0
+	OomtraceWireInfoWIRE_INFO_PRIV    OomtraceWireInfo = 1
+	OomtraceWireInfoWIRE_INFO_POINTER OomtraceWireInfo = 2
+)
 
 type OomtraceWireKill struct {
 	_             structs.HostLayout
@@ -124,6 +148,7 @@ const (
 	OomtraceWireKindWIRE_KIND_SIGNAL    OomtraceWireKind = 2
 	OomtraceWireKindWIRE_KIND_CLOCK     OomtraceWireKind = 3
 	OomtraceWireKindWIRE_KIND_SYNTHETIC OomtraceWireKind = 4
+	OomtraceWireKindWIRE_KIND_SIGKILL   OomtraceWireKind = 16
 )
 
 type OomtraceWireMemcg struct {
@@ -145,6 +170,27 @@ const (
 	OomtraceWireRoleWIRE_ROLE_SHARED_MM OomtraceWireRole = 2
 )
 
+type OomtraceWireSigkill struct {
+	_        structs.HostLayout
+	H        OomtraceWireHeader
+	Code     int32
+	Info     uint32
+	Group    uint32
+	StackLen uint32
+	Victim   OomtraceWireTask
+	Sender   OomtraceWireTask
+	Stack    [24]uint64
+	Tail     [1536]int8
+}
+
+type OomtraceWireSigkillValid uint32
+
+const (
+	OomtraceWireSigkillValidWIRE_SIGKILL_INFO  OomtraceWireSigkillValid = 0
+	OomtraceWireSigkillValidWIRE_SIGKILL_CODE  OomtraceWireSigkillValid = 1
+	OomtraceWireSigkillValidWIRE_SIGKILL_STACK OomtraceWireSigkillValid = 2
+)
+
 type OomtraceWireStats struct {
 	_               structs.HostLayout
 	OomReserve      uint64
@@ -154,6 +200,7 @@ type OomtraceWireStats struct {
 	Invocations     uint64
 	Exiting         uint64
 	ClockReadEvents uint64
+	SigkillReserve  uint64
 }
 
 type OomtraceWireTask struct {
@@ -215,13 +262,22 @@ const (
 	OomtraceMapClockCalls          = "clock_calls"
 	OomtraceMapClockRing           = "clock_ring"
 	OomtraceMapClockScratch        = "clock_scratch"
+	OomtraceMapEnded               = "ended"
+	OomtraceMapExecScratch         = "exec_scratch"
+	OomtraceMapExecs               = "execs"
 	OomtraceMapKillers             = "killers"
 	OomtraceMapOomRing             = "oom_ring"
+	OomtraceMapSigkillRing         = "sigkill_ring"
+	OomtraceMapSigkillScratch      = "sigkill_scratch"
 	OomtraceMapStats               = "stats"
 	OomtraceProgAdjtimexFentry     = "adjtimex_fentry"
 	OomtraceProgAdjtimexFexit      = "adjtimex_fexit"
 	OomtraceProgAdjtimexKprobe     = "adjtimex_kprobe"
 	OomtraceProgAdjtimexKretprobe  = "adjtimex_kretprobe"
+	OomtraceProgExecRaw            = "exec_raw"
+	OomtraceProgExecTp             = "exec_tp"
+	OomtraceProgExitRaw            = "exit_raw"
+	OomtraceProgExitTp             = "exit_tp"
 	OomtraceProgKillProcessFentry  = "kill_process_fentry"
 	OomtraceProgKillProcessKprobe  = "kill_process_kprobe"
 	OomtraceProgMarkBtf            = "mark_btf"
@@ -235,6 +291,9 @@ const (
 	OomtraceProgSettimeFexit       = "settime_fexit"
 	OomtraceProgSettimeKprobe      = "settime_kprobe"
 	OomtraceProgSettimeKretprobe   = "settime_kretprobe"
+	OomtraceProgSigkillBtf         = "sigkill_btf"
+	OomtraceProgSigkillRaw         = "sigkill_raw"
+	OomtraceProgSigkillTp          = "sigkill_tp"
 	OomtraceProgSignalBtf          = "signal_btf"
 	OomtraceProgSignalRaw          = "signal_raw"
 	OomtraceProgSignalTp           = "signal_tp"
@@ -252,9 +311,12 @@ const (
 	OomtraceVarInv                 = "inv"
 	OomtraceVarKeepClockFunc       = "keep_clock_func"
 	OomtraceVarKeepClockValid      = "keep_clock_valid"
+	OomtraceVarKeepExecFlags       = "keep_exec_flags"
+	OomtraceVarKeepInfo            = "keep_info"
 	OomtraceVarKeepKillValid       = "keep_kill_valid"
 	OomtraceVarKeepKind            = "keep_kind"
 	OomtraceVarKeepRole            = "keep_role"
+	OomtraceVarKeepSigkillValid    = "keep_sigkill_valid"
 	OomtraceVarKeepTaskValid       = "keep_task_valid"
 	OomtraceVarKillScratch         = "kill_scratch"
 	OomtraceVarMarkVictimHasFields = "mark_victim_has_fields"
@@ -311,6 +373,10 @@ type OomtraceProgramSpecs struct {
 	AdjtimexFexit     *ebpf.ProgramSpec `ebpf:"adjtimex_fexit"`
 	AdjtimexKprobe    *ebpf.ProgramSpec `ebpf:"adjtimex_kprobe"`
 	AdjtimexKretprobe *ebpf.ProgramSpec `ebpf:"adjtimex_kretprobe"`
+	ExecRaw           *ebpf.ProgramSpec `ebpf:"exec_raw"`
+	ExecTp            *ebpf.ProgramSpec `ebpf:"exec_tp"`
+	ExitRaw           *ebpf.ProgramSpec `ebpf:"exit_raw"`
+	ExitTp            *ebpf.ProgramSpec `ebpf:"exit_tp"`
 	KillProcessFentry *ebpf.ProgramSpec `ebpf:"kill_process_fentry"`
 	KillProcessKprobe *ebpf.ProgramSpec `ebpf:"kill_process_kprobe"`
 	MarkBtf           *ebpf.ProgramSpec `ebpf:"mark_btf"`
@@ -324,6 +390,9 @@ type OomtraceProgramSpecs struct {
 	SettimeFexit      *ebpf.ProgramSpec `ebpf:"settime_fexit"`
 	SettimeKprobe     *ebpf.ProgramSpec `ebpf:"settime_kprobe"`
 	SettimeKretprobe  *ebpf.ProgramSpec `ebpf:"settime_kretprobe"`
+	SigkillBtf        *ebpf.ProgramSpec `ebpf:"sigkill_btf"`
+	SigkillRaw        *ebpf.ProgramSpec `ebpf:"sigkill_raw"`
+	SigkillTp         *ebpf.ProgramSpec `ebpf:"sigkill_tp"`
 	SignalBtf         *ebpf.ProgramSpec `ebpf:"signal_btf"`
 	SignalRaw         *ebpf.ProgramSpec `ebpf:"signal_raw"`
 	SignalTp          *ebpf.ProgramSpec `ebpf:"signal_tp"`
@@ -342,12 +411,17 @@ type OomtraceProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type OomtraceMapSpecs struct {
-	ClockCalls   *ebpf.MapSpec `ebpf:"clock_calls"`
-	ClockRing    *ebpf.MapSpec `ebpf:"clock_ring"`
-	ClockScratch *ebpf.MapSpec `ebpf:"clock_scratch"`
-	Killers      *ebpf.MapSpec `ebpf:"killers"`
-	OomRing      *ebpf.MapSpec `ebpf:"oom_ring"`
-	Stats        *ebpf.MapSpec `ebpf:"stats"`
+	ClockCalls     *ebpf.MapSpec `ebpf:"clock_calls"`
+	ClockRing      *ebpf.MapSpec `ebpf:"clock_ring"`
+	ClockScratch   *ebpf.MapSpec `ebpf:"clock_scratch"`
+	Ended          *ebpf.MapSpec `ebpf:"ended"`
+	ExecScratch    *ebpf.MapSpec `ebpf:"exec_scratch"`
+	Execs          *ebpf.MapSpec `ebpf:"execs"`
+	Killers        *ebpf.MapSpec `ebpf:"killers"`
+	OomRing        *ebpf.MapSpec `ebpf:"oom_ring"`
+	SigkillRing    *ebpf.MapSpec `ebpf:"sigkill_ring"`
+	SigkillScratch *ebpf.MapSpec `ebpf:"sigkill_scratch"`
+	Stats          *ebpf.MapSpec `ebpf:"stats"`
 }
 
 // OomtraceVariableSpecs contains global variables before they are loaded into the kernel.
@@ -359,9 +433,12 @@ type OomtraceVariableSpecs struct {
 	Inv                 *ebpf.VariableSpec `ebpf:"inv"`
 	KeepClockFunc       *ebpf.VariableSpec `ebpf:"keep_clock_func"`
 	KeepClockValid      *ebpf.VariableSpec `ebpf:"keep_clock_valid"`
+	KeepExecFlags       *ebpf.VariableSpec `ebpf:"keep_exec_flags"`
+	KeepInfo            *ebpf.VariableSpec `ebpf:"keep_info"`
 	KeepKillValid       *ebpf.VariableSpec `ebpf:"keep_kill_valid"`
 	KeepKind            *ebpf.VariableSpec `ebpf:"keep_kind"`
 	KeepRole            *ebpf.VariableSpec `ebpf:"keep_role"`
+	KeepSigkillValid    *ebpf.VariableSpec `ebpf:"keep_sigkill_valid"`
 	KeepTaskValid       *ebpf.VariableSpec `ebpf:"keep_task_valid"`
 	KillScratch         *ebpf.VariableSpec `ebpf:"kill_scratch"`
 	MarkVictimHasFields *ebpf.VariableSpec `ebpf:"mark_victim_has_fields"`
@@ -392,12 +469,17 @@ func (o *OomtraceObjects) Close() error {
 //
 // It can be passed to LoadOomtraceObjects or ebpf.CollectionSpec.LoadAndAssign.
 type OomtraceMaps struct {
-	ClockCalls   *ebpf.Map `ebpf:"clock_calls"`
-	ClockRing    *ebpf.Map `ebpf:"clock_ring"`
-	ClockScratch *ebpf.Map `ebpf:"clock_scratch"`
-	Killers      *ebpf.Map `ebpf:"killers"`
-	OomRing      *ebpf.Map `ebpf:"oom_ring"`
-	Stats        *ebpf.Map `ebpf:"stats"`
+	ClockCalls     *ebpf.Map `ebpf:"clock_calls"`
+	ClockRing      *ebpf.Map `ebpf:"clock_ring"`
+	ClockScratch   *ebpf.Map `ebpf:"clock_scratch"`
+	Ended          *ebpf.Map `ebpf:"ended"`
+	ExecScratch    *ebpf.Map `ebpf:"exec_scratch"`
+	Execs          *ebpf.Map `ebpf:"execs"`
+	Killers        *ebpf.Map `ebpf:"killers"`
+	OomRing        *ebpf.Map `ebpf:"oom_ring"`
+	SigkillRing    *ebpf.Map `ebpf:"sigkill_ring"`
+	SigkillScratch *ebpf.Map `ebpf:"sigkill_scratch"`
+	Stats          *ebpf.Map `ebpf:"stats"`
 }
 
 func (m *OomtraceMaps) Close() error {
@@ -405,8 +487,13 @@ func (m *OomtraceMaps) Close() error {
 		m.ClockCalls,
 		m.ClockRing,
 		m.ClockScratch,
+		m.Ended,
+		m.ExecScratch,
+		m.Execs,
 		m.Killers,
 		m.OomRing,
+		m.SigkillRing,
+		m.SigkillScratch,
 		m.Stats,
 	)
 }
@@ -420,9 +507,12 @@ type OomtraceVariables struct {
 	Inv                 *ebpf.Variable `ebpf:"inv"`
 	KeepClockFunc       *ebpf.Variable `ebpf:"keep_clock_func"`
 	KeepClockValid      *ebpf.Variable `ebpf:"keep_clock_valid"`
+	KeepExecFlags       *ebpf.Variable `ebpf:"keep_exec_flags"`
+	KeepInfo            *ebpf.Variable `ebpf:"keep_info"`
 	KeepKillValid       *ebpf.Variable `ebpf:"keep_kill_valid"`
 	KeepKind            *ebpf.Variable `ebpf:"keep_kind"`
 	KeepRole            *ebpf.Variable `ebpf:"keep_role"`
+	KeepSigkillValid    *ebpf.Variable `ebpf:"keep_sigkill_valid"`
 	KeepTaskValid       *ebpf.Variable `ebpf:"keep_task_valid"`
 	KillScratch         *ebpf.Variable `ebpf:"kill_scratch"`
 	MarkVictimHasFields *ebpf.Variable `ebpf:"mark_victim_has_fields"`
@@ -441,6 +531,10 @@ type OomtracePrograms struct {
 	AdjtimexFexit     *ebpf.Program `ebpf:"adjtimex_fexit"`
 	AdjtimexKprobe    *ebpf.Program `ebpf:"adjtimex_kprobe"`
 	AdjtimexKretprobe *ebpf.Program `ebpf:"adjtimex_kretprobe"`
+	ExecRaw           *ebpf.Program `ebpf:"exec_raw"`
+	ExecTp            *ebpf.Program `ebpf:"exec_tp"`
+	ExitRaw           *ebpf.Program `ebpf:"exit_raw"`
+	ExitTp            *ebpf.Program `ebpf:"exit_tp"`
 	KillProcessFentry *ebpf.Program `ebpf:"kill_process_fentry"`
 	KillProcessKprobe *ebpf.Program `ebpf:"kill_process_kprobe"`
 	MarkBtf           *ebpf.Program `ebpf:"mark_btf"`
@@ -454,6 +548,9 @@ type OomtracePrograms struct {
 	SettimeFexit      *ebpf.Program `ebpf:"settime_fexit"`
 	SettimeKprobe     *ebpf.Program `ebpf:"settime_kprobe"`
 	SettimeKretprobe  *ebpf.Program `ebpf:"settime_kretprobe"`
+	SigkillBtf        *ebpf.Program `ebpf:"sigkill_btf"`
+	SigkillRaw        *ebpf.Program `ebpf:"sigkill_raw"`
+	SigkillTp         *ebpf.Program `ebpf:"sigkill_tp"`
 	SignalBtf         *ebpf.Program `ebpf:"signal_btf"`
 	SignalRaw         *ebpf.Program `ebpf:"signal_raw"`
 	SignalTp          *ebpf.Program `ebpf:"signal_tp"`
@@ -474,6 +571,10 @@ func (p *OomtracePrograms) Close() error {
 		p.AdjtimexFexit,
 		p.AdjtimexKprobe,
 		p.AdjtimexKretprobe,
+		p.ExecRaw,
+		p.ExecTp,
+		p.ExitRaw,
+		p.ExitTp,
 		p.KillProcessFentry,
 		p.KillProcessKprobe,
 		p.MarkBtf,
@@ -487,6 +588,9 @@ func (p *OomtracePrograms) Close() error {
 		p.SettimeFexit,
 		p.SettimeKprobe,
 		p.SettimeKretprobe,
+		p.SigkillBtf,
+		p.SigkillRaw,
+		p.SigkillTp,
 		p.SignalBtf,
 		p.SignalRaw,
 		p.SignalTp,

@@ -28,6 +28,7 @@ enum wire_kind {
 	WIRE_KIND_SIGNAL = 2, /* tracepoint rung: a SIGKILL by a task that is killing for OOM */
 	WIRE_KIND_CLOCK = 3,
 	WIRE_KIND_SYNTHETIC = 4, /* by no program: user space makes it, to warm its path */
+	WIRE_KIND_SIGKILL = 16,	 /* a SIGKILL, whoever sent it */
 };
 
 enum wire_role {
@@ -193,6 +194,52 @@ struct wire_clock {
 	char tail[WIRE_PATH_LEN + WIRE_NAME_LEN];
 };
 
+/* What of the siginfo a SIGKILL came with: kernel/signal.c's special values, or one. */
+enum wire_info {
+	WIRE_INFO_NONE = 0, /* SEND_SIG_NOINFO */
+	WIRE_INFO_PRIV = 1, /* SEND_SIG_PRIV */
+	WIRE_INFO_POINTER = 2,
+};
+
+/* Bits of wire_header.valid in a wire_sigkill. */
+enum wire_sigkill_valid {
+	WIRE_SIGKILL_INFO = 0,
+	WIRE_SIGKILL_CODE = 1,
+	WIRE_SIGKILL_STACK = 2,
+};
+
+#define WIRE_SIGKILL_DEPTH 24
+
+struct wire_sigkill {
+	struct wire_header h;
+	s32 code;  /* siginfo's si_code */
+	u32 info;  /* enum wire_info */
+	u32 group; /* to all threads, not to one */
+	u32 stack_len;
+	struct wire_task victim;
+	struct wire_task sender;
+	u64 stack[WIRE_SIGKILL_DEPTH]; /* of signals of the kernel's own */
+	char tail[2 * (WIRE_PATH_LEN + WIRE_NAME_LEN)];
+};
+
+/* Lengths of what is kept of a process. */
+#define WIRE_EXEC_ARGS 480
+#define WIRE_EXEC_EXE 144
+
+enum wire_exec_flags {
+	WIRE_EXEC_SEEDED = 1, /* by user space from /proc: the start is cut to a clock tick */
+};
+
+/* The value of the map of who processes are. */
+struct wire_exec {
+	u64 start_boottime_ns;
+	u32 args_len; /* of all of them, which may be more than fit; 0: not known */
+	u16 exe_len;  /* 0: not known */
+	u16 flags;
+	char exe[WIRE_EXEC_EXE];
+	char args[WIRE_EXEC_ARGS];
+};
+
 /* Counters, one set a CPU. */
 struct wire_stats {
 	u64 oom_reserve;       /* OOM records that did not fit the ring, signals without state */
@@ -202,11 +249,13 @@ struct wire_stats {
 	u64 invocations;       /* of out_of_memory */
 	u64 exiting;	       /* mark_victim of a task that was dying already: no kill */
 	u64 clock_read_events; /* clock calls whose argument could not be read */
+	u64 sigkill_reserve;   /* SIGKILLs that did not fit */
 };
 
 _Static_assert(sizeof(struct wire_header) == 24, "wire_header");
 _Static_assert(sizeof(struct wire_task) == 72, "wire_task");
 _Static_assert(sizeof(struct wire_memcg) == 48, "wire_memcg");
 _Static_assert(sizeof(struct wire_timex) == 80, "wire_timex");
+_Static_assert(sizeof(struct wire_exec) == 640, "wire_exec");
 
 #endif

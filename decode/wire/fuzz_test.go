@@ -15,6 +15,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(raw(newKill(), bpf.OomtraceWireKindWIRE_KIND_SIGNAL, killFixed, 0))
 	f.Add(rawClock(newClock(), tailLen))
 	f.Add(rawClock(newSet(1<<40, 5), tailLen))
+	f.Add(rawSigkill(newSigkill(), tailLen))
 	f.Add([]byte("short"))
 	for _, g := range goldens(f) {
 		f.Add(g.raw)
@@ -22,7 +23,7 @@ func FuzzParse(f *testing.F) {
 	symbols := newSymbols(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		// Lengths must agree, which random bytes would never: help them.
-		for _, kind := range []bpf.OomtraceWireKind{0, bpf.OomtraceWireKindWIRE_KIND_KILL, bpf.OomtraceWireKindWIRE_KIND_CLOCK} {
+		for _, kind := range []bpf.OomtraceWireKind{0, bpf.OomtraceWireKindWIRE_KIND_KILL, bpf.OomtraceWireKindWIRE_KIND_CLOCK, bpf.OomtraceWireKindWIRE_KIND_SIGKILL} {
 			b := data
 			if kind != 0 {
 				b = shape(data, kind)
@@ -43,6 +44,9 @@ func FuzzParse(f *testing.F) {
 				for range 2 { // the second has a before
 					lines(t, &event.Event{Type: event.TypeClockAdjust, Clock: d.Clock(&r, step)})
 				}
+			case bpf.OomtraceWireKindWIRE_KIND_SIGKILL:
+				s, _ := d.Sigkill(&r)
+				lines(t, &event.Event{Type: event.TypeProcSigkill, Sigkill: s})
 			default:
 				lines(t, &event.Event{Type: event.TypeOOMKill, Kill: d.Kill(&r)})
 			}
@@ -54,8 +58,11 @@ func FuzzParse(f *testing.F) {
 // such a record can have, with a header that says so.
 func shape(data []byte, kind bpf.OomtraceWireKind) []byte {
 	fixed, most := killFixed, MaxLen
-	if kind == bpf.OomtraceWireKindWIRE_KIND_CLOCK {
+	switch kind {
+	case bpf.OomtraceWireKindWIRE_KIND_CLOCK:
 		fixed, most = clockFixed, MaxClockLen
+	case bpf.OomtraceWireKindWIRE_KIND_SIGKILL:
+		fixed, most = sigkillFixed, MaxSigkillLen
 	}
 	b := make([]byte, min(max(len(data), fixed), most))
 	copy(b, data)

@@ -52,6 +52,7 @@ func (p *pump) kill(s *slot) {
 	if k.Trigger != nil && k.Trigger.TID != nil {
 		trigger = *k.Trigger.TID
 	}
+	p.claimSigkill(k, trigger, boot)
 	if p.rec.Kind == bpf.OomtraceWireKindWIRE_KIND_SIGNAL {
 		p.sharers = append(p.sharers, sharer{k, boot, trigger})
 		return
@@ -98,6 +99,7 @@ func (p *pump) letOutOld() {
 	}
 	now := p.clocks.boot()
 	p.letOut(func(s sharer) bool { return s.boot+uint64(markWait) <= now })
+	p.letOutSigkills(func(h heldSigkill) bool { return h.boot+uint64(markWait) <= now })
 }
 
 // letOut emits the announced kills that ready says.
@@ -128,6 +130,7 @@ func (p *pump) finishKill(k *event.Kill, seq, boot uint64) {
 func (p *pump) complete(e *event.Event, boot uint64) {
 	k := e.Kill
 	p.snapshot(e, boot)
+	p.keptOfKill(e)
 	p.pods.Fill(k.Victim.Container, k.Victim.Pod)
 	if k.Trigger != nil {
 		p.pods.Fill(k.Trigger.Container, k.Trigger.Pod)

@@ -56,7 +56,7 @@ type Options struct {
 	// Filters are what Match wants, in words, for session.start.
 	Filters []string
 
-	// Require names groups of facts, oom and clock, without which there is no
+	// Require names groups of facts, oom, clock and kill, without which there is no
 	// point in running: Run then fails with tracer.ErrNotSupported.
 	Require []string
 
@@ -136,6 +136,7 @@ type session struct {
 	reader *procsnap.Reader
 	worker *procsnap.Worker // nil: /proc is not looked at
 	clerk  *procsnap.Worker // the clock's own: no storm fills the queue of kills
+	porter *procsnap.Worker // that of SIGKILLs, for the same reason
 	pods   *procsnap.Pods
 	// settings are those last read. An event that has them shares them.
 	settings *event.Settings
@@ -200,6 +201,7 @@ func (s *session) require() error {
 	groups := map[string][]string{
 		"oom":   {tracer.FactKill},
 		"clock": {tracer.FactAdjtimex, tracer.FactSettime},
+		"kill":  {tracer.FactSigkill},
 	}
 	for _, group := range s.opts.Require {
 		for _, h := range s.tracer.Hooks() {
@@ -231,6 +233,9 @@ func (s *session) lookups() {
 	s.initNS = &initial
 	s.worker = procsnap.NewWorker(s.reader, oomSlots)
 	s.clerk = procsnap.NewWorker(s.reader, 1)
+	if s.opts.Tracer.Sigkills {
+		s.porter = procsnap.NewWorker(s.reader, 1)
+	}
 }
 
 // machine fills in what the decoder needs.
@@ -282,9 +287,9 @@ func (s *session) symbolsKnown() bool {
 }
 
 // checkSymbols finds out before the session begins whether call traces can have names.
-// Nothing else than kills has them.
+// Nothing else than kills has them, and SIGKILLs of the kernel's own are told by them.
 func (s *session) checkSymbols() {
-	if s.opts.Tracer.NoOOM {
+	if s.opts.Tracer.NoOOM && !s.opts.Tracer.Sigkills {
 		close(s.symbols)
 		return
 	}
@@ -360,6 +365,7 @@ func (s *session) close() error {
 	// A worker that the kernel holds is left behind: the process ends anyway.
 	_ = s.worker.Close(ctx)
 	_ = s.clerk.Close(ctx)
+	_ = s.porter.Close(ctx)
 	var errs []error
 	if s.pods != nil {
 		errs = append(errs, s.pods.Close())
@@ -378,6 +384,9 @@ func (s *session) run(ctx context.Context) (Result, error) {
 	defer cancel(nil)
 
 	in := newIntake(&s.seq, s.offsets, &s.errorNS, s.clocks)
+	if s.opts.Tracer.Sigkills {
+		in.sigkill = newQueue(sigkillSlots, wire.MaxSigkillLen)
+	}
 	outs := []*outbox{newOutbox(s.opts.Sink)}
 	if s.opts.Record != nil {
 		outs = append(outs, newOutbox(s.opts.Record.Event))
@@ -391,6 +400,7 @@ func (s *session) run(ctx context.Context) (Result, error) {
 	} else {
 		go s.loadSymbols(ctx)
 	}
+	go s.seed(ctx)
 	if s.set != nil {
 		go func() {
 			if err := s.set.run(); err != nil && s.opts.Warn != nil {
