@@ -3,6 +3,7 @@
 package live
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -122,6 +123,45 @@ func TestRunSigkill(t *testing.T) {
 	if n := len(r.find(sigkillOf(pid))); n != 1 {
 		t.Errorf("told %d times", n)
 	}
+}
+
+// earlyoom is Debian's own: scripts/deps.sh brings it.
+func earlyoom(t *testing.T) string {
+	t.Helper()
+	cache := os.Getenv("OOMTRACE_CACHE")
+	if cache == "" {
+		dir, err := os.UserCacheDir()
+		if err != nil {
+			testenv.Skip(t, "%v", err)
+		}
+		cache = filepath.Join(dir, "oomtrace")
+	}
+	path := filepath.Join(cache, "bin", "earlyoom")
+	if _, err := os.Stat(path); err != nil {
+		testenv.Skip(t, "no earlyoom (scripts/deps.sh brings it): %v", err)
+	}
+	return path
+}
+
+// A real earlyoom is told by its executable. It lives in a pid namespace with its victim
+// alone: it can see, and kill, nobody else.
+func TestRunEarlyOOM(t *testing.T) {
+	path := earlyoom(t)
+	r := begin(t, Options{Tracer: tracer.Options{NoClock: true, Sigkills: true}})
+	// All memory but 1 % is too little for it, so it kills at once.
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "unshare", "--pid", "--fork", "--mount-proc", "--kill-child",
+		"sh", "-c", `sleep 1000 & "$0" -r 0 -m 99,99 -s 100,100 --prefer '^sleep$' & early=$!; wait %1; kill $early; wait $early; :`, path)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	k := r.wait("earlyoom's kill", func(e *event.Event) bool { return e.Sigkill != nil && e.Sigkill.Verdict == event.VerdictEarlyOOM }).Sigkill
+	if *k.Victim.Comm != "sleep" || k.VerdictSource != "exe" || k.Via != event.ViaKill || k.Sender == nil || *k.Sender.Exe != path {
+		t.Errorf("told %+v by %+v; it said: %s", k, k.Sender, out)
+	}
+	r.end(nil)
 }
 
 // Without OOM kills, theirs are SIGKILLs as any other, and said to be theirs.
