@@ -190,9 +190,9 @@ func TestSeed(t *testing.T) {
 	if id, ok := tr.Identity(pid+1, start); !ok || !id.ArgsCut || len(id.Args) != MaxArgs {
 		t.Errorf("long: %v, %+v", ok, id)
 	}
-	n := 0
+	n := 2
 	var err error
-	for n = 2; err == nil; n++ {
+	for ; err == nil; n++ {
 		err = tr.Seed(pid+n, seed)
 	}
 	if room := int(tr.execs.m.MaxEntries()); !errors.Is(err, ErrFull) || n < room/4 || n > room {

@@ -79,7 +79,7 @@ func sigkillWords(k *event.Sigkill) string {
 
 // sigkillVerdict names who that is, where the name of the process does not say so.
 func sigkillVerdict(k *event.Sigkill) string {
-	said := ""
+	var said string
 	switch k.Verdict {
 	case event.VerdictSystemdOOMD, event.VerdictEarlyOOM:
 		said = string(k.Verdict) + ", an OOM killer of user space"
