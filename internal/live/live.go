@@ -400,7 +400,13 @@ func (s *session) run(ctx context.Context) (Result, error) {
 	} else {
 		go s.loadSymbols(ctx)
 	}
-	go s.seed(ctx)
+	go func() {
+		select {
+		case <-s.symbols: // one after the other: memory is the one thing not to take
+			s.seed(ctx)
+		case <-ctx.Done():
+		}
+	}()
 	if s.set != nil {
 		go func() {
 			if err := s.set.run(); err != nil && s.opts.Warn != nil {
