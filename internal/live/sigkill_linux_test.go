@@ -87,7 +87,12 @@ func sigkillOf(pid int) func(*event.Event) bool {
 // OOM killer is not told as one, and secrets of what was kept are not shown.
 func TestRunSigkill(t *testing.T) {
 	r := begin(t, Options{Tracer: tracer.Options{NoClock: true, Sigkills: true}})
-	victim := exec.CommandContext(t.Context(), "sh", "-c", "sleep 1000; :", "--password=hunter2", "--token", "geheim")
+	victim := exec.CommandContext(t.Context(), "sh", "-c", "read word; :", "--password=hunter2", "--token", "geheim")
+	in, err := victim.StdinPipe() // on which it waits
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = in.Close() }()
 	if err := victim.Start(); err != nil {
 		t.Fatal(err)
 	}
