@@ -44,6 +44,8 @@ var wireTypes = map[string]reflect.Type{
 	"wire_timex":     reflect.TypeFor[OomtraceWireTimex](),
 	"wire_clock":     reflect.TypeFor[OomtraceWireClock](),
 	"wire_stats":     reflect.TypeFor[OomtraceWireStats](),
+	"wire_sigkill":   reflect.TypeFor[OomtraceWireSigkill](),
+	"wire_exec":      reflect.TypeFor[OomtraceWireExec](),
 }
 
 // Size, offset and name of every field: the objects of both architectures against
@@ -164,7 +166,8 @@ func TestEnums(t *testing.T) {
 		consts := generatedConsts(t, file+".go")
 		checked := 0
 		for _, name := range []string{"wire_kind", "wire_role", "wire_task_valid", "wire_kill_valid", "wire_clock_valid", "wire_clock_func",
-			"wire_choice_valid", "wire_candidate_valid", "wire_nokill", "wire_moment_what", "wire_moment_valid"} {
+			"wire_choice_valid", "wire_candidate_valid", "wire_nokill", "wire_moment_what", "wire_moment_valid",
+			"wire_info", "wire_sigkill_valid", "wire_exec_flags"} {
 			var e *btf.Enum
 			if err := spec.Types.TypeByName(name, &e); err != nil {
 				t.Fatal(err)
@@ -229,7 +232,7 @@ func TestBindingsAgree(t *testing.T) {
 func TestRings(t *testing.T) {
 	for arch := range objects {
 		spec := loadObject(t, arch)
-		for name, want := range map[string]string{"oom_ring": "wire_kill", "clock_ring": "wire_clock"} {
+		for name, want := range map[string]string{"oom_ring": "wire_kill", "clock_ring": "wire_clock", "sigkill_ring": "wire_sigkill"} {
 			m := spec.Maps[name]
 			if m == nil || m.Type != ebpf.RingBuf {
 				t.Fatalf("%s: no ring %s", arch, name)

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"os"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -47,6 +48,18 @@ func load(t *testing.T, cpus uint32, kernel *btf.Spec, names ...string) (instruc
 
 var killPrograms = []string{"mark_raw", "signal_raw", "mark_tp", "signal_tp"}
 
+// otherPrograms are those of who processes are and of who else kills.
+var otherPrograms = []string{"exec_raw", "forget_raw", "exec_tp", "forget_tp", "sigkill_raw", "sigkill_tp"}
+
+// What every process of the machine goes through is small.
+func TestSmallPrograms(t *testing.T) {
+	for _, name := range []string{"exec_raw", "forget_raw"} {
+		if n := load(t, 1, nil, name); n > 1000 {
+			t.Errorf("%s: the verifier looks at %d instructions", name, n)
+		}
+	}
+}
+
 // However many CPUs there are, attaching takes the same time.
 func TestManyCPUs(t *testing.T) {
 	few, many := load(t, 2, nil, killPrograms...), load(t, 8192, nil, killPrograms...)
@@ -63,7 +76,7 @@ func TestKernelsThatLack(t *testing.T) {
 		"CONFIG_SMP":     {"counters"},
 	} {
 		t.Run(config, func(t *testing.T) {
-			load(t, 1, without(t, names...), append(killPrograms, "sys_exit_clock")...)
+			load(t, 1, without(t, names...), slices.Concat(killPrograms, otherPrograms, []string{"sys_exit_clock"})...)
 		})
 	}
 }

@@ -24,6 +24,8 @@
 #include "end.h"
 #include "kill.h"
 #include "clock.h"
+#include "identity.h"
+#include "sigkill.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -40,6 +42,9 @@ const enum wire_candidate_valid *keep_candidate_valid __attribute__((unused));
 const enum wire_nokill *keep_nokill __attribute__((unused));
 const enum wire_moment_what *keep_moment_what __attribute__((unused));
 const enum wire_moment_valid *keep_moment_valid __attribute__((unused));
+const enum wire_info *keep_info __attribute__((unused));
+const enum wire_sigkill_valid *keep_sigkill_valid __attribute__((unused));
+const enum wire_exec_flags *keep_exec_flags __attribute__((unused));
 
 /* --- kills ------------------------------------------------------------- */
 
@@ -472,5 +477,62 @@ int sys_exit_clock(struct trace_event_raw_sys_exit *ctx)
 		break;
 	}
 	finish_call(func, ctx->ret, NULL);
+	return 0;
+}
+
+/* --- who processes are ------------------------------------------------------ */
+
+/* sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm) */
+SEC("raw_tracepoint/sched_process_exec")
+int exec_raw(u64 *ctx)
+{
+	return on_exec((void *)ctx[2]);
+}
+
+SEC("raw_tracepoint/sched_process_exit")
+int forget_raw(void *ctx)
+{
+	return end_exec();
+}
+
+/* Its record does not tell a script from a program: no executable. */
+SEC("tracepoint/sched/sched_process_exec")
+int exec_tp(void *ctx)
+{
+	return keep_exec(NULL);
+}
+
+SEC("tracepoint/sched/sched_process_exit")
+int forget_tp(void *ctx)
+{
+	return end_exec();
+}
+
+/* --- who else kills --------------------------------------------------------- */
+
+static __always_inline int sigkill_args(u64 *args)
+{
+	if ((u32)args[0] == SIGKILL && (u32)args[4] == TRACE_SIGNAL_DELIVERED)
+		on_sigkill(args, (void *)args[2], args[1], (u32)args[3]);
+	return 0;
+}
+
+SEC("tp_btf/signal_generate")
+int sigkill_btf(u64 *ctx)
+{
+	return sigkill_args(ctx);
+}
+
+SEC("raw_tracepoint/signal_generate")
+int sigkill_raw(u64 *ctx)
+{
+	return sigkill_args(ctx);
+}
+
+SEC("tracepoint/signal/signal_generate")
+int sigkill_tp(struct trace_event_raw_signal_generate *ctx)
+{
+	if (ctx->sig == SIGKILL && ctx->result == TRACE_SIGNAL_DELIVERED)
+		on_sigkill_record(ctx, ctx);
 	return 0;
 }

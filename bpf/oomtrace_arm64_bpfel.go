@@ -118,6 +118,22 @@ type OomtraceWireEffort struct {
 	Compactions    uint32
 }
 
+type OomtraceWireExec struct {
+	_               structs.HostLayout
+	StartBoottimeNs uint64
+	ArgsLen         uint32
+	ExeLen          uint16
+	Flags           uint16
+	Exe             [144]int8
+	Args            [480]int8
+}
+
+type OomtraceWireExecFlags uint32
+
+const (
+	OomtraceWireExecFlagsWIRE_EXEC_SEEDED OomtraceWireExecFlags = 1
+)
+
 type OomtraceWireHeader struct {
 	_          structs.HostLayout
 	BoottimeNs uint64
@@ -126,6 +142,14 @@ type OomtraceWireHeader struct {
 	Version    uint16
 	Kind       uint16
 }
+
+type OomtraceWireInfo uint32
+
+const (
+	OomtraceWireInfoWIRE_INFO_NONE    OomtraceWireInfo = 0
+	OomtraceWireInfoWIRE_INFO_PRIV    OomtraceWireInfo = 1
+	OomtraceWireInfoWIRE_INFO_POINTER OomtraceWireInfo = 2
+)
 
 type OomtraceWireKill struct {
 	_             structs.HostLayout
@@ -193,6 +217,7 @@ const (
 	OomtraceWireKindWIRE_KIND_CHOICE    OomtraceWireKind = 5
 	OomtraceWireKindWIRE_KIND_NOKILL    OomtraceWireKind = 6
 	OomtraceWireKindWIRE_KIND_MOMENT    OomtraceWireKind = 7
+	OomtraceWireKindWIRE_KIND_SIGKILL   OomtraceWireKind = 16
 )
 
 type OomtraceWireMemcg struct {
@@ -251,6 +276,27 @@ const (
 	OomtraceWireRoleWIRE_ROLE_SHARED_MM OomtraceWireRole = 2
 )
 
+type OomtraceWireSigkill struct {
+	_        structs.HostLayout
+	H        OomtraceWireHeader
+	Code     int32
+	Info     uint32
+	Group    uint32
+	StackLen uint32
+	Victim   OomtraceWireTask
+	Sender   OomtraceWireTask
+	Stack    [24]uint64
+	Tail     [1536]int8
+}
+
+type OomtraceWireSigkillValid uint32
+
+const (
+	OomtraceWireSigkillValidWIRE_SIGKILL_INFO  OomtraceWireSigkillValid = 0
+	OomtraceWireSigkillValidWIRE_SIGKILL_CODE  OomtraceWireSigkillValid = 1
+	OomtraceWireSigkillValidWIRE_SIGKILL_STACK OomtraceWireSigkillValid = 2
+)
+
 type OomtraceWireStats struct {
 	_               structs.HostLayout
 	OomReserve      uint64
@@ -262,6 +308,7 @@ type OomtraceWireStats struct {
 	ClockReadEvents uint64
 	Waits           uint64
 	Nokills         uint64
+	SigkillReserve  uint64
 }
 
 type OomtraceWireTask struct {
@@ -324,9 +371,14 @@ const (
 	OomtraceMapClockRing           = "clock_ring"
 	OomtraceMapClockScratch        = "clock_scratch"
 	OomtraceMapEfforts             = "efforts"
+	OomtraceMapEnded               = "ended"
+	OomtraceMapExecScratch         = "exec_scratch"
+	OomtraceMapExecs               = "execs"
 	OomtraceMapFreeing             = "freeing"
 	OomtraceMapKillers             = "killers"
 	OomtraceMapOomRing             = "oom_ring"
+	OomtraceMapSigkillRing         = "sigkill_ring"
+	OomtraceMapSigkillScratch      = "sigkill_scratch"
 	OomtraceMapStats               = "stats"
 	OomtraceMapVictimMms           = "victim_mms"
 	OomtraceMapVictims             = "victims"
@@ -341,8 +393,12 @@ const (
 	OomtraceProgCompactBeginTp     = "compact_begin_tp"
 	OomtraceProgCompactEndRaw      = "compact_end_raw"
 	OomtraceProgCompactEndTp       = "compact_end_tp"
+	OomtraceProgExecRaw            = "exec_raw"
+	OomtraceProgExecTp             = "exec_tp"
 	OomtraceProgExitRaw            = "exit_raw"
 	OomtraceProgExitTp             = "exit_tp"
+	OomtraceProgForgetRaw          = "forget_raw"
+	OomtraceProgForgetTp           = "forget_tp"
 	OomtraceProgFreedFexit         = "freed_fexit"
 	OomtraceProgFreedKprobe        = "freed_kprobe"
 	OomtraceProgFreedKretprobe     = "freed_kretprobe"
@@ -367,6 +423,9 @@ const (
 	OomtraceProgSettimeFexit       = "settime_fexit"
 	OomtraceProgSettimeKprobe      = "settime_kprobe"
 	OomtraceProgSettimeKretprobe   = "settime_kretprobe"
+	OomtraceProgSigkillBtf         = "sigkill_btf"
+	OomtraceProgSigkillRaw         = "sigkill_raw"
+	OomtraceProgSigkillTp          = "sigkill_tp"
 	OomtraceProgSignalBtf          = "signal_btf"
 	OomtraceProgSignalRaw          = "signal_raw"
 	OomtraceProgSignalTp           = "signal_tp"
@@ -389,6 +448,8 @@ const (
 	OomtraceVarKeepChoiceValid     = "keep_choice_valid"
 	OomtraceVarKeepClockFunc       = "keep_clock_func"
 	OomtraceVarKeepClockValid      = "keep_clock_valid"
+	OomtraceVarKeepExecFlags       = "keep_exec_flags"
+	OomtraceVarKeepInfo            = "keep_info"
 	OomtraceVarKeepKillValid       = "keep_kill_valid"
 	OomtraceVarKeepKind            = "keep_kind"
 	OomtraceVarKeepMoment          = "keep_moment"
@@ -396,6 +457,7 @@ const (
 	OomtraceVarKeepMomentWhat      = "keep_moment_what"
 	OomtraceVarKeepNokill          = "keep_nokill"
 	OomtraceVarKeepRole            = "keep_role"
+	OomtraceVarKeepSigkillValid    = "keep_sigkill_valid"
 	OomtraceVarKeepTaskValid       = "keep_task_valid"
 	OomtraceVarKillScratch         = "kill_scratch"
 	OomtraceVarMarkVictimHasFields = "mark_victim_has_fields"
@@ -464,8 +526,12 @@ type OomtraceProgramSpecs struct {
 	CompactBeginTp    *ebpf.ProgramSpec `ebpf:"compact_begin_tp"`
 	CompactEndRaw     *ebpf.ProgramSpec `ebpf:"compact_end_raw"`
 	CompactEndTp      *ebpf.ProgramSpec `ebpf:"compact_end_tp"`
+	ExecRaw           *ebpf.ProgramSpec `ebpf:"exec_raw"`
+	ExecTp            *ebpf.ProgramSpec `ebpf:"exec_tp"`
 	ExitRaw           *ebpf.ProgramSpec `ebpf:"exit_raw"`
 	ExitTp            *ebpf.ProgramSpec `ebpf:"exit_tp"`
+	ForgetRaw         *ebpf.ProgramSpec `ebpf:"forget_raw"`
+	ForgetTp          *ebpf.ProgramSpec `ebpf:"forget_tp"`
 	FreedFexit        *ebpf.ProgramSpec `ebpf:"freed_fexit"`
 	FreedKprobe       *ebpf.ProgramSpec `ebpf:"freed_kprobe"`
 	FreedKretprobe    *ebpf.ProgramSpec `ebpf:"freed_kretprobe"`
@@ -490,6 +556,9 @@ type OomtraceProgramSpecs struct {
 	SettimeFexit      *ebpf.ProgramSpec `ebpf:"settime_fexit"`
 	SettimeKprobe     *ebpf.ProgramSpec `ebpf:"settime_kprobe"`
 	SettimeKretprobe  *ebpf.ProgramSpec `ebpf:"settime_kretprobe"`
+	SigkillBtf        *ebpf.ProgramSpec `ebpf:"sigkill_btf"`
+	SigkillRaw        *ebpf.ProgramSpec `ebpf:"sigkill_raw"`
+	SigkillTp         *ebpf.ProgramSpec `ebpf:"sigkill_tp"`
 	SignalBtf         *ebpf.ProgramSpec `ebpf:"signal_btf"`
 	SignalRaw         *ebpf.ProgramSpec `ebpf:"signal_raw"`
 	SignalTp          *ebpf.ProgramSpec `ebpf:"signal_tp"`
@@ -508,16 +577,21 @@ type OomtraceProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type OomtraceMapSpecs struct {
-	ClockCalls   *ebpf.MapSpec `ebpf:"clock_calls"`
-	ClockRing    *ebpf.MapSpec `ebpf:"clock_ring"`
-	ClockScratch *ebpf.MapSpec `ebpf:"clock_scratch"`
-	Efforts      *ebpf.MapSpec `ebpf:"efforts"`
-	Freeing      *ebpf.MapSpec `ebpf:"freeing"`
-	Killers      *ebpf.MapSpec `ebpf:"killers"`
-	OomRing      *ebpf.MapSpec `ebpf:"oom_ring"`
-	Stats        *ebpf.MapSpec `ebpf:"stats"`
-	VictimMms    *ebpf.MapSpec `ebpf:"victim_mms"`
-	Victims      *ebpf.MapSpec `ebpf:"victims"`
+	ClockCalls     *ebpf.MapSpec `ebpf:"clock_calls"`
+	ClockRing      *ebpf.MapSpec `ebpf:"clock_ring"`
+	ClockScratch   *ebpf.MapSpec `ebpf:"clock_scratch"`
+	Efforts        *ebpf.MapSpec `ebpf:"efforts"`
+	Ended          *ebpf.MapSpec `ebpf:"ended"`
+	ExecScratch    *ebpf.MapSpec `ebpf:"exec_scratch"`
+	Execs          *ebpf.MapSpec `ebpf:"execs"`
+	Freeing        *ebpf.MapSpec `ebpf:"freeing"`
+	Killers        *ebpf.MapSpec `ebpf:"killers"`
+	OomRing        *ebpf.MapSpec `ebpf:"oom_ring"`
+	SigkillRing    *ebpf.MapSpec `ebpf:"sigkill_ring"`
+	SigkillScratch *ebpf.MapSpec `ebpf:"sigkill_scratch"`
+	Stats          *ebpf.MapSpec `ebpf:"stats"`
+	VictimMms      *ebpf.MapSpec `ebpf:"victim_mms"`
+	Victims        *ebpf.MapSpec `ebpf:"victims"`
 }
 
 // OomtraceVariableSpecs contains global variables before they are loaded into the kernel.
@@ -534,6 +608,8 @@ type OomtraceVariableSpecs struct {
 	KeepChoiceValid     *ebpf.VariableSpec `ebpf:"keep_choice_valid"`
 	KeepClockFunc       *ebpf.VariableSpec `ebpf:"keep_clock_func"`
 	KeepClockValid      *ebpf.VariableSpec `ebpf:"keep_clock_valid"`
+	KeepExecFlags       *ebpf.VariableSpec `ebpf:"keep_exec_flags"`
+	KeepInfo            *ebpf.VariableSpec `ebpf:"keep_info"`
 	KeepKillValid       *ebpf.VariableSpec `ebpf:"keep_kill_valid"`
 	KeepKind            *ebpf.VariableSpec `ebpf:"keep_kind"`
 	KeepMoment          *ebpf.VariableSpec `ebpf:"keep_moment"`
@@ -541,6 +617,7 @@ type OomtraceVariableSpecs struct {
 	KeepMomentWhat      *ebpf.VariableSpec `ebpf:"keep_moment_what"`
 	KeepNokill          *ebpf.VariableSpec `ebpf:"keep_nokill"`
 	KeepRole            *ebpf.VariableSpec `ebpf:"keep_role"`
+	KeepSigkillValid    *ebpf.VariableSpec `ebpf:"keep_sigkill_valid"`
 	KeepTaskValid       *ebpf.VariableSpec `ebpf:"keep_task_valid"`
 	KillScratch         *ebpf.VariableSpec `ebpf:"kill_scratch"`
 	MarkVictimHasFields *ebpf.VariableSpec `ebpf:"mark_victim_has_fields"`
@@ -576,16 +653,21 @@ func (o *OomtraceObjects) Close() error {
 //
 // It can be passed to LoadOomtraceObjects or ebpf.CollectionSpec.LoadAndAssign.
 type OomtraceMaps struct {
-	ClockCalls   *ebpf.Map `ebpf:"clock_calls"`
-	ClockRing    *ebpf.Map `ebpf:"clock_ring"`
-	ClockScratch *ebpf.Map `ebpf:"clock_scratch"`
-	Efforts      *ebpf.Map `ebpf:"efforts"`
-	Freeing      *ebpf.Map `ebpf:"freeing"`
-	Killers      *ebpf.Map `ebpf:"killers"`
-	OomRing      *ebpf.Map `ebpf:"oom_ring"`
-	Stats        *ebpf.Map `ebpf:"stats"`
-	VictimMms    *ebpf.Map `ebpf:"victim_mms"`
-	Victims      *ebpf.Map `ebpf:"victims"`
+	ClockCalls     *ebpf.Map `ebpf:"clock_calls"`
+	ClockRing      *ebpf.Map `ebpf:"clock_ring"`
+	ClockScratch   *ebpf.Map `ebpf:"clock_scratch"`
+	Efforts        *ebpf.Map `ebpf:"efforts"`
+	Ended          *ebpf.Map `ebpf:"ended"`
+	ExecScratch    *ebpf.Map `ebpf:"exec_scratch"`
+	Execs          *ebpf.Map `ebpf:"execs"`
+	Freeing        *ebpf.Map `ebpf:"freeing"`
+	Killers        *ebpf.Map `ebpf:"killers"`
+	OomRing        *ebpf.Map `ebpf:"oom_ring"`
+	SigkillRing    *ebpf.Map `ebpf:"sigkill_ring"`
+	SigkillScratch *ebpf.Map `ebpf:"sigkill_scratch"`
+	Stats          *ebpf.Map `ebpf:"stats"`
+	VictimMms      *ebpf.Map `ebpf:"victim_mms"`
+	Victims        *ebpf.Map `ebpf:"victims"`
 }
 
 func (m *OomtraceMaps) Close() error {
@@ -594,9 +676,14 @@ func (m *OomtraceMaps) Close() error {
 		m.ClockRing,
 		m.ClockScratch,
 		m.Efforts,
+		m.Ended,
+		m.ExecScratch,
+		m.Execs,
 		m.Freeing,
 		m.Killers,
 		m.OomRing,
+		m.SigkillRing,
+		m.SigkillScratch,
 		m.Stats,
 		m.VictimMms,
 		m.Victims,
@@ -617,6 +704,8 @@ type OomtraceVariables struct {
 	KeepChoiceValid     *ebpf.Variable `ebpf:"keep_choice_valid"`
 	KeepClockFunc       *ebpf.Variable `ebpf:"keep_clock_func"`
 	KeepClockValid      *ebpf.Variable `ebpf:"keep_clock_valid"`
+	KeepExecFlags       *ebpf.Variable `ebpf:"keep_exec_flags"`
+	KeepInfo            *ebpf.Variable `ebpf:"keep_info"`
 	KeepKillValid       *ebpf.Variable `ebpf:"keep_kill_valid"`
 	KeepKind            *ebpf.Variable `ebpf:"keep_kind"`
 	KeepMoment          *ebpf.Variable `ebpf:"keep_moment"`
@@ -624,6 +713,7 @@ type OomtraceVariables struct {
 	KeepMomentWhat      *ebpf.Variable `ebpf:"keep_moment_what"`
 	KeepNokill          *ebpf.Variable `ebpf:"keep_nokill"`
 	KeepRole            *ebpf.Variable `ebpf:"keep_role"`
+	KeepSigkillValid    *ebpf.Variable `ebpf:"keep_sigkill_valid"`
 	KeepTaskValid       *ebpf.Variable `ebpf:"keep_task_valid"`
 	KillScratch         *ebpf.Variable `ebpf:"kill_scratch"`
 	MarkVictimHasFields *ebpf.Variable `ebpf:"mark_victim_has_fields"`
@@ -654,8 +744,12 @@ type OomtracePrograms struct {
 	CompactBeginTp    *ebpf.Program `ebpf:"compact_begin_tp"`
 	CompactEndRaw     *ebpf.Program `ebpf:"compact_end_raw"`
 	CompactEndTp      *ebpf.Program `ebpf:"compact_end_tp"`
+	ExecRaw           *ebpf.Program `ebpf:"exec_raw"`
+	ExecTp            *ebpf.Program `ebpf:"exec_tp"`
 	ExitRaw           *ebpf.Program `ebpf:"exit_raw"`
 	ExitTp            *ebpf.Program `ebpf:"exit_tp"`
+	ForgetRaw         *ebpf.Program `ebpf:"forget_raw"`
+	ForgetTp          *ebpf.Program `ebpf:"forget_tp"`
 	FreedFexit        *ebpf.Program `ebpf:"freed_fexit"`
 	FreedKprobe       *ebpf.Program `ebpf:"freed_kprobe"`
 	FreedKretprobe    *ebpf.Program `ebpf:"freed_kretprobe"`
@@ -680,6 +774,9 @@ type OomtracePrograms struct {
 	SettimeFexit      *ebpf.Program `ebpf:"settime_fexit"`
 	SettimeKprobe     *ebpf.Program `ebpf:"settime_kprobe"`
 	SettimeKretprobe  *ebpf.Program `ebpf:"settime_kretprobe"`
+	SigkillBtf        *ebpf.Program `ebpf:"sigkill_btf"`
+	SigkillRaw        *ebpf.Program `ebpf:"sigkill_raw"`
+	SigkillTp         *ebpf.Program `ebpf:"sigkill_tp"`
 	SignalBtf         *ebpf.Program `ebpf:"signal_btf"`
 	SignalRaw         *ebpf.Program `ebpf:"signal_raw"`
 	SignalTp          *ebpf.Program `ebpf:"signal_tp"`
@@ -707,8 +804,12 @@ func (p *OomtracePrograms) Close() error {
 		p.CompactBeginTp,
 		p.CompactEndRaw,
 		p.CompactEndTp,
+		p.ExecRaw,
+		p.ExecTp,
 		p.ExitRaw,
 		p.ExitTp,
+		p.ForgetRaw,
+		p.ForgetTp,
 		p.FreedFexit,
 		p.FreedKprobe,
 		p.FreedKretprobe,
@@ -733,6 +834,9 @@ func (p *OomtracePrograms) Close() error {
 		p.SettimeFexit,
 		p.SettimeKprobe,
 		p.SettimeKretprobe,
+		p.SigkillBtf,
+		p.SigkillRaw,
+		p.SigkillTp,
 		p.SignalBtf,
 		p.SignalRaw,
 		p.SignalTp,

@@ -96,6 +96,10 @@ typedef struct {
 	s64 counter;
 } atomic_long_t;
 
+typedef struct {
+	int counter;
+} atomic_t;
+
 struct page_counter {
 	atomic_long_t usage;
 	unsigned long max;
@@ -139,6 +143,8 @@ struct percpu_counter {
 
 struct mm_struct {
 	unsigned long total_vm;
+	unsigned long arg_start;
+	unsigned long arg_end;
 	atomic_long_t pgtables_bytes;
 };
 
@@ -157,10 +163,6 @@ struct pid {
 struct list_head {
 	struct list_head *next, *prev;
 };
-
-typedef struct {
-	int counter;
-} atomic_t;
 
 struct signal_struct {
 	atomic_t live;
@@ -184,6 +186,7 @@ struct task_struct {
 	unsigned int flags;
 	int pid;
 	int tgid;
+	int exit_code;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	struct list_head tasks;
@@ -206,6 +209,15 @@ struct oom_control {
 	struct task_struct *chosen;
 	long chosen_points;
 	enum oom_constraint constraint;
+};
+
+struct kernel_siginfo {
+	int si_code;
+};
+
+struct linux_binprm {
+	const char *filename;
+	const char *interp;
 };
 
 struct timespec64 {
@@ -236,6 +248,8 @@ struct trace_event_raw_mark_victim {
 	int pid;
 	u32 __data_loc_comm;
 	unsigned long total_vm;
+	unsigned long arg_start;
+	unsigned long arg_end;
 	unsigned long anon_rss;
 	unsigned long file_rss;
 	unsigned long shmem_rss;

@@ -32,6 +32,7 @@ enum wire_kind {
 	WIRE_KIND_CHOICE = 5,	 /* what led to the kill that follows, of the same episode */
 	WIRE_KIND_NOKILL = 6,	 /* a wire_kill: an invocation that killed nobody */
 	WIRE_KIND_MOMENT = 7,	 /* of a victim's end */
+	WIRE_KIND_SIGKILL = 16,	 /* a SIGKILL, whoever sent it */
 };
 
 enum wire_role {
@@ -294,6 +295,52 @@ struct wire_clock {
 	char tail[WIRE_PATH_LEN + WIRE_NAME_LEN];
 };
 
+/* What of the siginfo a SIGKILL came with: kernel/signal.c's special values, or one. */
+enum wire_info {
+	WIRE_INFO_NONE = 0, /* SEND_SIG_NOINFO */
+	WIRE_INFO_PRIV = 1, /* SEND_SIG_PRIV */
+	WIRE_INFO_POINTER = 2,
+};
+
+/* Bits of wire_header.valid in a wire_sigkill. */
+enum wire_sigkill_valid {
+	WIRE_SIGKILL_INFO = 0,
+	WIRE_SIGKILL_CODE = 1,
+	WIRE_SIGKILL_STACK = 2,
+};
+
+#define WIRE_SIGKILL_DEPTH 24
+
+struct wire_sigkill {
+	struct wire_header h;
+	s32 code;  /* siginfo's si_code */
+	u32 info;  /* enum wire_info */
+	u32 group; /* to all threads, not to one */
+	u32 stack_len;
+	struct wire_task victim;
+	struct wire_task sender;
+	u64 stack[WIRE_SIGKILL_DEPTH]; /* of signals of the kernel's own */
+	char tail[2 * (WIRE_PATH_LEN + WIRE_NAME_LEN)];
+};
+
+/* Lengths of what is kept of a process. */
+#define WIRE_EXEC_ARGS 480
+#define WIRE_EXEC_EXE 144
+
+enum wire_exec_flags {
+	WIRE_EXEC_SEEDED = 1, /* by user space from /proc: the start is cut to a clock tick */
+};
+
+/* The value of the map of who processes are. */
+struct wire_exec {
+	u64 start_boottime_ns;
+	u32 args_len; /* of all of them, which may be more than fit; 0: not known */
+	u16 exe_len;  /* 0: not known */
+	u16 flags;
+	char exe[WIRE_EXEC_EXE];
+	char args[WIRE_EXEC_ARGS];
+};
+
 /* Counters, one set a CPU. */
 struct wire_stats {
 	u64 oom_reserve;       /* OOM records that did not fit the ring, signals without state */
@@ -305,6 +352,7 @@ struct wire_stats {
 	u64 clock_read_events; /* clock calls whose argument could not be read */
 	u64 waits;	       /* invocations that found an earlier victim still dying */
 	u64 nokills;	       /* invocations without a kill that were not told: too many */
+	u64 sigkill_reserve;   /* SIGKILLs that did not fit */
 };
 
 _Static_assert(sizeof(struct wire_header) == 24, "wire_header");
@@ -314,5 +362,6 @@ _Static_assert(sizeof(struct wire_timex) == 80, "wire_timex");
 _Static_assert(sizeof(struct wire_candidate) == 96, "wire_candidate");
 _Static_assert(sizeof(struct wire_effort) == 48, "wire_effort");
 _Static_assert(sizeof(struct wire_moment) == 64, "wire_moment");
+_Static_assert(sizeof(struct wire_exec) == 640, "wire_exec");
 
 #endif

@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 }
 
 func children() map[string]func() error {
-	return map[string]func() error{"hog": hog, "clock": clockCalls, "open": openUnprivileged}
+	return map[string]func() error{"hog": hog, "clock": clockCalls, "open": openUnprivileged, "exec": execByThread}
 }
 
 // soon bounds what takes no time unless it hangs.
@@ -199,10 +199,11 @@ func kill(tb testing.TB) (pid int, cgroup string) {
 
 // collector keeps records.
 type collector struct {
-	mu    sync.Mutex
-	oom   [][]byte
-	clock [][]byte
-	seen  chan struct{} // has room for one: something came
+	mu      sync.Mutex
+	oom     [][]byte
+	clock   [][]byte
+	sigkill [][]byte
+	seen    chan struct{} // has room for one: something came
 }
 
 func newCollector() *collector { return &collector{seen: make(chan struct{}, 1)} }
@@ -222,6 +223,23 @@ func (c *collector) OOM(raw []byte) { c.add(&c.oom, raw) }
 
 // Clock implements Sink.
 func (c *collector) Clock(raw []byte) { c.add(&c.clock, raw) }
+
+// Sigkill implements Sink.
+func (c *collector) Sigkill(raw []byte) { c.add(&c.sigkill, raw) }
+
+// sigkills are the records of a victim.
+func (c *collector) sigkills(pid int) (out []bpf.OomtraceWireSigkill) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, raw := range c.sigkill {
+		var w bpf.OomtraceWireSigkill
+		fill(&w, raw)
+		if int(w.Victim.Pid) == pid {
+			out = append(out, w)
+		}
+	}
+	return out
+}
 
 // kills are the records of kind KILL of a pid.
 func (c *collector) kills(pid int) [][]byte {

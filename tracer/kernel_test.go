@@ -49,7 +49,7 @@ func TestKernelChecks(t *testing.T) {
 				}
 			}
 			// Every check of every ladder, by what it is for.
-			for _, l := range append(oomLadders(), clockLadders()...) {
+			for _, l := range slices.Concat(oomLadders(), clockLadders(), []ladder{sigkillLadder(), execLadder()}) {
 				for _, r := range l.rungs {
 					if r.check == nil {
 						continue
@@ -139,7 +139,7 @@ func TestLaddersNamePrograms(t *testing.T) {
 		t.Fatal(err)
 	}
 	used := map[string]bool{}
-	for _, l := range append(oomLadders(), clockLadders()...) {
+	for _, l := range slices.Concat(oomLadders(), clockLadders(), []ladder{sigkillLadder(), execLadder()}) {
 		for _, r := range l.rungs {
 			if !slices.Contains(Kinds(), r.kind) {
 				t.Errorf("%s: unknown kind %q", l.fact, r.kind)

@@ -27,6 +27,8 @@ const (
 	FactAdjtimex   = "adjtimex"   // the clock was disciplined or stepped by adjtimex
 	FactSettime    = "settime"    // the clock was set
 	FactWarp       = "warp"       // settimeofday's first time zone moved the clock
+	FactExec       = "exec"       // who processes are, kept for when they are gone
+	FactSigkill    = "sigkill"    // who else kills
 )
 
 // MethodDerived is the last rung of the facts that the programs at mark_victim find out
@@ -108,6 +110,30 @@ func killLadder() ladder {
 		{KindTracepoint, nil, []hookPoint{{program: "mark_tp", target: "oom/mark_victim"}, {program: "signal_tp", target: "signal/signal_generate"}}},
 	}
 	return ladder{fact: FactKill, rungs: rungs}
+}
+
+// sigkillLadder sees every SIGKILL, that of the OOM killer too.
+func sigkillLadder() ladder {
+	check := func(k kernel) error { return k.tracepoint("signal_generate", 5) }
+	return ladder{fact: FactSigkill, rungs: []rung{
+		{KindTPBTF, check, []hookPoint{{program: "sigkill_btf", target: "signal_generate"}}},
+		{KindRawTP, check, []hookPoint{{program: "sigkill_raw", target: "signal_generate"}}},
+		{KindTracepoint, nil, []hookPoint{{program: "sigkill_tp", target: "signal/signal_generate"}}},
+	}}
+}
+
+// execLadder hooks the exit first: what is kept must be forgotten, too.
+func execLadder() ladder {
+	check := func(k kernel) error {
+		if _, err := k.tracepointProto("sched_process_exit"); err != nil {
+			return err
+		}
+		return k.tracepoint("sched_process_exec", 3)
+	}
+	return ladder{fact: FactExec, rungs: []rung{
+		{KindRawTP, check, []hookPoint{{program: "forget_raw", target: "sched_process_exit"}, {program: "exec_raw", target: "sched_process_exec"}}},
+		{KindTracepoint, nil, []hookPoint{{program: "forget_tp", target: "sched/sched_process_exit"}, {program: "exec_tp", target: "sched/sched_process_exec"}}},
+	}}
 }
 
 // functionLadder hooks a kernel function by fentry/fexit, else by kprobes.

@@ -225,6 +225,9 @@ func newStormCounter() *stormCounter { return &stormCounter{n: map[uint32]uint64
 // OOM implements Sink.
 func (*stormCounter) OOM([]byte) {}
 
+// Sigkill implements Sink.
+func (*stormCounter) Sigkill([]byte) {}
+
 // Clock implements Sink.
 func (s *stormCounter) Clock(raw []byte) {
 	var w bpf.OomtraceWireClock
@@ -293,6 +296,9 @@ type feedback struct {
 	call  func() error
 	stop  atomic.Bool
 }
+
+// Sigkill implements Sink.
+func (*feedback) Sigkill([]byte) {}
 
 // OOM implements Sink.
 func (*feedback) OOM([]byte) {}

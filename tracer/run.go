@@ -18,6 +18,7 @@ import (
 type Sink interface {
 	OOM(record []byte)
 	Clock(record []byte)
+	Sigkill(record []byte)
 }
 
 // Run hands records to sink until ctx ends (nil) or reading fails. When ctx ends it
@@ -31,9 +32,15 @@ func (t *Tracer) Run(ctx context.Context, sink Sink) error {
 		// Flush wakes a waiting reader, which drains its ring and ends.
 		_ = t.oomRing.Flush()
 		_ = t.clockRing.Flush()
+		if t.sigkillRing != nil {
+			_ = t.sigkillRing.Flush()
+		}
 	})
 	g.Go(func() error { return read(t.oomRing, sink.OOM, "OOM") })
 	g.Go(func() error { return read(t.clockRing, sink.Clock, "clock") })
+	if t.sigkillRing != nil {
+		g.Go(func() error { return read(t.sigkillRing, sink.Sigkill, "SIGKILL") })
+	}
 	err := g.Wait()
 	if !stop() {
 		err = errors.Join(err, <-detached)

@@ -14,13 +14,15 @@ import (
 type Stats struct {
 	OOMReserve   uint64 // OOM records that did not fit the ring
 	ClockReserve uint64 // clock records that did not fit
-	Read         uint64 // failed reads of kernel memory: fields that are absent
-	ReadArgument uint64 // clock calls whose argument could not be read
-	ClockReads   uint64 // adjtimex calls that changed nothing
-	Invocations  uint64 // of the OOM killer
-	Exiting      uint64 // tasks marked that were dying anyway: no kills
-	Waits        uint64 // invocations that found an earlier victim still dying
-	NoKills      uint64 // invocations without a kill that were not told, since too many were
+	// SigkillReserve counts SIGKILL records that did not fit.
+	SigkillReserve uint64
+	Read           uint64 // failed reads of kernel memory: fields that are absent
+	ReadArgument   uint64 // clock calls whose argument could not be read
+	ClockReads     uint64 // adjtimex calls that changed nothing
+	Invocations    uint64 // of the OOM killer
+	Exiting        uint64 // tasks marked that were dying anyway: no kills
+	Waits          uint64 // invocations that found an earlier victim still dying
+	NoKills        uint64 // invocations without a kill that were not told, since too many were
 
 	Recursion   *uint64 // programs skipped since another ran; nil: not known
 	ProbeMissed *uint64 // probes that did not fire; nil: not known
@@ -36,6 +38,7 @@ func (t *Tracer) Stats() (Stats, error) {
 	for _, c := range percpu {
 		s.OOMReserve += c.OomReserve
 		s.ClockReserve += c.ClockReserve
+		s.SigkillReserve += c.SigkillReserve
 		s.Read += c.Read
 		s.ReadArgument += c.ClockReadEvents
 		s.ClockReads += c.ClockReads

@@ -23,15 +23,20 @@ import (
 	"github.com/oomtrace/oomtrace/internal/capability"
 )
 
-// Options for Open. The zero value traces everything with rings that hold some
-// 300 kills and 500 clock changes.
+// Options for Open. The zero value traces OOM kills and clock changes with rings that
+// hold some 300 and 500 of them.
 type Options struct {
-	NoOOM   bool // leave out OOM kills
-	NoClock bool // leave out clock changes
+	NoOOM    bool // leave out OOM kills
+	NoClock  bool // leave out clock changes
+	Sigkills bool // trace every SIGKILL, whoever sends it
+	// NoExec leaves out who processes are (see Identity). It is left out by itself
+	// where nobody is killed: without OOM kills and SIGKILLs.
+	NoExec bool
 
 	// Ring sizes in bytes; rounded up to a power of two of at least a page.
-	OOMRingBytes   int
-	ClockRingBytes int
+	OOMRingBytes     int
+	ClockRingBytes   int
+	SigkillRingBytes int
 
 	// Forbid lists kinds of rung not to use, for tests and for kernels whose
 	// better rungs misbehave: see Kinds.
@@ -59,8 +64,10 @@ type Tracer struct {
 	// Whether the kernel counts what its programs and probes missed.
 	knowsRecursion, knowsMissed bool
 
-	oomRing, clockRing *ringbuf.Reader
-	closeOnce          sync.Once
+	oomRing, clockRing, sigkillRing *ringbuf.Reader // sigkillRing: nil if not asked for
+	closeOnce                       sync.Once
+
+	execs execs
 
 	linksMu  sync.Mutex // of links from Open's end on, and of the two below
 	detached bool
@@ -124,13 +131,19 @@ func Open(ctx context.Context, opts Options) (_ *Tracer, err error) {
 	if !opts.NoClock {
 		ladders = append(ladders, clockLadders()...)
 	}
+	if opts.Sigkills {
+		ladders = append(ladders, sigkillLadder())
+	}
+	if opts.keepsExecs() {
+		ladders = append(ladders, execLadder())
+	}
 	served := 0
 	for _, l := range ladders {
 		h, err := t.climb(ctx, l)
 		if err != nil {
 			return nil, err
 		}
-		if h.OK {
+		if h.OK && l.fact != FactExec { // alone it tells nothing
 			served++
 		}
 		if flag := map[string]string{FactInvocation: "have_invocation", FactFreed: "can_free"}[l.fact]; flag != "" && h.OK {
@@ -159,9 +172,15 @@ func Open(ctx context.Context, opts Options) (_ *Tracer, err error) {
 		t.gfpFormat = t.readGFPFormat()
 	}
 	t.derive()
+	if t.hookOK(FactExec) {
+		t.execs.m = t.maps.Maps["execs"]
+	}
 	t.release()
 	return t, nil
 }
+
+// keepsExecs says whether it may be asked who a process was.
+func (o Options) keepsExecs() bool { return !o.NoExec && (!o.NoOOM || o.Sigkills) }
 
 // refused says whether a kind of hook failed for want of a permission.
 func (t *Tracer) refused() bool {
@@ -244,7 +263,14 @@ func probe() error {
 // prepare sets the constants of the object and creates the maps.
 func (t *Tracer) prepare(opts Options) error {
 	spec := t.spec
-	for name, size := range map[string]int{"oom_ring": opts.OOMRingBytes, "clock_ring": opts.ClockRingBytes} {
+	// What is not asked for takes as little as the kernel lets it.
+	if !opts.Sigkills {
+		spec.Maps["sigkill_ring"].MaxEntries, opts.SigkillRingBytes = 1, 0
+	}
+	if !opts.keepsExecs() {
+		spec.Maps["execs"].MaxEntries = 1
+	}
+	for name, size := range map[string]int{"oom_ring": opts.OOMRingBytes, "clock_ring": opts.ClockRingBytes, "sigkill_ring": opts.SigkillRingBytes} {
 		if size > 0 {
 			spec.Maps[name].MaxEntries = ringSize(size)
 		} else {
@@ -283,6 +309,11 @@ func (t *Tracer) prepare(opts Options) error {
 	}
 	if t.clockRing, err = ringbuf.NewReader(t.maps.Maps["clock_ring"]); err != nil {
 		return fmt.Errorf("open the clock ring: %w", err)
+	}
+	if opts.Sigkills {
+		if t.sigkillRing, err = ringbuf.NewReader(t.maps.Maps["sigkill_ring"]); err != nil {
+			return fmt.Errorf("open the SIGKILL ring: %w", err)
+		}
 	}
 	return nil
 }
@@ -354,11 +385,12 @@ func (t *Tracer) Close() error {
 		for _, p := range t.programs {
 			errs = append(errs, p.Close())
 		}
-		for _, r := range []*ringbuf.Reader{t.oomRing, t.clockRing} {
+		for _, r := range []*ringbuf.Reader{t.oomRing, t.clockRing, t.sigkillRing} {
 			if r != nil {
 				errs = append(errs, r.Close())
 			}
 		}
+		t.execs.close()
 		if t.maps != nil {
 			t.maps.Close()
 		}

@@ -61,7 +61,7 @@ func doctorHooks(ctx context.Context, env *cli.Env, style cli.Style) error {
 		return err
 	}
 	defer survive.StartPulse().Rest()
-	t, err := tracer.Open(ctx, tracer.Options{Forbid: forbid})
+	t, err := tracer.Open(ctx, tracer.Options{Forbid: forbid, Sigkills: true})
 	if errors.Is(err, tracer.ErrNotPermitted) || errors.Is(err, tracer.ErrNotSupported) {
 		return cli.Unsupported(err)
 	}

@@ -31,6 +31,7 @@ import (
 const (
 	eventsOOM   = "oom"
 	eventsClock = "clock"
+	eventsKill  = "kill"
 )
 
 // warmStorm is more kills than have rows of their own.
@@ -61,7 +62,7 @@ type watchFlags struct {
 
 func newWatch(env *cli.Env) *cobra.Command {
 	flags := watchFlags{
-		events:      cli.Enums{Value: []string{eventsOOM, eventsClock}, Choices: []string{eventsOOM, eventsClock}},
+		events:      cli.Enums{Value: []string{eventsOOM, eventsClock}, Choices: []string{eventsOOM, eventsClock, eventsKill}},
 		clockDaemon: cli.Enum{Value: string(live.DaemonSummary), Choices: []string{string(live.DaemonAll), string(live.DaemonSummary), string(live.DaemonNone)}},
 		cmdline:     cli.Enum{Value: string(cmdline.Redacted), Choices: []string{string(cmdline.Redacted), string(cmdline.Full), string(cmdline.Exe), string(cmdline.None)}},
 		maxLine:     event.DefaultMaxLine,
@@ -76,6 +77,9 @@ func newWatch(env *cli.Env) *cobra.Command {
 happens: who was killed, whose limit was hit, how the victim's points compare, who
 asked for the memory; and who moved the clock, how and by how much.
 
+With --events kill also each SIGKILL that is not the OOM killer's, and who sent it:
+systemd-oomd, earlyoom, the kubelet, a container runtime, systemd, or another.
+
 It needs root, or CAP_BPF and CAP_PERFMON (see docs/security.md for what further
 capabilities add), and a kernel with BTF, 5.10 or later. What serves each fact
 here is shown by 'oomtrace doctor hooks'.
@@ -87,6 +91,7 @@ come: a cgroup, and a pod or container that the kubelet knows.`,
 		Example: `  sudo oomtrace watch
   sudo oomtrace watch -o json | jq 'select(.type == "oom.kill") | .victim'
   sudo oomtrace watch --events oom --stack --namespace shop
+  sudo oomtrace watch --events oom,kill --pod checkout-6b9f7d5c8-x2x7k
   sudo oomtrace watch --record /var/lib/oomtrace --duration 24h`,
 		GroupID: groupLive,
 		Args:    cli.NoArgs,
@@ -96,12 +101,12 @@ come: a cgroup, and a pod or container that the kubelet knows.`,
 	}
 	flags.register(cmd)
 	f := cmd.Flags()
-	f.Var(&flags.events, "events", "what to trace")
+	f.Var(&flags.events, "events", "what to trace: OOM kills, changes of the clock, other SIGKILLs (kill)")
 	flags.events.Complete(cmd, "events")
 	f.Var(&flags.clockDaemon, "clock-daemon", "a time daemon's own discipline: each call, a summary a minute, or none")
 	flags.clockDaemon.Complete(cmd, "clock-daemon")
 	f.Var(&flags.duration, "duration", "end after this time")
-	f.Var(&flags.count, "count", "end after so many kills and clock changes; 4 is the exit code if --duration ends first")
+	f.Var(&flags.count, "count", "end after so many kills, clock changes and SIGKILLs; 4 is the exit code if --duration ends first")
 	f.Var(&flags.stuckAfter, "stuck-after", "tell a killed process to be stuck when it is not gone after this time")
 	f.Var(&flags.record, "record", "also append every event to events.jsonl in this `directory`")
 	f.Var(&flags.cmdline, "cmdline", "how much of command lines to show")
@@ -146,6 +151,8 @@ func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
 	}
 	o.Tracer.NoOOM = !slices.Contains(f.events.Value, eventsOOM)
 	o.Tracer.NoClock = !slices.Contains(f.events.Value, eventsClock)
+	o.Tracer.Sigkills = slices.Contains(f.events.Value, eventsKill)
+	o.Tracer.NoExec = o.Proc.Cmdline == cmdline.None
 	if err := f.checkRoots(); err != nil {
 		return o, err
 	}

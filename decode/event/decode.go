@@ -67,6 +67,8 @@ func Unmarshal(line []byte) (*Event, error) {
 		missing = "pid or outcome"
 	case e.Detail != nil && (e.Detail.Part < 1 || e.Detail.Part > e.Detail.Parts):
 		missing = "part of parts"
+	case e.Sigkill != nil && e.Sigkill.Victim.PID <= 0:
+		missing = "victim.pid"
 	case e.Clock != nil && e.Clock.Kind == "":
 		missing = "kind"
 	}

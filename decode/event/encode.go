@@ -221,6 +221,8 @@ func (e *Event) payload(create bool) (any, error) {
 		return payload(&e.ClockSummary, create), nil
 	case TypeClockStep:
 		return payload(&e.ClockStep, create), nil
+	case TypeProcSigkill:
+		return payload(&e.Sigkill, create), nil
 	case TypeLost:
 		return payload(&e.Lost, create), nil
 	}

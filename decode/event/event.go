@@ -22,6 +22,7 @@ const (
 	TypeClockAdjust  Type = "clock.adjust"
 	TypeClockSummary Type = "clock.summary"
 	TypeClockStep    Type = "clock.step"
+	TypeProcSigkill  Type = "proc.sigkill"
 	TypeLost         Type = "lost"
 )
 
@@ -60,6 +61,7 @@ type Event struct {
 	Clock        *Clock        `json:"-"`
 	ClockSummary *ClockSummary `json:"-"`
 	ClockStep    *ClockStep    `json:"-"`
+	Sigkill      *Sigkill      `json:"-"`
 	Lost         *Lost         `json:"-"`
 }
 
@@ -87,7 +89,7 @@ type Host struct {
 
 // Hook reports how one fact is obtained.
 type Hook struct {
-	Fact string `json:"fact"` // kill, trigger, invocation, adjtimex, settime, warp, clock-step, symbols
+	Fact string `json:"fact"` // kill, trigger, invocation, adjtimex, settime, warp, clock-step, symbols, exec, sigkill
 	// Method is the rung that serves, such as "tp_btf signal_generate +
 	// mark_victim"; absent when none does.
 	Method string `json:"method,omitempty"`
@@ -208,7 +210,7 @@ type Kill struct {
 	// Incident is absent where kills are not grouped.
 	Incident *Incident `json:"incident,omitempty"`
 	// Sources names every field that did not come from the best rung:
-	// hook, computed, proc, kmsg.
+	// hook, computed, proc, kmsg, exec.
 	Sources map[string]string `json:"sources,omitempty"`
 	Memory  *Memory           `json:"memory,omitempty"`
 	Stack   *Stack            `json:"stack,omitempty"`
@@ -735,4 +737,53 @@ type ClockStep struct {
 	StepNS      int64  `json:"step_ns"`
 	StepErrorNS int64  `json:"step_error_ns"`
 	StepSource  string `json:"step_source"` // timerfd
+}
+
+// Verdict is who sent a SIGKILL, as far as names tell.
+type Verdict string
+
+// Verdicts.
+const (
+	VerdictKernelOOM   Verdict = "kernel-oom" // only where OOM kills have no event of their own
+	VerdictKernel      Verdict = "kernel"     // for another reason than memory, or one not known
+	VerdictSystemdOOMD Verdict = "systemd-oomd"
+	VerdictEarlyOOM    Verdict = "earlyoom"
+	VerdictKubelet     Verdict = "kubelet"
+	VerdictRuntime     Verdict = "runtime" // a container runtime
+	VerdictSystemd     Verdict = "systemd"
+	VerdictOther       Verdict = "other"
+)
+
+// Via is how a SIGKILL came to be sent.
+type Via string
+
+// Ways.
+const (
+	ViaKill          Via = "kill" // kill(2) or pidfd_send_signal(2), to a group of processes too
+	ViaTgkill        Via = "tgkill"
+	ViaSigqueue      Via = "sigqueue"
+	ViaTimer         Via = "timer"
+	ViaCgroupKill    Via = "cgroup.kill"
+	ViaPIDNamespace  Via = "pid-namespace" // its init ended
+	ViaParentDeath   Via = "parent-death"  // PR_SET_PDEATHSIG
+	ViaPtrace        Via = "ptrace"
+	ViaCPULimit      Via = "cpu-limit" // RLIMIT_CPU, RLIMIT_RTTIME
+	ViaMemoryFailure Via = "memory-failure"
+	ViaSysrq         Via = "sysrq"
+	ViaBPF           Via = "bpf"
+	ViaOOMKiller     Via = "oom-killer"
+)
+
+// Sigkill is one process that a SIGKILL ended, whoever sent it.
+type Sigkill struct {
+	Victim Task `json:"victim"`
+	// Sender is who caused the signal; absent where nobody did, or it cannot be told.
+	Sender  *Task   `json:"sender,omitempty"`
+	Verdict Verdict `json:"verdict"`
+	// VerdictSource is by what of the sender it was found: via, exe, unit or comm.
+	VerdictSource string `json:"verdict_source,omitempty"`
+	Via           Via    `json:"via,omitempty"` // absent when it is not known
+	// Sources names every field that did not come from the best rung.
+	Sources  map[string]string `json:"sources,omitempty"`
+	Snapshot *SnapshotState    `json:"snapshot,omitempty"`
 }

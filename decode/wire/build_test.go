@@ -41,7 +41,7 @@ func setC(dst []int8, s string) {
 }
 
 // raw is the record as the ring has it, with n bytes of its tail.
-func raw[T killRecord | clockRecord](w *T, kind bpf.OomtraceWireKind, fixed, n int) []byte {
+func raw[T killRecord | clockRecord | bpf.OomtraceWireSigkill](w *T, kind bpf.OomtraceWireKind, fixed, n int) []byte {
 	h := (*bpf.OomtraceWireHeader)(unsafe.Pointer(w))
 	h.Len, h.Version, h.Kind = uint32(fixed+n), Version, uint16(kind)
 	return append([]byte(nil), unsafe.Slice((*byte)(unsafe.Pointer(w)), fixed+n)...)

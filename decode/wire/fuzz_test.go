@@ -19,6 +19,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(rawChoice(newChoice()))
 	f.Add(raw(newKill(), bpf.OomtraceWireKindWIRE_KIND_NOKILL, killFixed, 0))
 	f.Add(rawMoment(bpf.OomtraceWireMoment{Pid: 1, What: 3}))
+	f.Add(rawSigkill(newSigkill(), tailLen))
 	f.Add([]byte("short"))
 	for _, g := range goldens(f) {
 		f.Add(g.raw)
@@ -29,6 +30,7 @@ func FuzzParse(f *testing.F) {
 		for _, kind := range []bpf.OomtraceWireKind{
 			0, bpf.OomtraceWireKindWIRE_KIND_KILL, bpf.OomtraceWireKindWIRE_KIND_CLOCK, bpf.OomtraceWireKindWIRE_KIND_CHOICE,
 			bpf.OomtraceWireKindWIRE_KIND_NOKILL, bpf.OomtraceWireKindWIRE_KIND_MOMENT,
+			bpf.OomtraceWireKindWIRE_KIND_SIGKILL,
 		} {
 			b := data
 			if kind != 0 {
@@ -66,6 +68,9 @@ func FuzzParse(f *testing.F) {
 				lines(t, &event.Event{Type: event.TypeOOMNoKill, NoKill: d.NoKill(&r)})
 			case bpf.OomtraceWireKindWIRE_KIND_MOMENT:
 				d.Moment(&r)
+			case bpf.OomtraceWireKindWIRE_KIND_SIGKILL:
+				s, _ := d.Sigkill(&r)
+				lines(t, &event.Event{Type: event.TypeProcSigkill, Sigkill: s})
 			default:
 				lines(t, &event.Event{Type: event.TypeOOMKill, Kill: d.Kill(&r)})
 			}
@@ -85,6 +90,8 @@ func shape(data []byte, kind bpf.OomtraceWireKind) []byte {
 	case bpf.OomtraceWireKindWIRE_KIND_MOMENT:
 		fixed = int(unsafe.Sizeof(bpf.OomtraceWireMoment{}))
 		most = fixed
+	case bpf.OomtraceWireKindWIRE_KIND_SIGKILL:
+		fixed, most = sigkillFixed, MaxSigkillLen
 	}
 	b := make([]byte, min(max(len(data), fixed), most))
 	copy(b, data)

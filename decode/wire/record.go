@@ -25,25 +25,28 @@ var (
 
 // The fixed parts: what stands before the strings.
 const (
-	killFixed   = int(unsafe.Offsetof(bpf.OomtraceWireKill{}.Tail))
-	choiceFixed = int(unsafe.Offsetof(bpf.OomtraceWireChoice{}.Cands))
-	clockFixed  = int(unsafe.Offsetof(bpf.OomtraceWireClock{}.Tail))
-	headerSize  = int(unsafe.Sizeof(bpf.OomtraceWireHeader{}))
+	killFixed    = int(unsafe.Offsetof(bpf.OomtraceWireKill{}.Tail))
+	choiceFixed  = int(unsafe.Offsetof(bpf.OomtraceWireChoice{}.Cands))
+	clockFixed   = int(unsafe.Offsetof(bpf.OomtraceWireClock{}.Tail))
+	headerSize   = int(unsafe.Sizeof(bpf.OomtraceWireHeader{}))
+	sigkillFixed = int(unsafe.Offsetof(bpf.OomtraceWireSigkill{}.Tail))
 )
 
-// The longest record of the OOM ring and of the clock ring, in bytes.
+// The longest record of each ring, in bytes.
 const (
-	MaxLen      = int(unsafe.Sizeof(bpf.OomtraceWireKill{}))
-	MaxClockLen = int(unsafe.Sizeof(bpf.OomtraceWireClock{}))
+	MaxLen        = int(unsafe.Sizeof(bpf.OomtraceWireKill{}))
+	MaxClockLen   = int(unsafe.Sizeof(bpf.OomtraceWireClock{}))
+	MaxSigkillLen = int(unsafe.Sizeof(bpf.OomtraceWireSigkill{}))
 )
 
 // Record is one parsed record: Kind says which of the others holds it.
 type Record struct {
-	Kind   bpf.OomtraceWireKind
-	Kill   bpf.OomtraceWireKill
-	Choice bpf.OomtraceWireChoice // kept when a record of another kind is parsed
-	Moment bpf.OomtraceWireMoment
-	Clock  bpf.OomtraceWireClock
+	Kind    bpf.OomtraceWireKind
+	Kill    bpf.OomtraceWireKill
+	Choice  bpf.OomtraceWireChoice // kept when a record of another kind is parsed
+	Moment  bpf.OomtraceWireMoment
+	Clock   bpf.OomtraceWireClock
+	Sigkill bpf.OomtraceWireSigkill
 }
 
 // KindOf returns the kind that a raw record says it is, 0 for what is too short.
@@ -124,6 +127,15 @@ func (r *Record) Parse(raw []byte) error {
 		}
 		r.Clock = bpf.OomtraceWireClock{}
 		copyTo(&r.Clock, raw)
+	case bpf.OomtraceWireKindWIRE_KIND_SIGKILL:
+		if len(raw) < sigkillFixed || len(raw) > MaxSigkillLen {
+			return fmt.Errorf("parse SIGKILL of %d bytes: %w", len(raw), ErrLength)
+		}
+		r.Sigkill = bpf.OomtraceWireSigkill{}
+		copyTo(&r.Sigkill, raw)
+		if r.Sigkill.Victim.Pid == 0 {
+			return fmt.Errorf("parse SIGKILL of pid 0: %w", ErrValue)
+		}
 	default:
 		return fmt.Errorf("parse record of kind %d: %w", h.Kind, ErrKind)
 	}

@@ -77,6 +77,8 @@ func (f *Filter) Match(e *event.Event) bool {
 	case e.NoKill != nil:
 		v, t := e.NoKill.Victim, e.NoKill.Trigger
 		return v != nil && f.subject(v.PID, v.Comm, v.Cgroup, v.Container, v.Pod) || t != nil && f.task(t)
+	case e.Sigkill != nil:
+		return f.task(&e.Sigkill.Victim)
 	case e.Clock != nil:
 		return f.task(&e.Clock.Process)
 	case e.ClockSummary != nil:

@@ -28,6 +28,7 @@ func TestMatch(t *testing.T) {
 	bare := kill("a-2", event.Victim{PID: 13})
 	clock := &event.Event{Clock: &event.Clock{Process: event.Task{PID: 12, Comm: event.Ptr("ntpd")}}}
 
+	sigkill := &event.Event{Sigkill: &event.Sigkill{Victim: event.Task{PID: 12}, Sender: &event.Task{PID: 13}}}
 	tests := []struct {
 		name   string
 		filter Filter
@@ -60,6 +61,8 @@ func TestMatch(t *testing.T) {
 		{"late identity matches", Filter{Comms: []string{"x"}}, &event.Event{Snapshot: &event.SnapshotLate{Victim: &event.Task{PID: 1, Comm: event.Ptr("x")}}}, true},
 		{"snapshot without a victim", Filter{Comms: []string{"x"}}, &event.Event{Snapshot: &event.SnapshotLate{}}, false},
 		{"a step without a process", Filter{PIDs: []int{12}}, &event.Event{ClockStep: &event.ClockStep{}}, false},
+		{"victim of a SIGKILL", Filter{PIDs: []int{12}}, sigkill, true},
+		{"sender of a SIGKILL", Filter{PIDs: []int{13}}, sigkill, false},
 		{"session", Filter{PIDs: []int{1}}, &event.Event{SessionStart: &event.SessionStart{}}, true},
 		{"lost", Filter{PIDs: []int{1}}, &event.Event{Lost: &event.Lost{}}, true},
 	}

@@ -21,9 +21,9 @@ const DefaultStuckAfter = 10 * time.Second
 const (
 	// endLimit bounds the victims that are waited for. The oldest is let go first.
 	endLimit = 512
-	// earlyLimit bounds the moments that are kept of victims which are not told yet: a
+	// momentLimit bounds the moments that are kept of victims which are not told yet: a
 	// sharer on the tracepoint rung is told a second late.
-	earlyLimit = 64
+	momentLimit = 64
 	// forgetAfter is how long a victim is waited for in all.
 	forgetAfter = 10 * time.Minute
 )
@@ -138,7 +138,7 @@ func (p *pump) moment(w wire.Moment, boot uint64) {
 		}
 	}
 	// Others that share what is gone may not be told yet.
-	if len(p.ends.early) == earlyLimit {
+	if len(p.ends.early) == momentLimit {
 		p.ends.early = slices.Delete(p.ends.early, 0, 1)
 	}
 	p.ends.early = append(p.ends.early, m)

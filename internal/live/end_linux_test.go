@@ -125,10 +125,10 @@ func TestEnds(t *testing.T) {
 			for pid := range endLimit + 5 {
 				r.victimOf("e", pid+1, event.RoleChosen, 1e6, 0)
 			}
-			for range earlyLimit + 5 {
+			for range momentLimit + 5 {
 				r.moment(wire.Moment{What: exited, PID: 1 << 20}, 2e6)
 			}
-			if len(r.ends.list) != endLimit || len(r.ends.early) != earlyLimit {
+			if len(r.ends.list) != endLimit || len(r.ends.early) != momentLimit {
 				t.Errorf("%d waited for, %d kept", len(r.ends.list), len(r.ends.early))
 			}
 		}, nil},

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/decode/incident"
@@ -34,12 +35,19 @@ func (p *pump) start() {
 // filters says what is left out of the stream though it has numbers.
 func (p *pump) filters() []string {
 	f := slices.Clone(p.opts.Filters)
-	if p.opts.Tracer.NoOOM {
-		f = append(f, "events=clock")
+	var events []string
+	for _, group := range []struct {
+		name string
+		in   bool
+	}{{"oom", !p.opts.Tracer.NoOOM}, {"clock", !p.opts.Tracer.NoClock}, {"kill", p.opts.Tracer.Sigkills}} {
+		if group.in {
+			events = append(events, group.name)
+		}
 	}
-	if p.opts.Tracer.NoClock {
-		f = append(f, "events=oom")
-	} else if p.opts.Daemon != DaemonAll {
+	if p.opts.Tracer.NoOOM || p.opts.Tracer.NoClock {
+		f = append(f, "events="+strings.Join(events, ","))
+	}
+	if !p.opts.Tracer.NoClock && p.opts.Daemon != DaemonAll {
 		f = append(f, "clock-daemon="+string(p.opts.Daemon))
 	}
 	if p.opts.Count > 0 {
@@ -76,7 +84,7 @@ func Hooks(in []tracer.Hook, steps, symbols error) []event.Hook {
 	if asked[tracer.FactSettime] {
 		out = append(out, own(FactClockStep, timerFD, steps))
 	}
-	if asked[tracer.FactKill] {
+	if asked[tracer.FactKill] || asked[tracer.FactSigkill] {
 		out = append(out, own(FactSymbols, kallsyms, symbols))
 	}
 	return out

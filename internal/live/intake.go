@@ -12,11 +12,13 @@ import (
 	"github.com/oomtrace/oomtrace/decode/wire"
 )
 
-// Slots of the two queues. When one is full its ring fills up, and what does
+// Slots of the queues. When one is full its ring fills up, and what does
 // not fit there the kernel counts.
 const (
 	oomSlots   = 64
 	clockSlots = 512
+	// sigkillSlots are taken only where SIGKILLs are asked for.
+	sigkillSlots = 128
 )
 
 // slot holds one record on its way to the pump.
@@ -36,6 +38,7 @@ type intake struct {
 	// stepErrorNS is the largest bound of a step since the pump last had no doubt.
 	stepErrorNS atomic.Int64
 	oom, clock  queue
+	sigkill     queue // without slots where SIGKILLs are not asked for
 	host        hostClock
 
 	clockRec wire.Record // the clock reader's own
@@ -83,6 +86,10 @@ func (in *intake) OOM(raw []byte) {
 	}
 	in.oom.full <- s
 }
+
+// Sigkill implements tracer.Sink. The OOM killer's are no events of their own, so that
+// none has a number yet.
+func (in *intake) Sigkill(raw []byte) { in.sigkill.full <- in.sigkill.put(raw) }
 
 // Clock implements tracer.Sink. Steps are noted here already, so that the times
 // of OOM events, which come another way, are right from then on.

@@ -67,6 +67,7 @@ func (p *pump) kill(s *slot) {
 	if k.Trigger != nil && k.Trigger.TID != nil {
 		trigger = *k.Trigger.TID
 	}
+	p.claimSigkill(k, trigger, boot)
 	if p.rec.Kind == bpf.OomtraceWireKindWIRE_KIND_SIGNAL {
 		p.sharers = append(p.sharers, sharer{k, boot, p.rec.Kill.Mm, trigger})
 		return
@@ -120,6 +121,7 @@ func (p *pump) letOutOld() {
 	}
 	now := p.clocks.boot()
 	p.letOut(func(s sharer) bool { return s.boot+uint64(markWait) <= now })
+	p.letOutSigkills(func(h heldSigkill) bool { return h.boot+uint64(markWait) <= now })
 }
 
 // letOut emits the announced kills that ready says.
@@ -154,6 +156,7 @@ func (p *pump) finishKill(k *event.Kill, seq, boot, mm uint64) {
 func (p *pump) complete(e *event.Event, boot uint64) {
 	k := e.Kill
 	p.snapshot(e, boot)
+	p.keptOfKill(e)
 	p.pods.Fill(k.Victim.Container, k.Victim.Pod)
 	if k.Trigger != nil {
 		p.pods.Fill(k.Trigger.Container, k.Trigger.Pod)

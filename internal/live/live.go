@@ -62,7 +62,7 @@ type Options struct {
 	// Wanted are the names among them.
 	Wanted []Wanted
 
-	// Require names groups of facts, oom and clock, without which there is no
+	// Require names groups of facts, oom, clock and kill, without which there is no
 	// point in running: Run then fails with tracer.ErrNotSupported.
 	Require []string
 
@@ -159,6 +159,7 @@ type session struct {
 	reader *procsnap.Reader
 	worker *procsnap.Worker // nil: /proc is not looked at
 	clerk  *procsnap.Worker // the clock's own: no storm fills the queue of kills
+	porter *procsnap.Worker // that of SIGKILLs, for the same reason
 	pods   *procsnap.Pods
 	absent absent
 	// settings are those last read. An event that has them shares them.
@@ -227,6 +228,7 @@ func (s *session) require() error {
 	groups := map[string][]string{
 		"oom":   {tracer.FactKill},
 		"clock": {tracer.FactAdjtimex, tracer.FactSettime},
+		"kill":  {tracer.FactSigkill},
 	}
 	for _, group := range s.opts.Require {
 		for _, h := range s.hooks {
@@ -259,6 +261,9 @@ func (s *session) lookups() {
 	s.worker = procsnap.NewWorker(s.reader, oomSlots)
 	s.worker.Warm()
 	s.clerk = procsnap.NewWorker(s.reader, 1)
+	if s.opts.Tracer.Sigkills {
+		s.porter = procsnap.NewWorker(s.reader, 1)
+	}
 }
 
 // machine fills in what the decoder needs.
@@ -313,9 +318,9 @@ func (s *session) symbolsKnown() bool {
 }
 
 // checkSymbols finds out before the session begins whether call traces can have names.
-// Nothing else than kills has them.
+// Nothing else than kills has them, and SIGKILLs of the kernel's own are told by them.
 func (s *session) checkSymbols() {
-	if s.opts.Tracer.NoOOM {
+	if s.opts.Tracer.NoOOM && !s.opts.Tracer.Sigkills {
 		close(s.symbols)
 		return
 	}
@@ -391,6 +396,7 @@ func (s *session) close() error {
 	// A worker that the kernel holds is left behind: the process ends anyway.
 	_ = s.worker.Close(ctx)
 	_ = s.clerk.Close(ctx)
+	_ = s.porter.Close(ctx)
 	var errs []error
 	if s.pods != nil {
 		errs = append(errs, s.pods.Close())
@@ -410,6 +416,9 @@ func (s *session) run(ctx context.Context) (Result, error) {
 	defer cancel(nil)
 
 	in := newIntake(&s.seq, s.offsets, &s.errorNS, s.clocks)
+	if s.opts.Tracer.Sigkills {
+		in.sigkill = newQueue(sigkillSlots, wire.MaxSigkillLen)
+	}
 	outs := []*outbox{newOutbox(s.opts.Sink, s.opts.Hold)}
 	if s.opts.Record != nil {
 		outs = append(outs, newOutbox(s.opts.Record.Event, nil))
@@ -423,6 +432,13 @@ func (s *session) run(ctx context.Context) (Result, error) {
 	} else {
 		go s.loadSymbols(ctx)
 	}
+	go func() {
+		select {
+		case <-s.symbols: // one after the other: memory is the one thing not to take
+			s.seed(ctx)
+		case <-ctx.Done():
+		}
+	}()
 	if s.set != nil {
 		go func() {
 			if err := s.set.run(); err != nil && s.opts.Warn != nil {

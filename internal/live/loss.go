@@ -39,7 +39,7 @@ func (p *pump) losses() (counts, delta event.LostCounts, grown bool) {
 		counts.Record = event.Ptr(p.outs[1].dropped.Load() + p.opts.Record.Dropped())
 	}
 	if st, err := p.tracer.Stats(); err == nil {
-		counts.Reserve = event.Ptr(st.OOMReserve + st.ClockReserve)
+		counts.Reserve = event.Ptr(st.OOMReserve + st.ClockReserve + st.SigkillReserve)
 		counts.Read = event.Ptr(st.Read + st.ReadArgument)
 		counts.Recursion = st.Recursion
 		counts.ProbeMissed = st.ProbeMissed

@@ -27,6 +27,7 @@ type pump struct {
 
 	rec       wire.Record
 	sharers   []sharer
+	sigkills  sigkills
 	late      []*lateSnapshot
 	incidents *incident.Grouper // nil: kills are not grouped
 	daemons   daemons
@@ -88,6 +89,8 @@ func (p *pump) run(stopped <-chan struct{}) {
 				p.kill(s)
 			case s := <-p.in.clock.full:
 				p.clock(s)
+			case s := <-p.in.sigkill.full:
+				p.sigkill(s)
 			case <-mark.C:
 				marking = false
 				p.letOutOld()
@@ -112,7 +115,7 @@ func (p *pump) run(stopped <-chan struct{}) {
 			}
 		}
 		p.pulse.Touch()
-		if len(p.sharers) > 0 && !marking {
+		if (len(p.sharers) > 0 || len(p.sigkills.held) > 0) && !marking {
 			marking = true
 			mark.Reset(markWait)
 		}
@@ -141,8 +144,11 @@ func (p *pump) drain() {
 			p.kill(s)
 		case s := <-p.in.clock.full:
 			p.clock(s)
+		case s := <-p.in.sigkill.full:
+			p.sigkill(s)
 		default:
 			p.letOut(func(sharer) bool { return true })
+			p.letOutSigkills(func(heldSigkill) bool { return true })
 			p.giveUpLate()
 			select {
 			case <-p.sets():
@@ -191,7 +197,7 @@ func (p *pump) emit(e *event.Event) {
 	}
 	p.written[string(e.Type)]++
 	switch e.Type {
-	case event.TypeOOMKill, event.TypeClockAdjust, event.TypeClockStep:
+	case event.TypeOOMKill, event.TypeClockAdjust, event.TypeClockStep, event.TypeProcSigkill:
 		p.shown++
 		if p.opts.Count > 0 && p.shown >= p.opts.Count {
 			p.cancel(errCounted)

@@ -71,7 +71,7 @@ func (p *pump) snapshot(e *event.Event, boot uint64) {
 		if a.Tasks[0].Identity.CmdlineTruncated && was.Cmdline == nil {
 			e.Truncated = append(e.Truncated, "victim.cmdline")
 		}
-		fromProc(k, "victim", known{was.Cmdline, was.Exe, was.Cgroup, was.Unit}, known{v.Cmdline, v.Exe, v.Cgroup, v.Unit})
+		added(&k.Sources, string(event.SourceProc), "victim", known{was.Cmdline, was.Exe, was.Cgroup, was.Unit}, known{v.Cmdline, v.Exe, v.Cgroup, v.Unit})
 	}
 	if t := k.Trigger; t != nil && len(a.Tasks) > 0 {
 		// The trigger is the last one asked for, the victim itself where it is both.
@@ -85,7 +85,7 @@ func (p *pump) snapshot(e *event.Event, boot uint64) {
 			if answer.Identity.CmdlineTruncated && was.Cmdline == nil {
 				e.Truncated = append(e.Truncated, "trigger.cmdline")
 			}
-			fromProc(k, "trigger", known{was.Cmdline, was.Exe, was.Cgroup, was.Unit}, known{t.Cmdline, t.Exe, t.Cgroup, t.Unit})
+			added(&k.Sources, string(event.SourceProc), "trigger", known{was.Cmdline, was.Exe, was.Cgroup, was.Unit}, known{t.Cmdline, t.Exe, t.Cgroup, t.Unit})
 		}
 	}
 	fillLimit(k, &a, boot)
@@ -175,8 +175,8 @@ type known struct {
 	unit         string
 }
 
-// fromProc names in sources what of a task is known since /proc was read.
-func fromProc(k *event.Kill, who string, was, is known) {
+// added names in sources what of a task is known since from was asked.
+func added(sources *map[string]string, from, who string, was, is known) {
 	for field, added := range map[string]bool{
 		"cmdline": was.cmdline == nil && is.cmdline != nil,
 		"exe":     was.exe == nil && is.exe != nil,
@@ -186,10 +186,10 @@ func fromProc(k *event.Kill, who string, was, is known) {
 		if !added {
 			continue
 		}
-		if k.Sources == nil {
-			k.Sources = map[string]string{}
+		if *sources == nil {
+			*sources = map[string]string{}
 		}
-		k.Sources[who+"."+field] = string(event.SourceProc)
+		(*sources)[who+"."+field] = from
 	}
 }
 

@@ -97,9 +97,12 @@ func Summary(e *event.Event) string {
 	if s.Incidents != nil && kills > 1 {
 		said[0] += " in " + plural(*s.Incidents, "incident")
 	}
+	if n := s.Received[string(event.TypeProcSigkill)]; n > 0 {
+		said = append(said, plural(n, "other SIGKILL"))
+	}
 	for _, t := range slices.Sorted(maps.Keys(s.Received)) {
 		switch event.Type(t) {
-		case event.TypeOOMKill, event.TypeClockAdjust, event.TypeClockStep:
+		case event.TypeOOMKill, event.TypeClockAdjust, event.TypeClockStep, event.TypeProcSigkill:
 		default:
 			if n := s.Received[t]; n > 0 {
 				said = append(said, count(n)+" "+t)

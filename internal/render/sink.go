@@ -179,6 +179,8 @@ func (s *tableSink) row(e *event.Event) (r row, ok bool) {
 			return r, false
 		}
 		r = endRow(e, wide)
+	case e.Sigkill != nil:
+		r = sigkillRow(e, wide)
 	case e.Clock != nil:
 		r = clockRow(e, wide, s.loc)
 	case e.ClockSummary != nil:

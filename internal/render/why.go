@@ -53,6 +53,8 @@ func cost(h event.Hook) string {
 		"adjtimex tracepoint": syscalls,
 		"settime tracepoint":  syscalls,
 		"warp timerfd":        "who made the step of a first time zone",
+		"exec tracepoint":     "executables of processes that are gone",
+		"sigkill tracepoint":  "of the victim all but its thread's pid and comm, and what /proc tells",
 	}
 	none := map[string]string{
 		"kill":       "all kills",
@@ -62,6 +64,8 @@ func cost(h event.Hook) string {
 		"settime":    "who set the clock",
 		"warp":       "the step of a first time zone",
 		"clock-step": "steps that no call explains",
+		"exec":       "command lines of processes that are gone before they are looked up",
+		"sigkill":    "SIGKILLs that are not the OOM killer's",
 		"symbols":    "the names and ids of call traces; without fentry and kprobes scope and limit too",
 	}
 	if !h.OK {

@@ -221,7 +221,8 @@ func stormed(t *testing.T, r *Result, events []*event.Event, exactly bool) {
 }
 
 // foreign checks that a watcher outside the initial pid namespace says so and
-// looks nobody up: its /proc is about others of the same pid.
+// looks nobody up: its /proc is about others of the same pid. What the kernel kept of
+// them is another matter.
 func foreign(t *testing.T, events []*event.Event) {
 	t.Helper()
 	if own := events[0].SessionStart.InitPIDNamespace; own == nil || *own {
@@ -231,8 +232,11 @@ func foreign(t *testing.T, events []*event.Event) {
 		var tasks []*event.Task
 		switch e.Type {
 		case event.TypeOOMKill:
-			v := e.Kill.Victim
-			tasks = []*event.Task{e.Kill.Trigger, {PID: v.PID, Exe: v.Exe, Cmdline: v.Cmdline}}
+			for _, field := range []string{"victim.cmdline", "victim.exe", "trigger.cmdline", "trigger.exe"} {
+				if from := e.Kill.Sources[field]; from != "" && from != "exec" {
+					t.Errorf("%s of pid %d is from %s", field, e.Kill.Victim.PID, from)
+				}
+			}
 		case event.TypeOOMSnapshot:
 			tasks = []*event.Task{e.Snapshot.Victim, e.Snapshot.Trigger}
 		case event.TypeClockAdjust:
@@ -249,8 +253,8 @@ func foreign(t *testing.T, events []*event.Event) {
 // The facts that a watcher asks for, in the order of session.start.
 var (
 	episodeFacts = []string{"invocation", "trigger", "candidates", "reclaim", "compaction", "exit", "reaped", "freed", "kill"}
-	oomFacts     = append(slices.Clone(episodeFacts), "symbols")
-	allFacts     = append(slices.Clone(episodeFacts), "adjtimex", "settime", "warp", "clock-step", "symbols")
+	oomFacts     = append(slices.Clone(episodeFacts), "exec", "symbols")
+	allFacts     = append(slices.Clone(episodeFacts), "adjtimex", "settime", "warp", "exec", "clock-step", "symbols")
 )
 
 // ladders are the rungs of each fact, the best first, as session.start names them.
@@ -270,6 +274,8 @@ var ladders = map[string][]string{
 	"adjtimex":   {"fentry do_adjtimex", "kprobe do_adjtimex", "tracepoint sys_exit_adjtimex + sys_enter_adjtimex + sys_exit_clock_adjtime + sys_enter_clock_adjtime"},
 	"settime":    {"fentry do_settimeofday64", "kprobe do_settimeofday64", "tracepoint sys_exit_settimeofday + sys_enter_settimeofday + sys_exit_clock_settime + sys_enter_clock_settime"},
 	"warp":       {"fentry timekeeping_warp_clock", "kprobe timekeeping_warp_clock", "timerfd cancel-on-set"},
+	"exec":       {"raw_tp sched_process_exit + sched_process_exec", "tracepoint sched_process_exit + sched_process_exec"},
+	"sigkill":    {"tp_btf signal_generate", "raw_tp signal_generate", "tracepoint signal_generate"},
 	"clock-step": {"timerfd cancel-on-set"},
 	"symbols":    {"/proc/kallsyms"},
 }

@@ -100,11 +100,11 @@ func main() {
 	flag.DurationVar(&m.idle, "idle", time.Minute, "how long to idle")
 	flag.BoolVar(&m.busy, "busy", false, "keep every CPU busy during latency")
 	flag.Parse()
-	what := map[string]func() error{"start": m.start, "idle": m.idling, "latency": m.latency, "storm": m.storming}
+	what := map[string]func() error{"start": m.start, "idle": m.idling, "latency": m.latency, "storm": m.storming, "exec": m.execs, "signal": m.signals, "sigkill": m.sigkills}
 	for _, name := range flag.Args() {
 		f := what[name]
 		if f == nil {
-			fmt.Fprintf(os.Stderr, "measure: unknown %q; give start, idle, latency or storm\n", name)
+			fmt.Fprintf(os.Stderr, "measure: unknown %q; give start, idle, latency, storm, exec, signal or sigkill\n", name)
 			os.Exit(2)
 		}
 		fmt.Printf("## %s\n", name)

@@ -67,7 +67,8 @@ func All() []*event.Event {
 	return []*event.Event{
 		SessionStart(), Kill(), Detail(), Snapshot(), KillGlobal(), KillGroup(), KillNodes(), KillSparse(),
 		NoKill(), NoKillNobody(), End(), EndReaped(), EndStuck(), EndByProc(),
-		Clock(), ClockFrequency(), ClockRefused(), ClockSummary(), ClockStep(), Lost(), SessionEnd(),
+		Clock(), ClockFrequency(), ClockRefused(), ClockSummary(), ClockStep(),
+		SigkillOther(), SigkillCgroup(), SigkillKernel(), Lost(), SessionEnd(),
 	}
 }
 
@@ -87,6 +88,8 @@ func SessionStart() *event.Event {
 			{Fact: "settime", OK: false, Reason: noHooks + "; tracepoint: tracefs is not mounted; mount -t tracefs tracefs /sys/kernel/tracing (or give CAP_SYS_ADMIN): operation not permitted"},
 			{Fact: "warp", Method: "timerfd cancel-on-set", OK: true, Reason: noHooks},
 			{Fact: "clock-step", Method: "timerfd cancel-on-set", OK: true},
+			{Fact: "sigkill", Method: "tp_btf signal_generate", OK: true},
+			{Fact: "exec", Method: "raw_tp sched_process_exit + sched_process_exec", OK: true},
 			{Fact: "symbols", OK: false, Reason: "load kernel symbols: symbol addresses are hidden (kernel.kptr_restrict, CAP_SYSLOG)"},
 		},
 		Settings:         settings(),
@@ -655,6 +658,50 @@ func ClockSummary() *event.Event {
 func ClockStep() *event.Event {
 	e := at(event.TypeClockStep, event.SourceTimerFD, 65, 1_123_400_000_000_007)
 	e.ClockStep = &event.ClockStep{StepNS: 1_999_871_204, StepErrorNS: 2100, StepSource: "timerfd"}
+	return e
+}
+
+// SigkillOther is earlyoom's work, of a process that /proc forgot at once.
+func SigkillOther() *event.Event {
+	e := at(event.TypeProcSigkill, event.SourceBPF, 66, 1_123_410_000_220_118)
+	e.Sigkill = &event.Sigkill{
+		Victim: event.Task{
+			PID: 52011, TID: p(52011), Comm: p("chrome"), Cmdline: p("/opt/chrome/chrome --type=renderer"), Exe: p("/opt/chrome/chrome"),
+			UID: p(uint32(1000)), StartBoottimeNS: p(uint64(1_123_300_000_204_118)), KThread: p(false),
+			Cgroup: &event.Cgroup{Version: 2, Path: "/user.slice/user-1000.slice/session-14.scope", ID: "2c11"},
+			Unit:   "session-14.scope",
+		},
+		Sender: &event.Task{
+			PID: 702, TID: p(702), Comm: p("earlyoom"), Cmdline: p("/usr/bin/earlyoom -r 3600"), Exe: p("/usr/bin/earlyoom"),
+			UID: p(uint32(0)), KThread: p(false), Cgroup: &event.Cgroup{Version: 2, Path: "/system.slice/earlyoom.service", ID: "9f"}, Unit: "earlyoom.service",
+		},
+		Verdict:       event.VerdictEarlyOOM,
+		VerdictSource: "exe",
+		Via:           event.ViaKill,
+		Sources:       map[string]string{"victim.cmdline": "exec", "victim.exe": "exec", "sender.cmdline": "proc", "sender.exe": "proc"},
+		Snapshot:      &event.SnapshotState{State: "gone", AgeMS: p(int64(0))},
+	}
+	return e
+}
+
+// SigkillCgroup is a container that its runtime ends as a whole.
+func SigkillCgroup() *event.Event {
+	e := at(event.TypeProcSigkill, event.SourceBPF, 67, 1_123_411_000_220_118)
+	e.Sigkill = &event.Sigkill{
+		Victim:  event.Task{PID: 52400, Comm: p("java"), UID: p(uint32(1001)), Cgroup: javaCgroup(), Container: container(), Pod: pod()},
+		Sender:  &event.Task{PID: 1204, Comm: p("runc"), UID: p(uint32(0)), Unit: "containerd.service"},
+		Verdict: event.VerdictRuntime, VerdictSource: "unit", Via: event.ViaCgroupKill,
+	}
+	return e
+}
+
+// SigkillKernel is a process that used up its CPU time: nobody sent the signal.
+func SigkillKernel() *event.Event {
+	e := at(event.TypeProcSigkill, event.SourceBPF, 68, 1_123_412_000_220_118)
+	e.Sigkill = &event.Sigkill{
+		Victim:  event.Task{PID: 52500, Comm: p("solver"), UID: p(uint32(1001)), Unit: "batch.slice"},
+		Verdict: event.VerdictKernel, VerdictSource: "via", Via: event.ViaCPULimit,
+	}
 	return e
 }
 

@@ -38,6 +38,7 @@ func run(args []string) error {
 	commands := map[string]func([]string) error{
 		"cat":     cat,
 		"pass":    pass,
+		"slay":    slay,
 		"hog":     hog,
 		"sharer":  sharer,
 		"burst":   burst,

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"time"
 )
 
@@ -25,6 +26,23 @@ func cat(args []string) error {
 	if _, err := io.Copy(os.Stdout, f); err != nil {
 		return fmt.Errorf("cat: %w", err)
 	}
+	return nil
+}
+
+// slay: starts a process, kills it with SIGKILL, and prints its pid.
+func slay(args []string) error {
+	if len(args) != 0 {
+		return errors.New("slay: want no argument")
+	}
+	cmd := exec.Command("/proc/self/exe", "pass", "1h")
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("slay: %w", err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		return fmt.Errorf("slay: %w", err)
+	}
+	_ = cmd.Wait() // it was killed
+	fmt.Println(cmd.Process.Pid)
 	return nil
 }
 

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package procsnap
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/oomtrace/oomtrace/decode/event"
+)
+
+// Kept makes an identity of what was kept of a process elsewhere: its arguments as in
+// /proc/PID/cmdline, of which cut says that there were more, and the path that it was
+// executed by. It is shown as Options.Cmdline says, and looks at no file.
+func (r *Reader) Kept(args []byte, cut bool, exe []byte) Identity {
+	var id Identity
+	if len(exe) > 0 && r.opts.Cmdline.Exe() && namesExe(exe) {
+		s, hexRaw := event.CleanString(exe)
+		id.Exe, id.ExeHex = &s, hexRaw
+	}
+	if len(args) == 0 {
+		return id
+	}
+	limit := len(args)
+	if cut {
+		args = append(bytes.Clone(args), 'x') // what is cut may be the beginning of a secret
+	}
+	if line := r.opts.Cmdline.LineUpTo(args, limit); line != nil {
+		s, hexRaw := event.CleanString(line)
+		id.Cmdline, id.CmdlineHex = &s, hexRaw
+		id.CmdlineTruncated = cut
+	}
+	return id
+}
+
+// namesExe says whether a path that was executed names an executable to others too: not
+// where it is relative, or goes by way of what was open or running then.
+func namesExe(exe []byte) bool {
+	return exe[0] == '/' && !bytes.HasPrefix(exe, []byte("/dev/fd/")) && !bytes.HasPrefix(exe, []byte("/proc/"))
+}
+
+// Raw is what /proc has of a process, as it is there.
+type Raw struct {
+	// StartBoottimeNS is cut to a clock tick: the process began at it or less than
+	// 10 ms later.
+	StartBoottimeNS uint64
+	Args            []byte // at most what was asked for
+	Exe             []byte // nil when it could not be read
+}
+
+// Raw reads who pid is, of its arguments at most limit bytes. A process without any, such
+// as a kernel thread, is ErrGone.
+func (r *Reader) Raw(pid, limit int) (Raw, error) {
+	buf := r.buffers.Get().(*[bufferSize]byte)
+	defer r.buffers.Put(buf)
+	dir, st, err := r.openTask(pid, 0, buf[:])
+	if err != nil {
+		return Raw{}, fmt.Errorf("read process %d: %w", pid, err)
+	}
+	defer unix.Close(dir)
+	raw := Raw{StartBoottimeNS: uint64(int64(st.startTicks)*tickNS - r.timensNS)}
+	n, err := readAt(dir, "cmdline", buf[:min(limit, len(buf))])
+	if err != nil || n == 0 {
+		return Raw{}, fmt.Errorf("read process %d: %w", pid, ErrGone)
+	}
+	raw.Args = bytes.Clone(buf[:n])
+	if exe, err := readlinkAt(dir, "exe", buf[:cmdlineLimit]); err == nil {
+		raw.Exe = bytes.Clone(exe)
+	}
+	return raw, nil
+}
+
+// EachPID calls f for each process that /proc lists, until f returns false.
+func (r *Reader) EachPID(f func(pid int) bool) error {
+	dir, err := os.Open(r.opts.Proc)
+	if err != nil {
+		return fmt.Errorf("list processes: %w", err)
+	}
+	defer dir.Close()
+	for {
+		all, err := dir.Readdirnames(256)
+		for _, name := range all {
+			if pid, err := strconv.Atoi(name); err == nil && !f(pid) {
+				return nil
+			}
+		}
+		if err != nil { // io.EOF, or nothing to be done
+			return nil
+		}
+	}
+}
