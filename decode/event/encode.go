@@ -59,9 +59,9 @@ type header struct {
 // at most MaxLine bytes that ends with a newline. The schema written is
 // [Schema], whatever e says.
 //
-// An oom.kill that is too long goes without its stack's frames, which follow in
-// oom.detail lines. What is too long even so is made to fit, and what that costs
-// is named in Truncated:
+// An oom.kill that is too long goes without its stack's frames, and if that does not
+// do without its lead-up, which follow in oom.detail lines. What is too long even so is
+// made to fit, and what that costs is named in Truncated:
 //
 //  1. A header of more than half a line has its longest strings cut (the host's
 //     name, the values of labels), then goes without labels.
@@ -216,6 +216,8 @@ func (e *Event) payload(create bool) (any, error) {
 		return payload(&e.ClockSummary, create), nil
 	case TypeClockStep:
 		return payload(&e.ClockStep, create), nil
+	case TypeSample:
+		return payload(&e.Sample, create), nil
 	case TypeLost:
 		return payload(&e.Lost, create), nil
 	}

@@ -20,7 +20,7 @@ type Joiner struct {
 // Add takes the next event of a stream and returns those that are ready, in
 // order: none while a kill's details are still to come. A kill that is whole
 // has Details 0. One whose details end too early keeps its Details and has the
-// frames that came; details that belong to no kill are returned as they are.
+// parts that came; details that belong to no kill are returned as they are.
 // Events given to Add are not changed.
 func (j *Joiner) Add(e *Event) []*Event {
 	if j.kill != nil && j.take(e) {
@@ -63,17 +63,26 @@ func (j *Joiner) take(e *Event) bool {
 		d.Episode != k.Episode || d.PID != k.Victim.PID || d.Parts != k.Details || d.Part != j.part+1 {
 		return false
 	}
-	if k.Stack == nil {
+	if k.Stack == nil && len(d.Frames) > 0 {
 		k.Stack = &Stack{}
 	}
-	if len(k.Stack.Frames)+len(d.Frames) > maxFrames {
-		return false
+	if len(d.Frames) > 0 {
+		if len(k.Stack.Frames)+len(d.Frames) > maxFrames {
+			return false
+		}
+		k.Stack.Frames = append(k.Stack.Frames, d.Frames...)
 	}
-	k.Stack.Frames = append(k.Stack.Frames, d.Frames...)
+	if d.LeadUp != nil {
+		k.LeadUp = d.LeadUp
+	}
 	j.part = d.Part
-	cut := slices.ContainsFunc(e.Truncated, func(path string) bool { return strings.HasPrefix(path, "frames") })
-	if path := "stack.frames"; cut && !slices.Contains(j.kill.Truncated, path) {
-		j.kill.Truncated = append(slices.Clip(j.kill.Truncated), path)
+	for _, path := range e.Truncated {
+		if strings.HasPrefix(path, "frames") {
+			path = "stack.frames"
+		}
+		if !slices.Contains(j.kill.Truncated, path) {
+			j.kill.Truncated = append(slices.Clip(j.kill.Truncated), path)
+		}
 	}
 	return true
 }

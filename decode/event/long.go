@@ -36,46 +36,62 @@ func (c *Encoder) cutHeader(e *Event) error {
 	}
 }
 
-// split moves the frames of an oom.kill into events of their own. Any other
-// event is returned as it is.
+// split moves the frames of an oom.kill into events of their own and, where that does
+// not do, the lead-up. Any other event is returned as it is.
 func (c *Encoder) split(e *Event) (*Event, []*Event) {
-	if e.Type != TypeOOMKill || e.Kill.Stack == nil || len(e.Kill.Stack.Frames) == 0 {
+	if e.Type != TypeOOMKill {
 		return e, nil
 	}
-	kill, stack := *e.Kill, *e.Kill.Stack
-	frames := stack.Frames
-	stack.Frames, kill.Stack = nil, &stack
-
-	head := *e
+	kill, first, head := *e.Kill, *e, *e
+	first.Kill = &kill
 	head.Type, head.Kill = TypeOOMDetail, nil
-	base := Detail{Episode: kill.Episode, PID: kill.Victim.PID, Part: len(frames), Parts: len(frames)}
+	base := Detail{Episode: kill.Episode, PID: kill.Victim.PID, Part: maxFrames, Parts: maxFrames}
 	head.Detail = &base
-	empty, err := c.appendLine(nil, &head)
-	if err != nil { // the kill itself was encoded, so this cannot be
-		return e, nil
-	}
-	room := c.maxLine() - len(empty) - len(`,"frames":[]`)
+	room := c.maxLine() - c.lineLen(&head) - len(`,"frames":[]`)
 
+	// Parts share a line as long as they fit.
 	var details []*Event
-	for len(frames) > 0 {
-		n, size := 1, frameLen(frames[0])
-		for n < len(frames) && size+frameLen(frames[n]) <= room {
-			size += frameLen(frames[n])
-			n++
+	used := 0
+	add := func(size int, put func(*Detail)) {
+		if used+size > room || len(details) == 0 {
+			ev, d := head, base
+			d.Part, ev.Detail = len(details)+1, &d
+			details, used = append(details, &ev), 0
 		}
-		d, ev := base, head
-		d.Part, d.Frames = len(details)+1, frames[:n]
-		ev.Detail = &d
-		details = append(details, &ev)
-		frames = frames[n:]
+		put(details[len(details)-1].Detail)
+		used += size
+	}
+	var frames []Frame
+	if kill.Stack != nil {
+		stack := *kill.Stack
+		frames, stack.Frames = stack.Frames, nil
+		kill.Stack = &stack
+	}
+	if moved := kill.LeadUp; moved != nil && c.lineLen(&first) > c.maxLine() {
+		kill.LeadUp = nil
+		add(c.lineLen(e)-c.lineLen(withoutLeadUp(e)), func(d *Detail) { d.LeadUp = moved })
+	}
+	for _, f := range frames {
+		add(frameLen(f), func(d *Detail) { d.Frames = append(d.Frames, f) })
 	}
 	for _, d := range details {
 		d.Detail.Parts = len(details)
 	}
 	kill.Details = len(details)
-	first := *e
-	first.Kill = &kill
 	return &first, details
+}
+
+func withoutLeadUp(e *Event) *Event {
+	out, kill := *e, *e.Kill
+	kill.LeadUp, out.Kill = nil, &kill
+	return &out
+}
+
+// lineLen is the length of e as one line. e, or what it was made from, was encoded
+// before, so that it can be.
+func (c *Encoder) lineLen(e *Event) int {
+	line, _ := c.appendLine(nil, e)
+	return len(line)
 }
 
 // frameLen is the most that f takes in JSON.

@@ -279,7 +279,7 @@ func TestOrderOfGivingUp(t *testing.T) {
 	for _, c := range []*event.Cgroup{e.Kill.Victim.Cgroup, e.Kill.Trigger.Cgroup, e.Kill.Limit.Cgroup} {
 		c.Path = cgroup
 	}
-	e.Kill.Stack = nil
+	e.Kill.Stack, e.Kill.LeadUp = nil, nil // what follows in details
 	e.Kill.Sources["victim.badness_permille"] = "computed"
 	size := len(encode(t, &event.Encoder{MaxLine: 1 << 20}, e)[0])
 	given := []string{}

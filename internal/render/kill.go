@@ -23,6 +23,7 @@ func killRow(e *event.Event, wide bool) row {
 	c.add(killRole(k))
 	c.add(killPoints(v))
 	c.add(killRSS(v))
+	addGrowth(c, k)
 	if t := killTrigger(k); t != "" {
 		*c = append(*c, part{text: t, keep: taskName(k.Trigger)})
 	}
@@ -205,6 +206,7 @@ func killWide(c *cell, k *event.Kill) {
 			c.add("order " + strconv.Itoa(*t.Order))
 		}
 	}
+	addLeadUp(c, k.LeadUp)
 	addMemory(c, k.Memory)
 	if v.Cgroup != nil {
 		c.add(labelled("cgroup", cgroupPath(v.Cgroup)))

@@ -97,6 +97,8 @@ func Summary(e *event.Event) string {
 	for _, t := range slices.Sorted(maps.Keys(s.Received)) {
 		switch event.Type(t) {
 		case event.TypeOOMKill, event.TypeClockAdjust, event.TypeClockStep:
+		case event.TypeSample:
+			said = append(said, plural(s.Received[t], "sample"))
 		default:
 			if n := s.Received[t]; n > 0 {
 				said = append(said, count(n)+" "+t)

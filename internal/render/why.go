@@ -61,6 +61,7 @@ func cost(h event.Hook) string {
 		"adjtimex":   "changes by adjtimex and clock_adjtime",
 		"settime":    "who set the clock",
 		"warp":       "the step of a first time zone",
+		"pressure":   "samples of what leads up to a kill, but for those that --sample takes",
 		"clock-step": "steps that no call explains",
 		"symbols":    "the names and ids of call traces; without fentry and kprobes scope and limit too",
 	}
@@ -139,6 +140,8 @@ var remedies = []struct {
 	{"tracefs is not mounted", remedy{"tracefs is not mounted", "mount -t tracefs tracefs /sys/kernel/tracing, or run with CAP_SYS_ADMIN"}},
 	{"lockdown", remedy{"kernel lockdown", "boot with lockdown=integrity or none"}},
 	{"kptr_restrict", remedy{"symbol addresses are hidden", "run with CAP_SYSLOG, and kernel.kptr_restrict below 2"}},
+	{"CONFIG_PSI", remedy{"no memory pressure is told", "boot with psi=1, if the kernel was built with CONFIG_PSI"}},
+	{"told to those with CAP_SYS_RESOURCE", remedy{"not permitted", "run with CAP_SYS_RESOURCE"}},
 	{"CONFIG_DEBUG_INFO_BTF", remedy{"no BTF", "none with this kernel, which was built without CONFIG_DEBUG_INFO_BTF"}},
 	{"forbidden by option", remedy{"forbidden", "unset OOMTRACE_FORBID"}},
 	{"in the kernel's BTF", remedy{"not in this kernel", "none with this kernel, which lacks it or has it inlined"}},

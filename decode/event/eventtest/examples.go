@@ -66,7 +66,7 @@ const (
 func All() []*event.Event {
 	return []*event.Event{
 		SessionStart(), Kill(), Detail(), Snapshot(), KillGlobal(), KillGroup(), KillSparse(),
-		Clock(), ClockFrequency(), ClockRefused(), ClockSummary(), ClockStep(), Lost(), SessionEnd(),
+		Clock(), ClockFrequency(), ClockRefused(), ClockSummary(), ClockStep(), Sample(), Lost(), SessionEnd(),
 	}
 }
 
@@ -86,6 +86,7 @@ func SessionStart() *event.Event {
 			{Fact: "settime", OK: false, Reason: noHooks + "; tracepoint: tracefs is not mounted; mount -t tracefs tracefs /sys/kernel/tracing (or give CAP_SYS_ADMIN): operation not permitted"},
 			{Fact: "warp", Method: "timerfd cancel-on-set", OK: true, Reason: noHooks},
 			{Fact: "clock-step", Method: "timerfd cancel-on-set", OK: true},
+			{Fact: "pressure", Method: "psi some 100 ms in 1 s", OK: true},
 			{Fact: "symbols", OK: false, Reason: "load kernel symbols: symbol addresses are hidden (kernel.kptr_restrict, CAP_SYSLOG)"},
 		},
 		Settings:         settings(),
@@ -94,6 +95,7 @@ func SessionStart() *event.Event {
 		Filters:          []string{"namespace=shop"},
 		Warnings:         []string{"the tracer's memory limit is not raised: CAP_SYS_RESOURCE is missing"},
 		InitPIDNamespace: p(true),
+		SampleMS:         p(int64(10000)),
 	}
 	return e
 }
@@ -237,6 +239,7 @@ func Kill() *event.Event {
 			SwapBytes:  p(uint64(0)),
 			OOMGroup:   p(false),
 		},
+		LeadUp: leadUp(),
 		Memory: memory(),
 		Stack: &event.Stack{
 			ID: "b41fe07c92d3a865",
@@ -262,6 +265,56 @@ func Kill() *event.Event {
 		Snapshot: &event.SnapshotState{State: "ok", AgeMS: p(int64(1))},
 		Sources:  map[string]string{"victim.cmdline": "proc", "victim.exe": "proc", "limit.swap_bytes": "computed"},
 	}
+	return e
+}
+
+// leadUp is that of a process that grew to its limit in four minutes.
+func leadUp() *event.LeadUp {
+	return &event.LeadUp{
+		State:    event.LeadUpOK,
+		Samples:  25,
+		SpanMS:   p(int64(241_003)),
+		BeforeMS: p(int64(4_210)),
+		VictimRSS: []event.RSSPoint{
+			{BeforeMS: 245_213, RSSBytes: 811_032_576}, {BeforeMS: 125_208, RSSBytes: 1_402_880_000},
+			{BeforeMS: 14_212, RSSBytes: 2_001_731_584}, {BeforeMS: 4_210, RSSBytes: 2_104_627_200},
+		},
+		GrowersOf: event.GrowersOfLimit,
+		Growers: []event.Grower{
+			{PID: 48213, Comm: p("java"), RSSBytes: 2_104_627_200, GrewBytes: 1_293_594_624, OverMS: 241_003},
+			{PID: 49012, Comm: p("je\ufffdlloc"), CommHex: "6a65ff6c6c6f63", RSSBytes: 41_943_040, GrewBytes: 41_943_040, OverMS: 31_220, Began: true},
+		},
+		CgroupGrowers: []event.CgroupGrower{
+			{Cgroup: event.Cgroup{Version: 2, Path: javaCgroup().Path}, UsageBytes: 2_140_651_520, GrewBytes: 1_301_012_480, OverMS: 241_003},
+		},
+		Pressure:     pressure(),
+		Reclaim:      reclaim(),
+		MemoryChange: &event.MemoryChange{AvailableBytes: p(int64(-1_402_003_456)), CachedBytes: p(int64(12_288)), ShmemBytes: p(int64(2_097_152)), SlabBytes: p(int64(0)), SwapFreeBytes: p(int64(0))},
+	}
+}
+
+func pressure() *event.Pressure {
+	return &event.Pressure{SomeAvg10Percent: p(31.5), FullAvg10Percent: p(12.25), SomeUS: p(uint64(4_110_204)), FullUS: p(uint64(1_200_118))}
+}
+
+func reclaim() *event.Reclaim {
+	return &event.Reclaim{
+		AllocStalls: p(uint64(812)), DirectScanPages: p(uint64(91_204)), DirectStealPages: p(uint64(40_118)),
+		SwapInPages: p(uint64(0)), SwapOutPages: p(uint64(0)),
+		MajorFaults: p(uint64(6_041)), RefaultPages: p(uint64(51_220)), CompactStalls: p(uint64(3)),
+	}
+}
+
+// Sample is one that memory pressure caused.
+func Sample() *event.Event {
+	e := at(event.TypeSample, event.SourceProc, 66, 1_123_450_000_000_000)
+	e.Sample = &event.Sample{
+		Reason: event.SamplePressure, SpanMS: p(int64(1_001)), Memory: memory(), Pressure: pressure(), Reclaim: reclaim(),
+		Growers:       leadUp().Growers,
+		CgroupGrowers: leadUp().CgroupGrowers,
+		CPUUS:         p(int64(8_204)),
+	}
+	e.Sample.Memory.AgeMS = p(int64(0))
 	return e
 }
 
@@ -335,6 +388,7 @@ func KillGlobal() *event.Event {
 			},
 			Unresolved: 1,
 		},
+		LeadUp:   &event.LeadUp{State: event.LeadUpNotSampled},
 		Snapshot: &event.SnapshotState{State: "late"},
 	}
 	return e
@@ -386,6 +440,7 @@ func Detail() *event.Event {
 		Part:    1,
 		Parts:   2,
 		Frames:  []event.Frame{{Symbol: "do_user_addr_fault", Offset: 0x1b6}, {Symbol: "exc_page_fault", Offset: 0x7e}},
+		LeadUp:  &event.LeadUp{State: event.LeadUpNotSampled},
 	}
 	return e
 }
