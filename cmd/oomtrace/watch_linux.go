@@ -42,6 +42,7 @@ type watchFlags struct {
 	clockDaemon cli.Enum
 	duration    cli.Duration
 	count       cli.Count
+	sample      cli.Duration
 	record      cli.Word
 	cmdline     cli.Enum
 	maxLine     cli.Bytes
@@ -75,6 +76,7 @@ here is shown by 'oomtrace doctor hooks'.
 		Example: `  sudo oomtrace watch
   sudo oomtrace watch -o json | jq 'select(.type == "oom.kill") | .victim'
   sudo oomtrace watch --events oom --stack --namespace shop
+  sudo oomtrace watch --sample 10s -o wide
   sudo oomtrace watch --record /var/lib/oomtrace --duration 24h`,
 		GroupID: groupLive,
 		Args:    cli.NoArgs,
@@ -90,6 +92,7 @@ here is shown by 'oomtrace doctor hooks'.
 	flags.clockDaemon.Complete(cmd, "clock-daemon")
 	f.Var(&flags.duration, "duration", "end after this time")
 	f.Var(&flags.count, "count", "end after so many kills and clock changes; 4 is the exit code if --duration ends first")
+	f.Var(&flags.sample, "sample", "sample memory and what grows this often, and not only while memory stalls")
 	f.Var(&flags.record, "record", "also append every event to events.jsonl in this `directory`")
 	f.Var(&flags.cmdline, "cmdline", "how much of command lines to show")
 	flags.cmdline.Complete(cmd, "cmdline")
@@ -122,6 +125,14 @@ func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
 	}
 	o.Tracer.NoOOM = !slices.Contains(f.events.Value, eventsOOM)
 	o.Tracer.NoClock = !slices.Contains(f.events.Value, eventsClock)
+	o.Sample = time.Duration(f.sample)
+	switch {
+	case f.sample == 0:
+	case o.Tracer.NoOOM:
+		return o, cli.Usagef("--sample is for what leads up to OOM kills; --events %s leaves them out", &f.events)
+	case o.Sample < live.SampleLeast:
+		return o, cli.Usagef("--sample %s is too often; %s is the least", &f.sample, live.SampleLeast)
+	}
 	if err := f.checkRoots(); err != nil {
 		return o, err
 	}

@@ -20,9 +20,11 @@ func (p *pump) start() {
 	p.warm()
 	e := p.event(event.TypeSessionStart, 0, p.clocks.boot(), event.SourceTracer)
 	e.SessionStart = &event.SessionStart{
-		Version: p.opts.Version, Hooks: Hooks(p.tracer.Hooks(), p.setErr, p.symbolsErr), Settings: p.settings,
+		Version: p.opts.Version, Settings: p.settings,
+		Hooks:  append(Hooks(p.tracer.Hooks(), p.setErr, p.symbolsErr), p.sampling.hooks()...),
 		Locked: p.survive.Locked, OOMScoreAdj: p.survive.OOMScoreAdj,
 		Filters: p.filters(), Warnings: p.warns, InitPIDNamespace: p.initNS,
+		SampleMS: p.sampling.ms(),
 	}
 	p.emit(e)
 }

@@ -68,6 +68,9 @@ type Options struct {
 	Count   uint64     // end after so many events of kill or clock; 0: never
 	// Duration ends the session so long after everything was attached; 0: never.
 	Duration time.Duration
+	// Sample is the time between samples of memory, for what leads up to kills; 0: they
+	// are taken only while tasks wait for memory, negative: never.
+	Sample time.Duration
 	// Warn takes what is not as good as it could be, before the stream opens.
 	Warn func(string)
 }
@@ -142,6 +145,7 @@ type session struct {
 	initNS   *bool
 	survive  survive.State
 	pulse    *survive.Pulse
+	sampling *sampling // nil: no samples are taken
 	warns    []string
 
 	symbols    chan struct{} // closed once the symbol table is there, or cannot be
@@ -192,7 +196,7 @@ func open(ctx context.Context, o Options) (*session, error) {
 	s.settings = s.reader.Settings()
 	s.lookups()
 	s.machine()
-	return s, nil
+	return s, s.openSampling()
 }
 
 // require fails when a group of facts that was asked for has no hook.
@@ -360,6 +364,7 @@ func (s *session) close() error {
 	// A worker that the kernel holds is left behind: the process ends anyway.
 	_ = s.worker.Close(ctx)
 	_ = s.clerk.Close(ctx)
+	s.sampling.close(ctx)
 	var errs []error
 	if s.pods != nil {
 		errs = append(errs, s.pods.Close())
@@ -401,6 +406,7 @@ func (s *session) run(ctx context.Context) (Result, error) {
 	for _, o := range outs {
 		go o.run(cancel)
 	}
+	s.sampling.start()
 
 	var readErr error
 	stopped := make(chan struct{}) // the readers of the rings have ended

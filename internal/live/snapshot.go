@@ -43,6 +43,7 @@ func (p *pump) snapshot(e *event.Event, boot uint64) {
 	}
 	k.Settings = p.settings // those last read, unless the answer comes
 	answer := p.worker.Ask(procsnap.Request{Tasks: tasks, Machine: true})
+	k.LeadUp = p.sampling.brief(k, boot) // meanwhile
 	wait := snapshotWait
 	if time.Now().Before(p.blockedUntil) {
 		wait = 0
