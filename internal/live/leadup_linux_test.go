@@ -100,7 +100,7 @@ func startChild(t *testing.T, mode string, limit int) *exec.Cmd {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		// Its emptiness shows a moment after the last one in it is gone.
-		for range 200 {
+		for range 1000 {
 			if err := os.Remove(dir); !errors.Is(err, unix.EBUSY) {
 				return
 			}
