@@ -300,7 +300,7 @@ func (s *replaySink) show(events []*event.Event) error {
 func (s *replaySink) matches(e *event.Event) bool {
 	match := s.match.Match(e)
 	switch e.Type {
-	case event.TypeSessionStart, event.TypeSessionEnd, event.TypeLost:
+	case event.TypeSessionStart, event.TypeSessionEnd, event.TypeLost, event.TypeSample:
 	default:
 		s.seen++
 		if match {

@@ -48,6 +48,7 @@ type watchFlags struct {
 	duration    cli.Duration
 	count       cli.Count
 	stuckAfter  cli.Duration
+	sample      cli.Duration
 	record      cli.Word
 	cmdline     cli.Enum
 	maxLine     cli.Bytes
@@ -92,6 +93,7 @@ come: a cgroup, and a pod or container that the kubelet knows.`,
   sudo oomtrace watch -o json | jq 'select(.type == "oom.kill") | .victim'
   sudo oomtrace watch --events oom --stack --namespace shop
   sudo oomtrace watch --events oom,kill --pod checkout-6b9f7d5c8-x2x7k
+  sudo oomtrace watch --sample 10s -o wide
   sudo oomtrace watch --record /var/lib/oomtrace --duration 24h`,
 		GroupID: groupLive,
 		Args:    cli.NoArgs,
@@ -108,6 +110,7 @@ come: a cgroup, and a pod or container that the kubelet knows.`,
 	f.Var(&flags.duration, "duration", "end after this time")
 	f.Var(&flags.count, "count", "end after so many kills, clock changes and SIGKILLs; 4 is the exit code if --duration ends first")
 	f.Var(&flags.stuckAfter, "stuck-after", "tell a killed process to be stuck when it is not gone after this time")
+	f.Var(&flags.sample, "sample", "sample memory and what grows this often, and not only while memory stalls")
 	f.Var(&flags.record, "record", "also append every event to events.jsonl in this `directory`")
 	f.Var(&flags.cmdline, "cmdline", "how much of command lines to show")
 	flags.cmdline.Complete(cmd, "cmdline")
@@ -153,6 +156,14 @@ func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
 	o.Tracer.NoClock = !slices.Contains(f.events.Value, eventsClock)
 	o.Tracer.Sigkills = slices.Contains(f.events.Value, eventsKill)
 	o.Tracer.NoExec = o.Proc.Cmdline == cmdline.None
+	o.Sample = time.Duration(f.sample)
+	switch {
+	case f.sample == 0:
+	case o.Tracer.NoOOM:
+		return o, cli.Usagef("--sample is for what leads up to OOM kills; --events %s leaves them out", &f.events)
+	case o.Sample < live.SampleLeast:
+		return o, cli.Usagef("--sample %s is too often; %s is the least", &f.sample, live.SampleLeast)
+	}
 	if err := f.checkRoots(); err != nil {
 		return o, err
 	}

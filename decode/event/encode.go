@@ -60,8 +60,9 @@ type header struct {
 // [Schema], whatever e says.
 //
 // An oom.kill that is too long goes without its stack's frames and, where that does
-// not do, the limit's stat and the memory: they follow in oom.detail lines. What is too long even so is made to fit, and what that costs
-// is named in Truncated:
+// not do, the candidates, the lead-up, the limit's stat and the memory: they follow in
+// oom.detail lines. What is too long even so is made to fit, and what that costs is named
+// in Truncated:
 //
 //  1. A header of more than half a line has its longest strings cut (the host's
 //     name, the values of labels), then goes without labels.
@@ -223,6 +224,8 @@ func (e *Event) payload(create bool) (any, error) {
 		return payload(&e.ClockStep, create), nil
 	case TypeProcSigkill:
 		return payload(&e.Sigkill, create), nil
+	case TypeSample:
+		return payload(&e.Sample, create), nil
 	case TypeLost:
 		return payload(&e.Lost, create), nil
 	}

@@ -23,6 +23,7 @@ const (
 	TypeClockSummary Type = "clock.summary"
 	TypeClockStep    Type = "clock.step"
 	TypeProcSigkill  Type = "proc.sigkill"
+	TypeSample       Type = "sample"
 	TypeLost         Type = "lost"
 )
 
@@ -62,6 +63,7 @@ type Event struct {
 	ClockSummary *ClockSummary `json:"-"`
 	ClockStep    *ClockStep    `json:"-"`
 	Sigkill      *Sigkill      `json:"-"`
+	Sample       *Sample       `json:"-"`
 	Lost         *Lost         `json:"-"`
 }
 
@@ -89,7 +91,7 @@ type Host struct {
 
 // Hook reports how one fact is obtained.
 type Hook struct {
-	Fact string `json:"fact"` // kill, trigger, invocation, adjtimex, settime, warp, clock-step, symbols, exec, sigkill
+	Fact string `json:"fact"` // as docs/hooks.md names it: kill, trigger, candidates, adjtimex, symbols, …
 	// Method is the rung that serves, such as "tp_btf signal_generate +
 	// mark_victim"; absent when none does.
 	Method string `json:"method,omitempty"`
@@ -115,6 +117,9 @@ type SessionStart struct {
 	// IncidentWindowMS is the longest time between two kills of one incident; absent
 	// when kills are not grouped.
 	IncidentWindowMS *int64 `json:"incident_window_ms,omitempty"`
+	// SampleMS is the time between samples; absent: only while memory stalls, if the
+	// hook of pressure is there.
+	SampleMS *int64 `json:"sample_ms,omitempty"`
 }
 
 // SessionEnd closes a stream.
@@ -212,6 +217,7 @@ type Kill struct {
 	// Sources names every field that did not come from the best rung:
 	// hook, computed, proc, kmsg, exec.
 	Sources map[string]string `json:"sources,omitempty"`
+	LeadUp  *LeadUp           `json:"lead_up,omitempty"`
 	Memory  *Memory           `json:"memory,omitempty"`
 	Stack   *Stack            `json:"stack,omitempty"`
 	// Settings are those in force when they were last read.
@@ -220,7 +226,8 @@ type Kill struct {
 	// Candidates are the ten of most points, highest first, the victim among them.
 	Candidates []Candidate `json:"candidates,omitempty"`
 	// Details counts the oom.detail lines that follow, which hold the stack's
-	// frames, the candidates, the limit's stat and the memory; 0 when all is here.
+	// frames, the candidates, the lead-up, the limit's stat and the memory; 0 when all is
+	// here.
 	Details int `json:"details,omitempty"`
 }
 
@@ -587,6 +594,103 @@ type Zone struct {
 	ProtectionBytes []uint64 `json:"protection_bytes,omitempty"`
 }
 
+// LeadUpState says whether there are samples of the time before a kill.
+type LeadUpState string
+
+// States of a lead-up.
+const (
+	LeadUpOK         LeadUpState = "ok"
+	LeadUpNotSampled LeadUpState = "not_sampled" // none in the ten minutes before
+)
+
+// LeadUp is what samples tell of the ten minutes before a kill, in brief.
+type LeadUp struct {
+	State   LeadUpState `json:"state"`
+	Samples int         `json:"samples,omitempty"`
+	// SpanMS is the time from the first sample to the last, which was taken BeforeMS
+	// before the kill.
+	SpanMS   *int64 `json:"span_ms,omitempty"`
+	BeforeMS *int64 `json:"before_ms,omitempty"`
+	// VictimRSS is the victim's, the oldest first; absent if no sample has it.
+	VictimRSS []RSSPoint `json:"victim_rss,omitempty"`
+	// GrowersOf says where Growers and CgroupGrowers were looked for.
+	GrowersOf     GrowersOf      `json:"growers_of,omitempty"`
+	Growers       []Grower       `json:"growers,omitempty"`
+	CgroupGrowers []CgroupGrower `json:"cgroup_growers,omitempty"`
+	Pressure      *Pressure      `json:"pressure,omitempty"`
+	Reclaim       *Reclaim       `json:"reclaim,omitempty"`
+	MemoryChange  *MemoryChange  `json:"memory_change,omitempty"`
+}
+
+// GrowersOf is where what grew is looked for.
+type GrowersOf string
+
+// Places where what grew is looked for.
+const (
+	GrowersOfLimit   GrowersOf = "limit" // the cgroup whose limit was hit
+	GrowersOfMachine GrowersOf = "machine"
+)
+
+// RSSPoint is the resident memory of a process some time before a kill.
+type RSSPoint struct {
+	BeforeMS int64  `json:"before_ms"`
+	RSSBytes uint64 `json:"rss_bytes"`
+}
+
+// Grower is a process that has grown, the one that grew most first.
+type Grower struct {
+	PID      int     `json:"pid"`
+	Comm     *string `json:"comm,omitempty"`
+	CommHex  string  `json:"comm_hex,omitempty"`
+	RSSBytes uint64  `json:"rss_bytes"` // when it was last sampled
+	// GrewBytes is RSSBytes less the lowest that was sampled, OverMS before.
+	GrewBytes uint64 `json:"grew_bytes"`
+	OverMS    int64  `json:"over_ms"`
+	// Began: it has begun in that time, and all that it has counts as growth, what it
+	// shares with the process that forked it included.
+	Began bool `json:"began,omitempty"`
+}
+
+// CgroupGrower is a control group that has grown. One that grew through another in it
+// is left out.
+type CgroupGrower struct {
+	Cgroup     Cgroup `json:"cgroup"`
+	UsageBytes uint64 `json:"usage_bytes"`
+	GrewBytes  uint64 `json:"grew_bytes"`
+	OverMS     int64  `json:"over_ms"`
+}
+
+// Pressure is the machine's memory pressure: the averages when it was last sampled,
+// and for how long tasks waited for memory in the time between the samples.
+type Pressure struct {
+	SomeAvg10Percent *float64 `json:"some_avg10_percent,omitempty"`
+	FullAvg10Percent *float64 `json:"full_avg10_percent,omitempty"`
+	SomeUS           *uint64  `json:"some_us,omitempty"` // at least one
+	FullUS           *uint64  `json:"full_us,omitempty"` // all that had something to do
+}
+
+// Reclaim is what the kernel did to get memory back between the samples, for the
+// machine: what a cgroup reclaims for its own limit is not in it.
+type Reclaim struct {
+	AllocStalls      *uint64 `json:"alloc_stalls,omitempty"` // direct reclaims entered
+	DirectScanPages  *uint64 `json:"direct_scan_pages,omitempty"`
+	DirectStealPages *uint64 `json:"direct_steal_pages,omitempty"`
+	SwapInPages      *uint64 `json:"swap_in_pages,omitempty"`
+	SwapOutPages     *uint64 `json:"swap_out_pages,omitempty"`
+	MajorFaults      *uint64 `json:"major_faults,omitempty"`
+	RefaultPages     *uint64 `json:"refault_pages,omitempty"`
+	CompactStalls    *uint64 `json:"compact_stalls,omitempty"`
+}
+
+// MemoryChange is by how much the machine's memory changed between the samples.
+type MemoryChange struct {
+	AvailableBytes *int64 `json:"available_bytes,omitempty"`
+	CachedBytes    *int64 `json:"cached_bytes,omitempty"`
+	ShmemBytes     *int64 `json:"shmem_bytes,omitempty"`
+	SlabBytes      *int64 `json:"slab_bytes,omitempty"`
+	SwapFreeBytes  *int64 `json:"swap_free_bytes,omitempty"`
+}
+
 // Stack is a kernel call trace, innermost first.
 type Stack struct {
 	// ID is the first 8 bytes of SHA-256 over the symbol names, hex.
@@ -645,6 +749,7 @@ type Detail struct {
 	Frames  []Frame `json:"frames,omitempty"` // the further frames of the stack
 	// Candidates are the further ones.
 	Candidates []Candidate `json:"candidates,omitempty"`
+	LeadUp     *LeadUp     `json:"lead_up,omitempty"`
 }
 
 // SnapshotLate is what /proc said after the kill's line was out.
@@ -786,4 +891,28 @@ type Sigkill struct {
 	// Sources names every field that did not come from the best rung.
 	Sources  map[string]string `json:"sources,omitempty"`
 	Snapshot *SnapshotState    `json:"snapshot,omitempty"`
+}
+
+// SampleReason is why a sample was taken.
+type SampleReason string
+
+// Reasons.
+const (
+	SampleInterval SampleReason = "interval"
+	SamplePressure SampleReason = "pressure" // tasks wait for memory
+)
+
+// Sample is the machine's memory at one moment.
+type Sample struct {
+	Reason SampleReason `json:"reason"`
+	// SpanMS is the time since the sample before, in which what is counted was
+	// counted; absent in the first.
+	SpanMS   *int64    `json:"span_ms,omitempty"`
+	Memory   *Memory   `json:"memory,omitempty"`
+	Pressure *Pressure `json:"pressure,omitempty"`
+	Reclaim  *Reclaim  `json:"reclaim,omitempty"`
+	// Growers and CgroupGrowers are those of the last ten minutes.
+	Growers       []Grower       `json:"growers,omitempty"`
+	CgroupGrowers []CgroupGrower `json:"cgroup_growers,omitempty"`
+	CPUUS         *int64         `json:"cpu_us,omitempty"` // processor time that it took
 }

@@ -92,6 +92,9 @@ func (j *Joiner) take(e *Event) bool {
 	if d.Memory != nil {
 		k.Memory = d.Memory
 	}
+	if d.LeadUp != nil {
+		k.LeadUp = d.LeadUp
+	}
 	j.part = d.Part
 	for _, path := range e.Truncated {
 		if strings.HasPrefix(path, "frames") {

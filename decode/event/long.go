@@ -40,8 +40,8 @@ func (c *Encoder) cutHeader(e *Event) error {
 }
 
 // split moves the frames of an oom.kill into events of their own and, where that does not
-// do, the candidates, the limit's stat and the memory. Any other event is returned as it
-// is.
+// do, the candidates, the lead-up, the limit's stat and the memory. Any other event is
+// returned as it is.
 func (c *Encoder) split(e *Event) (*Event, []*Event) {
 	if e.Type != TypeOOMKill {
 		return e, nil
@@ -76,6 +76,10 @@ func (c *Encoder) split(e *Event) (*Event, []*Event) {
 			add(candidateLen(m), func(d *Detail) { d.Candidates = append(d.Candidates, m) })
 		}
 		kill.Candidates = nil
+	}
+	if moved := kill.LeadUp; moved != nil && c.tooLong(&first) {
+		add(jsonLen(moved), func(d *Detail) { d.LeadUp = moved })
+		kill.LeadUp = nil
 	}
 	if kill.Limit != nil && kill.Limit.Stat != nil && c.tooLong(&first) {
 		limit, moved := *kill.Limit, &Limit{Stat: kill.Limit.Stat}

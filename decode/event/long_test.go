@@ -90,8 +90,9 @@ func TestLongKill(t *testing.T) {
 						d.Detail.Part != i+1 || d.Detail.Parts != len(events)-1 {
 						t.Errorf("detail %d: %+v of %+v", i, d.Detail, d)
 					}
-					// Lines are filled: two neighbours would not fit one.
-					if i > 0 && len(lines[i])+len(lines[i+1]) < maxLine {
+					// Lines are filled: two neighbours with frames alone would not fit one.
+					onlyFrames := func(e *event.Event) bool { return len(e.Detail.Frames) > 0 && e.Detail.Limit == nil && e.Detail.Memory == nil && e.Detail.LeadUp == nil && len(e.Detail.Candidates) == 0 }
+					if i > 0 && onlyFrames(events[i]) && onlyFrames(events[i+1]) && len(lines[i])+len(lines[i+1]) < maxLine {
 						t.Errorf("details %d and %d would fit one line", i, i+1)
 					}
 				}
@@ -279,7 +280,7 @@ func TestOrderOfGivingUp(t *testing.T) {
 	for _, c := range []*event.Cgroup{e.Kill.Victim.Cgroup, e.Kill.Trigger.Cgroup, e.Kill.Limit.Cgroup} {
 		c.Path = cgroup
 	}
-	e.Kill.Stack, e.Kill.Candidates = nil, nil
+	e.Kill.Stack, e.Kill.LeadUp, e.Kill.Candidates = nil, nil, nil // what follows in details
 	e.Kill.Sources["victim.badness_permille"] = "computed"
 	size := len(encode(t, &event.Encoder{MaxLine: 1 << 20}, e)[0])
 	given := []string{}

@@ -22,9 +22,11 @@ func (p *pump) start() {
 	p.warm()
 	e := p.event(event.TypeSessionStart, 0, p.clocks.boot(), event.SourceTracer)
 	e.SessionStart = &event.SessionStart{
-		Version: p.opts.Version, Hooks: Hooks(p.hooks, p.setErr, p.symbolsErr), Settings: p.settings,
+		Version: p.opts.Version, Settings: p.settings,
+		Hooks:  append(Hooks(p.hooks, p.setErr, p.symbolsErr), p.sampling.hooks()...),
 		Locked: p.survive.Locked, OOMScoreAdj: p.survive.OOMScoreAdj,
 		Filters: p.filters(), Warnings: p.warns, InitPIDNamespace: p.initNS,
+		SampleMS: p.sampling.ms(),
 	}
 	if p.incidents != nil {
 		e.SessionStart.IncidentWindowMS = event.Ptr(p.incidents.Window().Milliseconds())

@@ -80,6 +80,9 @@ type Options struct {
 	// StuckAfter is how long a victim may take to end before it is told to be stuck;
 	// default DefaultStuckAfter.
 	StuckAfter time.Duration
+	// Sample is the time between samples of memory, for what leads up to kills; 0: they
+	// are taken only while tasks wait for memory, negative: never.
+	Sample time.Duration
 	// Warn takes what is not as good as it could be, before the stream opens.
 	Warn func(string)
 }
@@ -167,6 +170,7 @@ type session struct {
 	initNS   *bool
 	survive  survive.State
 	pulse    *survive.Pulse
+	sampling *sampling // nil: no samples are taken
 	warns    []string
 
 	symbols    chan struct{} // closed once the symbol table is there, or cannot be
@@ -220,7 +224,7 @@ func open(ctx context.Context, o Options) (*session, error) {
 	s.lookups()
 	s.lookForWanted()
 	s.machine()
-	return s, nil
+	return s, s.openSampling()
 }
 
 // require fails when a group of facts that was asked for has no hook.
@@ -397,6 +401,7 @@ func (s *session) close() error {
 	_ = s.worker.Close(ctx)
 	_ = s.clerk.Close(ctx)
 	_ = s.porter.Close(ctx)
+	s.sampling.close(ctx)
 	var errs []error
 	if s.pods != nil {
 		errs = append(errs, s.pods.Close())
@@ -449,6 +454,7 @@ func (s *session) run(ctx context.Context) (Result, error) {
 	for _, o := range outs {
 		go o.run(cancel)
 	}
+	s.sampling.start()
 
 	var readErr error
 	stopped := make(chan struct{}) // the readers of the rings have ended

@@ -104,6 +104,8 @@ func (p *pump) run(stopped <-chan struct{}) {
 				p.lookAtEnds()
 			case <-p.daemons.due():
 				p.summarise()
+			case t := <-p.sampling.samples():
+				p.sampled(t)
 			case <-p.sets():
 				p.settleIn(settleWait)
 			case <-p.settle.C:

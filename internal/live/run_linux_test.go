@@ -31,6 +31,10 @@ func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == simulate.ChildName {
 		os.Exit(simulate.Child(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
+	if mode := os.Getenv(childMode); mode != "" {
+		fmt.Fprintln(os.Stderr, child(mode))
+		os.Exit(1)
+	}
 	os.Exit(m.Run())
 }
 

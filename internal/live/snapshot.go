@@ -45,6 +45,7 @@ func (p *pump) snapshot(e *event.Event, boot uint64) {
 	req := request(k, boot)
 	k.Settings = p.settings // those last read, unless the answer comes
 	answer := p.worker.Ask(req)
+	k.LeadUp = p.sampling.brief(k, boot) // meanwhile
 	wait := snapshotWait
 	if time.Now().Before(p.blockedUntil) {
 		wait = 0

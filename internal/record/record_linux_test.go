@@ -171,7 +171,7 @@ func smallDisk(t *testing.T) string {
 	t.Helper()
 	testenv.Privileged(t)
 	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
 		testenv.Skip(t, "mount a small disk: %v", err)
 	}
 	t.Cleanup(func() {
@@ -187,7 +187,7 @@ func smallDisk(t *testing.T) string {
 func TestFullDisk(t *testing.T) {
 	dir := smallDisk(t)
 	filler := filepath.Join(dir, "filler")
-	if err := os.WriteFile(filler, make([]byte, 32<<10), 0o600); err != nil {
+	if err := os.WriteFile(filler, make([]byte, 128<<10), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	r := openIn(t, dir)

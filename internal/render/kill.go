@@ -32,6 +32,7 @@ func killRow(e *event.Event, wide bool) row {
 		*c = append(*c, p)
 	}
 	c.add(killRSS(v))
+	addGrowth(c, k)
 	if t := killTrigger(k); t != "" {
 		*c = append(*c, part{text: t, keep: taskName(k.Trigger)})
 	}
@@ -221,6 +222,7 @@ func killWide(c *cell, k *event.Kill) {
 			c.add("order " + strconv.Itoa(*t.Order))
 		}
 	}
+	addLeadUp(c, k.LeadUp)
 	addMemory(c, k.Memory)
 	addZones(c, k.Memory)
 	if v.Cgroup != nil {

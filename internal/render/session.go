@@ -103,6 +103,8 @@ func Summary(e *event.Event) string {
 	for _, t := range slices.Sorted(maps.Keys(s.Received)) {
 		switch event.Type(t) {
 		case event.TypeOOMKill, event.TypeClockAdjust, event.TypeClockStep, event.TypeProcSigkill:
+		case event.TypeSample:
+			said = append(said, plural(s.Received[t], "sample"))
 		default:
 			if n := s.Received[t]; n > 0 {
 				said = append(said, count(n)+" "+t)

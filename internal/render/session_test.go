@@ -21,6 +21,15 @@ func TestNotes(t *testing.T) {
 	if diff := cmp.Diff(want, Notes(eventtest.SessionStart())); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	none := eventtest.SessionStart()
+	none.SessionStart.Warnings = nil
+	none.SessionStart.Hooks = []event.Hook{
+		{Fact: "pressure", Reason: "this kernel tells no memory pressure (CONFIG_PSI, or psi=1 on its command line): open pressure/memory: no such file or directory"},
+	}
+	want = []string{"no memory pressure is told: pressure not available (samples of what leads up to a kill, but for those that --sample takes) (see 'oomtrace doctor hooks')"}
+	if diff := cmp.Diff(want, Notes(none)); diff != "" {
+		t.Errorf("without pressure (-want +got)\n%s", diff)
+	}
 	if got := Notes(eventtest.Kill()); got != nil {
 		t.Errorf("notes of a kill: %q", got)
 	}

@@ -187,6 +187,11 @@ func (s *tableSink) row(e *event.Event) (r row, ok bool) {
 		r = summaryRow(e, wide)
 	case e.ClockStep != nil:
 		r = stepRow(e, wide, s.loc)
+	case e.Sample != nil:
+		if !wide {
+			return r, false
+		}
+		r = sampleRow(e)
 	case e.Lost != nil:
 		r = lostRow(e, wide)
 	case e.SessionStart != nil, e.SessionEnd != nil: // see Notes and Summary

@@ -6,7 +6,7 @@
 // by side with bpftrace and with oomkill of libbpf-tools, where they are
 // installed and run:
 //
-//	go build -o oomtrace ./cmd/oomtrace && sudo go run ./scripts/measure start idle latency storm
+//	go build -o oomtrace ./cmd/oomtrace && sudo go run ./scripts/measure start idle sample latency storm
 //
 // In a virtual machine with kprobes: OOMTRACE_VM=1 OOMTRACE_MEASURE=$(which oomkill)
 // go test ./internal/vmtest -run TestMeasure -v
@@ -21,6 +21,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
@@ -98,13 +99,14 @@ func main() {
 	flag.IntVar(&m.runs, "n", 30, "how often to repeat")
 	flag.DurationVar(&m.storm, "storm", 10*time.Second, "how long the clock storm lasts")
 	flag.DurationVar(&m.idle, "idle", time.Minute, "how long to idle")
+	flag.IntVar(&m.processes, "processes", 2000, "how many processes sleep during sample")
 	flag.BoolVar(&m.busy, "busy", false, "keep every CPU busy during latency")
 	flag.Parse()
-	what := map[string]func() error{"start": m.start, "idle": m.idling, "latency": m.latency, "storm": m.storming, "exec": m.execs, "signal": m.signals, "sigkill": m.sigkills}
+	what := map[string]func() error{"start": m.start, "idle": m.idling, "sample": m.sampling, "latency": m.latency, "storm": m.storming, "exec": m.execs, "signal": m.signals, "sigkill": m.sigkills}
 	for _, name := range flag.Args() {
 		f := what[name]
 		if f == nil {
-			fmt.Fprintf(os.Stderr, "measure: unknown %q; give start, idle, latency, storm, exec, signal or sigkill\n", name)
+			fmt.Fprintf(os.Stderr, "measure: unknown %q; give start, idle, sample, latency, storm, exec, signal or sigkill\n", name)
 			os.Exit(2)
 		}
 		fmt.Printf("## %s\n", name)
@@ -119,6 +121,7 @@ type measure struct {
 	binary      string
 	runs        int
 	storm, idle time.Duration
+	processes   int
 	busy        bool
 }
 
@@ -285,6 +288,84 @@ func (m *measure) idling() error {
 	}
 	fmt.Printf("idle for %s: %d ms of CPU, %d context switches, RSS %s\n", m.idle, after.cpuMS-before.cpuMS, after.switches-before.switches, after.rss)
 	return t.stop()
+}
+
+// sampling measures what samples cost beside so many sleeping processes: tracers that
+// differ in nothing else run at once, since what others do costs each of them the same.
+func (m *measure) sampling() error {
+	var sleepers []*exec.Cmd
+	defer func() {
+		for _, c := range sleepers {
+			_ = c.Process.Kill()
+			_ = c.Wait()
+		}
+	}()
+	for range m.processes {
+		c := exec.Command("sleep", "infinity")
+		if err := c.Start(); err != nil {
+			return err
+		}
+		sleepers = append(sleepers, c)
+	}
+	kinds := [][]string{nil, {"--sample", "10s"}, {"--sample", "1s"}}
+	tracers, before := make([]*tracer, len(kinds)), make([]time.Duration, len(kinds))
+	for i, args := range kinds {
+		t, err := m.oomtrace(append([]string{"--events", "oom"}, args...)...)
+		if err != nil {
+			return err
+		}
+		if _, err := t.wait("session.start"); err != nil {
+			return err
+		}
+		tracers[i] = t
+	}
+	time.Sleep(5 * time.Second) // symbols are read, and the first samples taken
+	for i, t := range tracers {
+		var err error
+		if before[i], err = onCPU(t.cmd.Process.Pid); err != nil {
+			return err
+		}
+	}
+	time.Sleep(m.idle)
+	var none time.Duration
+	for i, t := range tracers {
+		after, err := onCPU(t.cmd.Process.Pid)
+		if err != nil {
+			return err
+		}
+		cost := after - before[i]
+		if i == 0 {
+			none = cost
+			fmt.Printf("without samples, beside %d processes for %s: %s of CPU\n", m.processes, m.idle, cost)
+		} else {
+			fmt.Printf("%s: %s more, %.3f %% of a CPU\n", strings.Join(kinds[i], " "), cost-none, 100*float64(cost-none)/float64(m.idle))
+		}
+		if err := t.stop(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// onCPU is for how long all threads of a process have run.
+func onCPU(pid int) (time.Duration, error) {
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil {
+		return 0, err
+	}
+	var sum time.Duration
+	for _, name := range files {
+		line, err := os.ReadFile(name)
+		if err != nil {
+			return 0, err
+		}
+		ns, err := strconv.ParseInt(strings.Fields(string(line))[0], 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		sum += time.Duration(ns)
+	}
+	return sum, nil
 }
 
 type used struct {

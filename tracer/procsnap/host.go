@@ -55,6 +55,17 @@ func (r *Reader) machineID() string {
 // of the kernel's include/linux/proc_ns.h.
 const initPIDNamespace = 0xEFFFFFFC
 
+// initCgroupNamespace is the inode of the initial cgroup namespace:
+// PROC_CGROUP_INIT_INO of the same file.
+const initCgroupNamespace = 0xEFFFFFFB
+
+// initCgroupNamespace says whether this process is in the initial cgroup namespace.
+func (r *Reader) initCgroupNamespace() bool {
+	var self unix.Stat_t
+	err := unix.Stat(filepath.Join(r.opts.Proc, "self/ns/cgroup"), &self)
+	return err == nil && self.Ino == initCgroupNamespace
+}
+
 // InitPIDNamespace says whether the pids of Options.Proc are those of the initial
 // pid namespace, which the kernel's events use. A mount of procfs shows the pids
 // of the namespace it was made in, whoever reads it.

@@ -68,7 +68,7 @@ func All() []*event.Event {
 		SessionStart(), Kill(), Detail(), Snapshot(), KillGlobal(), KillGroup(), KillNodes(), KillSparse(),
 		NoKill(), NoKillNobody(), End(), EndReaped(), EndStuck(), EndByProc(),
 		Clock(), ClockFrequency(), ClockRefused(), ClockSummary(), ClockStep(),
-		SigkillOther(), SigkillCgroup(), SigkillKernel(), Lost(), SessionEnd(),
+		SigkillOther(), SigkillCgroup(), SigkillKernel(), Sample(), Lost(), SessionEnd(),
 	}
 }
 
@@ -90,6 +90,7 @@ func SessionStart() *event.Event {
 			{Fact: "clock-step", Method: "timerfd cancel-on-set", OK: true},
 			{Fact: "sigkill", Method: "tp_btf signal_generate", OK: true},
 			{Fact: "exec", Method: "raw_tp sched_process_exit + sched_process_exec", OK: true},
+			{Fact: "pressure", Method: "psi some 100 ms in 1 s", OK: true},
 			{Fact: "symbols", OK: false, Reason: "load kernel symbols: symbol addresses are hidden (kernel.kptr_restrict, CAP_SYSLOG)"},
 		},
 		Settings:         settings(),
@@ -99,6 +100,7 @@ func SessionStart() *event.Event {
 		Warnings:         []string{"the tracer's memory limit is not raised: CAP_SYS_RESOURCE is missing"},
 		InitPIDNamespace: p(true),
 		IncidentWindowMS: p(int64(600_000)),
+		SampleMS:         p(int64(10000)),
 	}
 	return e
 }
@@ -265,6 +267,7 @@ func Kill() *event.Event {
 				ActiveFileBytes: p(uint64(1_310_720)), InactiveFileBytes: p(uint64(786_432)), UnevictableBytes: p(uint64(0)),
 			},
 		},
+		LeadUp:   leadUp(),
 		Incident: incident(1, 1, 0),
 		Memory:   memory(),
 		Stack: &event.Stack{
@@ -328,6 +331,56 @@ func candidates() []event.Candidate {
 			SwapBytes: p(uint64(0)), PgtablesBytes: p(uint64(14 * page)), CgroupID: "5d21",
 		},
 	}
+}
+
+// leadUp is that of a process that grew to its limit in four minutes.
+func leadUp() *event.LeadUp {
+	return &event.LeadUp{
+		State:    event.LeadUpOK,
+		Samples:  25,
+		SpanMS:   p(int64(241_003)),
+		BeforeMS: p(int64(4_210)),
+		VictimRSS: []event.RSSPoint{
+			{BeforeMS: 245_213, RSSBytes: 811_032_576}, {BeforeMS: 125_208, RSSBytes: 1_402_880_000},
+			{BeforeMS: 14_212, RSSBytes: 2_001_731_584}, {BeforeMS: 4_210, RSSBytes: 2_104_627_200},
+		},
+		GrowersOf: event.GrowersOfLimit,
+		Growers: []event.Grower{
+			{PID: 48213, Comm: p("java"), RSSBytes: 2_104_627_200, GrewBytes: 1_293_594_624, OverMS: 241_003},
+			{PID: 49012, Comm: p("je\ufffdlloc"), CommHex: "6a65ff6c6c6f63", RSSBytes: 41_943_040, GrewBytes: 41_943_040, OverMS: 31_220, Began: true},
+		},
+		CgroupGrowers: []event.CgroupGrower{
+			{Cgroup: event.Cgroup{Version: 2, Path: javaCgroup().Path}, UsageBytes: 2_140_651_520, GrewBytes: 1_301_012_480, OverMS: 241_003},
+		},
+		Pressure:     pressure(),
+		Reclaim:      reclaim(),
+		MemoryChange: &event.MemoryChange{AvailableBytes: p(int64(-1_402_003_456)), CachedBytes: p(int64(12_288)), ShmemBytes: p(int64(2_097_152)), SlabBytes: p(int64(0)), SwapFreeBytes: p(int64(0))},
+	}
+}
+
+func pressure() *event.Pressure {
+	return &event.Pressure{SomeAvg10Percent: p(31.5), FullAvg10Percent: p(12.25), SomeUS: p(uint64(4_110_204)), FullUS: p(uint64(1_200_118))}
+}
+
+func reclaim() *event.Reclaim {
+	return &event.Reclaim{
+		AllocStalls: p(uint64(812)), DirectScanPages: p(uint64(91_204)), DirectStealPages: p(uint64(40_118)),
+		SwapInPages: p(uint64(0)), SwapOutPages: p(uint64(0)),
+		MajorFaults: p(uint64(6_041)), RefaultPages: p(uint64(51_220)), CompactStalls: p(uint64(3)),
+	}
+}
+
+// Sample is one that memory pressure caused.
+func Sample() *event.Event {
+	e := at(event.TypeSample, event.SourceProc, 66, 1_123_450_000_000_000)
+	e.Sample = &event.Sample{
+		Reason: event.SamplePressure, SpanMS: p(int64(1_001)), Memory: memory(), Pressure: pressure(), Reclaim: reclaim(),
+		Growers:       leadUp().Growers,
+		CgroupGrowers: leadUp().CgroupGrowers,
+		CPUUS:         p(int64(8_204)),
+	}
+	e.Sample.Memory.AgeMS = p(int64(0))
+	return e
 }
 
 func memory() *event.Memory {
@@ -415,6 +468,7 @@ func KillGlobal() *event.Event {
 			},
 			Unresolved: 1,
 		},
+		LeadUp:   &event.LeadUp{State: event.LeadUpNotSampled},
 		Snapshot: &event.SnapshotState{State: "late"},
 	}
 	return e
@@ -504,6 +558,7 @@ func Detail() *event.Event {
 		Frames:  []event.Frame{{Symbol: "do_user_addr_fault", Offset: 0x1b6}, {Symbol: "exc_page_fault", Offset: 0x7e}},
 
 		Candidates: candidates(),
+		LeadUp:     leadUp(),
 	}
 	return e
 }
