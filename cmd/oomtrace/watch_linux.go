@@ -56,7 +56,7 @@ func newWatch(env *cli.Env) *cobra.Command {
 	flags := watchFlags{
 		events:      cli.Enums{Value: []string{eventsOOM, eventsClock}, Choices: []string{eventsOOM, eventsClock}},
 		clockDaemon: cli.Enum{Value: string(live.DaemonSummary), Choices: []string{string(live.DaemonAll), string(live.DaemonSummary), string(live.DaemonNone)}},
-		cmdline:     cli.Enum{Value: string(cmdline.Redacted), Choices: []string{string(cmdline.Redacted), string(cmdline.Full), string(cmdline.Exe), string(cmdline.None)}},
+		cmdline:     cmdlineFlag(),
 		maxLine:     event.DefaultMaxLine,
 		procfs:      "/proc", sysfs: "/sys", rootfs: "/",
 	}
@@ -102,6 +102,11 @@ here is shown by 'oomtrace doctor hooks'.
 	return cmd
 }
 
+// cmdlineFlag is the value of --cmdline.
+func cmdlineFlag() cli.Enum {
+	return cli.Enum{Value: string(cmdline.Redacted), Choices: []string{string(cmdline.Redacted), string(cmdline.Full), string(cmdline.Exe), string(cmdline.None)}}
+}
+
 // check turns the flags into a session's options. Its errors are usage errors.
 func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
 	o := live.Options{
@@ -122,7 +127,7 @@ func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
 	}
 	o.Tracer.NoOOM = !slices.Contains(f.events.Value, eventsOOM)
 	o.Tracer.NoClock = !slices.Contains(f.events.Value, eventsClock)
-	if err := f.checkRoots(); err != nil {
+	if err := checkRoots(f.procfs, f.sysfs, f.rootfs); err != nil {
 		return o, err
 	}
 	size := 0
@@ -148,14 +153,14 @@ func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
 
 // checkRoots refuses a place that is not what its flag says: nothing that is read
 // below it would be there, and the session would hardly say so.
-func (f *watchFlags) checkRoots() error {
+func checkRoots(procfs, sysfs, rootfs cli.Word) error {
 	for _, root := range []struct {
 		flag, path, kind string
 		magic            int64
 	}{
-		{"--procfs", string(f.procfs), "procfs", unix.PROC_SUPER_MAGIC},
-		{"--sysfs", string(f.sysfs), "sysfs", unix.SYSFS_MAGIC},
-		{"--rootfs", string(f.rootfs), "", 0},
+		{"--procfs", string(procfs), "procfs", unix.PROC_SUPER_MAGIC},
+		{"--sysfs", string(sysfs), "sysfs", unix.SYSFS_MAGIC},
+		{"--rootfs", string(rootfs), "", 0},
 	} {
 		var st unix.Statfs_t
 		err := unix.Statfs(root.path, &st)
