@@ -46,13 +46,13 @@ machine, or at the limit of one cgroup. The points are pages: resident memory, s
 and page tables, and what oom_score_adj adds, a thousandth of the allowed memory
 each. Who has most is killed.
 
-What the kernel knows and /proc does not tell is not in it: a process in the middle
-of vfork(2) is passed over, one that runs swapoff(8) goes first. The kernel may keep
-some pages of a process to each CPU; kernels from 6.2 on without commit 82241a83cd15
-(6.16, and stable ones) leave them out in /proc, which is then off by some pages a
-CPU, and so is what their OOM killer goes by.
+What /proc does not tell is not in it: a process in the middle of vfork(2), or one
+that is being killed already, is passed over; one in swapoff(2) goes first. From 6.2
+on the kernel keeps some pages of a process to each CPU. /proc counts them from 6.16
+on, the OOM killer from 7.0 on: in between, points may be off by some dozen pages a
+CPU.
 
-No privileges are needed, but without root some columns may stay empty.`,
+No privileges are needed, but only root sees every executable and command line.`,
 		Example: `  oomtrace scores
   oomtrace scores -n 3 --watch 1s
   oomtrace scores --cgroup /system.slice/cart.service -o wide
@@ -78,7 +78,7 @@ No privileges are needed, but without root some columns may stay empty.`,
 	return cmd
 }
 
-func showScores(ctx context.Context, env *cli.Env, flags *scoresFlags) error {
+func showScores(ctx context.Context, env *cli.Env, flags *scoresFlags) (err error) {
 	style, err := flags.Style(env)
 	if err != nil {
 		return err
@@ -101,7 +101,7 @@ func showScores(ctx context.Context, env *cli.Env, flags *scoresFlags) error {
 	if err != nil {
 		env.Warnf("%s", render.Sanitize(err.Error()))
 	}
-	defer pods.Close()
+	defer func() { err = errors.Join(err, pods.Close()) }()
 	ranking, err := reader.NewScores(procsnap.ScoresOptions{
 		Cgroup: string(flags.cgroup), Cgroupfs: string(flags.cgroupfs), Top: int(flags.top), Pods: pods,
 	})
@@ -114,7 +114,7 @@ func showScores(ctx context.Context, env *cli.Env, flags *scoresFlags) error {
 	refresh := func() error {
 		report, err := ranking.Read(ctx)
 		if err != nil {
-			return scoresError(err)
+			return scoresError(ctx, err)
 		}
 		return render.Scores(env.Stdout, report, o)
 	}
@@ -130,9 +130,7 @@ func showScores(ctx context.Context, env *cli.Env, flags *scoresFlags) error {
 				o.Width, o.Height, o.Redraw = columns, lines, true
 			}
 		}
-		if err := refresh(); errors.Is(err, context.Canceled) {
-			return nil
-		} else if err != nil {
+		if err := refresh(); err != nil {
 			return err
 		}
 		select {
@@ -143,9 +141,13 @@ func showScores(ctx context.Context, env *cli.Env, flags *scoresFlags) error {
 	}
 }
 
-// scoresError says what can be done about a cgroup that is not there.
-func scoresError(err error) error {
-	if errors.Is(err, procsnap.ErrNoCgroup) {
+// scoresError says what can be done about a cgroup that is not there. To be
+// interrupted is no error.
+func scoresError(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case errors.Is(err, procsnap.ErrNoCgroup):
 		return fmt.Errorf("%w; give --cgroup the path that /proc/PID/cgroup shows, or that watch calls cgroup", err)
 	}
 	return err

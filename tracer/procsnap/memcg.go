@@ -170,11 +170,11 @@ func (m memcgs) oomGroup(cgroup *event.Cgroup, limit string) *event.Cgroup {
 	return group
 }
 
-// processes lists the processes in a cgroup and below it.
-func (m memcgs) processes(cgroup string) ([]int, error) {
-	var pids []int
+// processes lists the processes in a cgroup and below it; outside says that there are
+// others, outside of this pid namespace, which v1 does not tell.
+func (m memcgs) processes(cgroup string) (pids []int, outside bool, err error) {
 	top := filepath.Join(m.dir, cgroup)
-	err := filepath.WalkDir(top, func(dir string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(top, func(dir string, d fs.DirEntry, err error) error {
 		if err != nil {
 			if dir == top {
 				return err
@@ -195,20 +195,21 @@ func (m memcgs) processes(cgroup string) ([]int, error) {
 			return err
 		}
 		for line := range bytes.Lines(file) {
-			pid, err := strconv.Atoi(string(bytes.TrimSpace(line)))
-			if err == nil && pid > 0 { // 0 is one outside of this pid namespace
+			if pid, err := strconv.Atoi(string(bytes.TrimSpace(line))); err == nil && pid > 0 {
 				pids = append(pids, pid)
+			} else if err == nil && pid == 0 {
+				outside = true
 			}
 		}
 		return nil
 	})
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {
-		return nil, fmt.Errorf("%w %q: looked for %s", ErrNoCgroup, cgroup, top)
+		return nil, false, fmt.Errorf("%w %q: looked for %s", ErrNoCgroup, cgroup, top)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list processes of cgroup %q: %w", cgroup, err)
+		return nil, false, fmt.Errorf("list processes of cgroup %q: %w", cgroup, err)
 	}
 	// One that moved meanwhile was met twice.
 	slices.Sort(pids)
-	return slices.Compact(pids), nil
+	return slices.Compact(pids), outside, nil
 }

@@ -190,7 +190,10 @@ func (s *Scores) frame(rep *scores.Report) (limitAt string, err error) {
 func (s *Scores) list(rep *scores.Report) (err error) {
 	s.pids = s.pids[:0]
 	if s.opts.Cgroup != "" {
-		s.pids, err = s.memcgs.processes(s.opts.Cgroup)
+		var outside bool
+		if s.pids, outside, err = s.memcgs.processes(s.opts.Cgroup); outside {
+			rep.Incomplete = append(rep.Incomplete, scores.GapPIDNamespace)
+		}
 		return err
 	}
 	dir, err := os.Open(s.reader.opts.Proc)
@@ -364,6 +367,24 @@ func (s *Scores) count(rep *scores.Report) {
 	}
 }
 
+// threadTask is Task of a process whose first thread has ended, from one of the others.
+func (s *Scores) threadTask(pid int) (Identity, error) {
+	threads, err := os.ReadDir(filepath.Join(s.reader.opts.Proc, strconv.Itoa(pid), "task"))
+	if err != nil {
+		return Identity{}, orGone(err)
+	}
+	for _, e := range threads {
+		tid, err := strconv.Atoi(e.Name())
+		if err != nil || tid == pid {
+			continue
+		}
+		if t, err := s.reader.Task(tid, 0); err == nil {
+			return t, nil
+		}
+	}
+	return Identity{}, ErrGone
+}
+
 // identity reads who pid is. One that began after boottimeNS is another process.
 func (s *Scores) identity(pid int, boottimeNS uint64) (scores.Identity, error) {
 	var id scores.Identity
@@ -373,6 +394,9 @@ func (s *Scores) identity(pid int, boottimeNS uint64) (scores.Identity, error) {
 		id.Comm, id.CommHex = &comm, hexRaw
 	}
 	t, err := s.reader.Task(pid, 0)
+	if errors.Is(err, ErrGone) {
+		t, err = s.threadTask(pid) // that of the first thread alone
+	}
 	if err != nil {
 		return id, err
 	}

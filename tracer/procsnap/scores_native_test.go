@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -35,7 +36,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// leaderless is the value of holderEnv that ends the first thread before.
+const leaderless = "leaderless"
+
 func hold() {
+	if os.Getenv(holderEnv) == leaderless {
+		endLeader()
+	}
 	var held [][]byte
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		mib, err := strconv.Atoi(in.Text())
@@ -54,9 +61,25 @@ func hold() {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
-		fmt.Println("held", len(held))
+		fmt.Fprintln(os.Stdout, "held", len(held))
 	}
 	os.Exit(0)
+}
+
+// endLeader ends the first thread of this process, and goes on on another.
+func endLeader() {
+	for ended := false; !ended; {
+		tried := make(chan bool, 1)
+		go func() {
+			runtime.LockOSThread() // and never unlocked: the next try is on another thread
+			if leader := unix.Gettid() == unix.Getpid(); leader {
+				tried <- true
+				_, _, _ = unix.Syscall(unix.SYS_EXIT, 0, 0, 0)
+			}
+			tried <- false
+		}()
+		ended = <-tried
+	}
 }
 
 // holder is a process that holds memory.
@@ -70,8 +93,13 @@ type holder struct {
 // startHolder starts one at an oom_score_adj, in a cgroup unless that is "".
 func startHolder(t *testing.T, adj int, cgroup string) *holder {
 	t.Helper()
+	return startHolderOf(t, "1", adj, cgroup)
+}
+
+func startHolderOf(t *testing.T, kind string, adj int, cgroup string) *holder {
+	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), holderEnv+"=1")
+	cmd.Env = append(os.Environ(), holderEnv+"="+kind)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -183,6 +211,47 @@ func TestScoresAgreeWithOOMScore(t *testing.T) {
 			t.Errorf("%d is no candidate (%d), and has an oom_score of %d", s.pids[i], r.outcome, score)
 		}
 	}
+}
+
+// A process whose first thread has ended still has memory, and the kernel may choose it.
+func TestScoresLeaderless(t *testing.T) {
+	p := startHolderOf(t, leaderless, 1000, "")
+	if err := p.hold(8); err != nil {
+		t.Fatal(err)
+	}
+	pid := p.Process.Pid
+	for { // it exits after it said so
+		line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st, ok := parseStat(line); ok && st.state == 'Z' {
+			break
+		}
+		if err := p.hold(0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := newReader(t, Options{}).NewScores(ScoresOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rep, err := s.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range rep.Candidates {
+		if c.PID != pid {
+			continue
+		}
+		score, ok := oomScore(pid)
+		want := (1000 + int(c.PointsPages*1000/int64(rep.AllowedPages))) * 2 / 3
+		if c.AnonRSSBytes < 8<<20 || c.Exe == nil || c.Cgroup == nil || !ok || score < want-1 || score > want+1 {
+			t.Errorf("%+v, oom_score %d, want %d", c, score, want)
+		}
+		return
+	}
+	t.Errorf("%d is no candidate", pid)
 }
 
 func oomScore(pid int) (score int, ok bool) {

@@ -99,7 +99,11 @@ func machine(t *testing.T, more map[string]string) string {
 	process(4, "plain", "0", statusFile("S (sleeping)", 1, 1000*page, 10*page, 1*page, 4, 2*page))
 	process(5, "favoured", "100", statusFile("S (sleeping)", 1, 200*page, 0, 0, 0, 0)) // 9 a thousandth
 	process(6, "leaderless", "0", statusFile("Z (zombie)", 2))
+	// As the kernel shows it: the first thread has neither command line nor executable.
+	files["6/stat"], files["6/cmdline"], files["6/exe"] = statLine(6, "leaderless", "Z", 0, 5), "", ""
 	files["6/task/6/status"] = statusFile("Z (zombie)", 2)
+	files["60/stat"], files["60/exe"] = statLine(60, "thread", "S", 0, 6), "-> /bin/leaderless"
+	files["60/cmdline"], files["60/cgroup"] = "leaderless\x00", "0::/a/b\n" // to be opened, but not listed
 	files["6/task/60/status"] = statusFile("S (sleeping)", 2, 50*page, 0, 0, 0, 0)
 	process(7, "dead", "0", statusFile("Z (zombie)", 1))
 	process(8, "odd", "0", "Name:\todd\n")
@@ -155,6 +159,9 @@ func TestScoresOfTheMachine(t *testing.T) {
 	}
 	if want := "favoured --password=***"; first.Cmdline == nil || *first.Cmdline != want || *first.Comm != "favoured" || *first.Exe != "/bin/favoured" || first.Cgroup.Path != "/a" {
 		t.Errorf("%+v", first.Identity)
+	}
+	if last := rep.Candidates[2]; last.PID != 6 || *last.Comm != "leaderless" || last.Exe == nil || *last.Exe != "/bin/leaderless" {
+		t.Errorf("%+v", last)
 	}
 	rep.Candidates, rep.MarginPages = nil, nil
 	want := &scores.Report{
@@ -237,14 +244,14 @@ func TestScoresOfACgroup(t *testing.T) {
 		"memory/a/memory.limit_in_bytes": "8388608\n", "memory/a/memory.usage_in_bytes": "4194304\n",
 		"memory/a/memory.memsw.limit_in_bytes": "12582912\n", "memory/a/memory.swappiness": "1\n",
 		"memory/a/memory.oom_control": "oom_kill_disable 1\nunder_oom 0\n",
-		"memory/a/cgroup.procs":       "4\n0\n",
+		"memory/a/cgroup.procs":       "4\n",
 		"memory/a/b/cgroup.procs":     "6\n4\n", "memory/a/b/memory.limit_in_bytes": v1Unlimited,
 	}
 	v2 := map[string]string{
 		"cgroup.controllers": "cpu memory pids\n", "cgroup.procs": "5\n",
 		"a/memory.max": "8388608\n", "a/memory.current": "8000000\n", "a/memory.swap.max": "max\n", "a/memory.oom.group": "1\n", "a/cgroup.procs": "",
 		"a/b/memory.max": "4194304\n", "a/b/memory.current": "1048576\n", "a/b/memory.swap.max": "0\n", "a/b/memory.oom.group": "0\n", "a/b/cgroup.procs": "4\n6\n",
-		"c/memory.max": "max\n", "c/cgroup.procs": "",
+		"c/memory.max": "max\n", "c/cgroup.procs": "0\n",
 	}
 	v1At := func(path string) *event.Cgroup { return &event.Cgroup{Version: 1, Controller: "memory", Path: path} }
 	v2At := func(path string) *event.Cgroup { return &event.Cgroup{Version: 2, Path: path} }
@@ -268,8 +275,8 @@ func TestScoresOfACgroup(t *testing.T) {
 			scores.Report{Scope: scores.ScopeMemcg, Cgroup: v2At("/a"), Limit: a2, AllowedPages: 3072, Eligible: 2, OOMGroup: v2At("/a")}, map[int]int64{4: 1014, 6: 50}},
 		{"v2, without swap, in a tighter one", "/a/b", v2, map[string]string{"4/cgroup": "0::/a/b\n"},
 			scores.Report{Scope: scores.ScopeMemcg, Cgroup: v2At("/a/b"), Limit: b2, Tighter: a2, AllowedPages: 1024, Eligible: 2}, map[int]int64{4: 1014, 6: 50}},
-		{"v2, no limit, nobody", "/c", v2, nil,
-			scores.Report{Scope: scores.ScopeGlobal, Cgroup: v2At("/c"), AllowedPages: 9216, Incomplete: []scores.Gap{scores.GapOutside}}, map[int]int64{}},
+		{"v2, no limit, nobody in this pid namespace", "/c", v2, nil,
+			scores.Report{Scope: scores.ScopeGlobal, Cgroup: v2At("/c"), AllowedPages: 9216, Incomplete: []scores.Gap{scores.GapOutside, scores.GapPIDNamespace}}, map[int]int64{}},
 		{"v2, the whole machine's group", "", v2, map[string]string{"5/cgroup": "0::/a/b\n"},
 			scores.Report{Scope: scores.ScopeGlobal, AllowedPages: 9216, Eligible: 3, OOMGroup: v2At("/a"), Incomplete: []scores.Gap{scores.GapUnreadable}}, map[int]int64{5: 1100, 4: 1014, 6: 50}},
 		{"v2, a group in another namespace", "", v2, map[string]string{"5/cgroup": "0::/../a/b\n"},

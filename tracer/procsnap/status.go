@@ -40,13 +40,13 @@ func parseStatus(file []byte) (s status, ok bool) {
 		{"Threads", &threads, false},
 	}
 	next := 0 // in the order in which they come
-	for len(file) > 0 {
-		line := file
-		if i := bytes.IndexByte(file, '\n'); i >= 0 {
-			line, file = file[:i], file[i+1:]
-		} else {
-			break // cut
+	for {
+		end := bytes.IndexByte(file, '\n')
+		if end < 0 {
+			return status{}, false // it ends before the last field, or is cut
 		}
+		line := file[:end]
+		file = file[end+1:]
 		colon := bytes.IndexByte(line, ':')
 		if colon < 0 {
 			continue
@@ -78,7 +78,6 @@ func parseStatus(file []byte) (s status, ok bool) {
 			break
 		}
 	}
-	return status{}, false
 }
 
 // leadingNumber reads decimal digits.
