@@ -182,6 +182,9 @@ func (m memcgs) processes(cgroup string) (pids []int, outside bool, err error) {
 			return nil // it was removed meanwhile
 		}
 		if !d.IsDir() {
+			if dir == top {
+				return fs.ErrNotExist // a cgroup's file is none
+			}
 			return nil
 		}
 		file, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))

@@ -318,6 +318,12 @@ func TestScoresOfNoCgroup(t *testing.T) {
 	if _, err := s.Read(t.Context()); !errors.Is(err, ErrNoCgroup) || !strings.Contains(err.Error(), `"/other": looked for `+dir+"/other") {
 		t.Errorf("%v", err)
 	}
+	if s, err = r.NewScores(ScoresOptions{Cgroup: "/cgroup.controllers", Cgroupfs: dir}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Read(t.Context()); !errors.Is(err, ErrNoCgroup) {
+		t.Errorf("%v", err)
+	}
 	empty := t.TempDir()
 	if _, err := r.NewScores(ScoresOptions{Cgroup: "/a", Cgroupfs: empty}); err == nil || !strings.Contains(err.Error(), empty) {
 		t.Errorf("%v", err)
