@@ -390,10 +390,6 @@ func BenchmarkScores(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
-	var before, after unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &before); err != nil {
-		b.Fatal(err)
-	}
 	for b.Loop() {
 		rep, err := s.Read(b.Context())
 		if err != nil {
@@ -403,9 +399,4 @@ func BenchmarkScores(b *testing.B) {
 			b.Fatalf("%d eligible, %d shown", rep.Eligible, len(rep.Candidates))
 		}
 	}
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &after); err != nil {
-		b.Fatal(err)
-	}
-	cpu := after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano()
-	b.ReportMetric(float64(cpu)/float64(b.N), "cpu-ns/op")
 }
