@@ -293,7 +293,7 @@ func (s *Scores) readOne(proc, pid int, buf []byte) result {
 }
 
 // readRecord is readAt of a file that the kernel makes up as a whole at the first read:
-// that there is no more needs no further read, which would be a fifth of the cost.
+// no further read is needed to know that there is no more.
 func readRecord(dir int, name string, buf []byte) (int, error) {
 	fd, err := openAt(dir, name, unix.O_RDONLY)
 	if err != nil {
