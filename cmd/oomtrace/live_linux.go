@@ -10,5 +10,5 @@ import (
 
 // liveCommands are those that look at the running kernel.
 func liveCommands(env *cli.Env) []*cobra.Command {
-	return []*cobra.Command{newWatch(env), newDoctor(env)}
+	return []*cobra.Command{newWatch(env), newScores(env), newDoctor(env)}
 }

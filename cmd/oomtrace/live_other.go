@@ -16,7 +16,7 @@ import (
 // liveCommands stand in for those that need Linux, and say so.
 func liveCommands(*cli.Env) []*cobra.Command {
 	var cmds []*cobra.Command
-	for _, name := range []string{"watch", "doctor"} {
+	for _, name := range []string{"watch", "scores", "doctor"} {
 		cmds = append(cmds, &cobra.Command{
 			Use:                name,
 			Short:              "Needs Linux",

@@ -17,6 +17,7 @@ import (
 
 	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/decode/event/eventtest"
+	"github.com/oomtrace/oomtrace/decode/scores/scorestest"
 	"github.com/oomtrace/oomtrace/internal/cli"
 	"github.com/oomtrace/oomtrace/internal/simulate"
 	"github.com/oomtrace/oomtrace/internal/testenv"
@@ -35,7 +36,7 @@ func TestMain(m *testing.M) {
 //
 //	code N COMMAND [ARG...]	run the command, which must exit with code N
 //	record FILE		write the example events as watch would record them
-//	conforms FILE		check each line of FILE against the published schema
+//	conforms FILE [scores]	check each line of FILE against the published schema, of events or scores
 //	nobpf N COMMAND [ARG...]	as code, where bpf(2) answers ENOSYS
 //
 // and the conditions [privileged] and [exists:PATH].
@@ -100,12 +101,17 @@ func scriptRecord(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func scriptConforms(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: conforms FILE")
+	check := eventtest.Check
+	switch {
+	case !neg && len(args) == 1:
+	case !neg && len(args) == 2 && args[1] == "scores":
+		check = scorestest.Check
+	default:
+		ts.Fatalf("usage: conforms FILE [scores]")
 	}
 	lines := bytes.Split(bytes.TrimSpace([]byte(ts.ReadFile(args[0]))), []byte("\n"))
 	for i, line := range lines {
-		if err := eventtest.Check(line); err != nil {
+		if err := check(line); err != nil {
 			ts.Fatalf("line %d: %v", i+1, err)
 		}
 	}

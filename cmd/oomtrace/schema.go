@@ -6,22 +6,28 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/decode/scores"
 	"github.com/oomtrace/oomtrace/internal/cli"
 )
 
 func newSchema(env *cli.Env) *cobra.Command {
 	return &cobra.Command{
-		Use:   "schema [events]",
+		Use:   "schema [events|scores]",
 		Short: "Print the JSON Schema of the output",
-		Long: `Print the JSON Schema (draft 2020-12) that every line of '-o json' satisfies.
+		Long: `Print the JSON Schema (draft 2020-12) that every line of '-o json' satisfies:
+of events, or of 'oomtrace scores'.
 Within a version fields may be added; none is renamed or changes its meaning.`,
 		Example: `  oomtrace schema > oomtrace-v1.json
   oomtrace schema events | jq '."$id"'`,
 		GroupID:   groupOffline,
-		ValidArgs: []string{"events"},
+		ValidArgs: []string{"events", "scores"},
 		Args:      cli.OneOf,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := env.Stdout.Write(event.SchemaJSON())
+		RunE: func(_ *cobra.Command, args []string) error {
+			schema := event.SchemaJSON()
+			if len(args) > 0 && args[0] == "scores" {
+				schema = scores.SchemaJSON()
+			}
+			_, err := env.Stdout.Write(schema)
 			return err
 		},
 	}

@@ -65,7 +65,7 @@ func newWatch(env *cli.Env) *cobra.Command {
 	flags := watchFlags{
 		events:      cli.Enums{Value: []string{eventsOOM, eventsClock}, Choices: []string{eventsOOM, eventsClock, eventsKill}},
 		clockDaemon: cli.Enum{Value: string(live.DaemonSummary), Choices: []string{string(live.DaemonAll), string(live.DaemonSummary), string(live.DaemonNone)}},
-		cmdline:     cli.Enum{Value: string(cmdline.Redacted), Choices: []string{string(cmdline.Redacted), string(cmdline.Full), string(cmdline.Exe), string(cmdline.None)}},
+		cmdline:     cmdlineFlag(),
 		maxLine:     event.DefaultMaxLine,
 		stuckAfter:  cli.Duration(live.DefaultStuckAfter),
 		incidents:   cli.Window(incident.DefaultWindow),
@@ -125,6 +125,11 @@ come: a cgroup, and a pod or container that the kubelet knows.`,
 	return cmd
 }
 
+// cmdlineFlag is the value of --cmdline.
+func cmdlineFlag() cli.Enum {
+	return cli.Enum{Value: string(cmdline.Redacted), Choices: []string{string(cmdline.Redacted), string(cmdline.Full), string(cmdline.Exe), string(cmdline.None)}}
+}
+
 // check turns the flags into a session's options. Its errors are usage errors.
 func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
 	o := live.Options{
@@ -164,7 +169,7 @@ func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
 	case o.Sample < live.SampleLeast:
 		return o, cli.Usagef("--sample %s is too often; %s is the least", &f.sample, live.SampleLeast)
 	}
-	if err := f.checkRoots(); err != nil {
+	if err := checkRoots(f.procfs, f.sysfs, f.rootfs, f.cgroupfs); err != nil {
 		return o, err
 	}
 	size := 0
@@ -190,14 +195,14 @@ func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
 
 // checkRoots refuses a place that is not what its flag says: nothing that is read
 // below it would be there, and the session would hardly say so.
-func (f *watchFlags) checkRoots() error {
+func checkRoots(procfs, sysfs, rootfs, cgroupfs cli.Word) error {
 	for _, root := range []struct {
 		flag, path, kind string
 		magic            int64
 	}{
-		{"--procfs", string(f.procfs), "procfs", unix.PROC_SUPER_MAGIC},
-		{"--sysfs", string(f.sysfs), "sysfs", unix.SYSFS_MAGIC},
-		{"--rootfs", string(f.rootfs), "", 0},
+		{"--procfs", string(procfs), "procfs", unix.PROC_SUPER_MAGIC},
+		{"--sysfs", string(sysfs), "sysfs", unix.SYSFS_MAGIC},
+		{"--rootfs", string(rootfs), "", 0},
 	} {
 		var st unix.Statfs_t
 		err := unix.Statfs(root.path, &st)
@@ -214,9 +219,9 @@ func (f *watchFlags) checkRoots() error {
 			return cli.Usagef("%s %q is no mount of %s", root.flag, root.path, root.kind)
 		}
 	}
-	if f.cgroupfs != "" {
-		if err := procsnap.CheckCgroups(string(f.cgroupfs)); err != nil {
-			return cli.Usagef("--cgroupfs %q: %w", string(f.cgroupfs), err)
+	if cgroupfs != "" {
+		if err := procsnap.CheckCgroups(string(cgroupfs)); err != nil {
+			return cli.Usagef("--cgroupfs %q: %w", string(cgroupfs), err)
 		}
 	}
 	return nil

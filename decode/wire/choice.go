@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/oomtrace/oomtrace/bpf"
+	"github.com/oomtrace/oomtrace/decode/badness"
 	"github.com/oomtrace/oomtrace/decode/event"
 )
 
@@ -117,7 +118,7 @@ func (d *Decoder) candidate(w *bpf.OomtraceWireCandidate, allowed *uint64) (even
 	if pgtables {
 		c.PgtablesBytes = event.Ptr(w.PgtablesBytes)
 	}
-	adj := has(valid, bpf.OomtraceWireCandidateValidWIRE_CANDIDATE_ADJ) && w.OomScoreAdj >= -maxAdj && w.OomScoreAdj <= maxAdj
+	adj := has(valid, bpf.OomtraceWireCandidateValidWIRE_CANDIDATE_ADJ) && w.OomScoreAdj >= badness.MinAdj && w.OomScoreAdj <= badness.MaxAdj
 	if adj {
 		c.OOMScoreAdj = event.Ptr(int(w.OomScoreAdj))
 	}
@@ -125,8 +126,8 @@ func (d *Decoder) candidate(w *bpf.OomtraceWireCandidate, allowed *uint64) (even
 		if !rss || !pgtables || !adj {
 			return event.Candidate{}, false
 		}
-		pages := w.FilePages + w.AnonPages + w.ShmemPages + w.SwapPages + w.PgtablesBytes/d.pageSize()
-		c.PointsPages = event.Ptr(int64(pages) + int64(w.OomScoreAdj)*int64(*allowed/1000))
+		memory := badness.Memory{RSSPages: w.FilePages + w.AnonPages + w.ShmemPages, SwapPages: w.SwapPages, PgtablesBytes: w.PgtablesBytes}
+		c.PointsPages = event.Ptr(badness.Points(memory.Pages(d.pageSize()), int(w.OomScoreAdj), *allowed))
 	} else {
 		c.PointsPages = event.Ptr(w.Points)
 	}

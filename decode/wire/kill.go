@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/oomtrace/oomtrace/bpf"
+	"github.com/oomtrace/oomtrace/decode/badness"
 	"github.com/oomtrace/oomtrace/decode/cgroup"
 	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/decode/ksym"
@@ -25,9 +26,6 @@ const (
 
 // orderSysrq is oc->order of a sysrq-f (is_sysrq_oom, mm/oom_kill.c).
 const orderSysrq = -1
-
-// maxAdj is OOM_SCORE_ADJ_MAX, and -OOM_SCORE_ADJ_MIN (include/uapi/linux/oom.h).
-const maxAdj = 1000
 
 // chargeSlack is how far below its maximum a counter may stand when a charge
 // failed on it: other CPUs drain stocks of MEMCG_CHARGE_BATCH pages meanwhile.
@@ -144,9 +142,9 @@ func (d *Decoder) victim(w *bpf.OomtraceWireKill, tail []int8) event.Victim {
 		v.Threads = event.Ptr(int(w.Victim.Threads))
 	}
 	valid := w.H.Valid
-	if has(valid, bpf.OomtraceWireKillValidWIRE_KILL_ADJ) && w.OomScoreAdj >= -maxAdj && w.OomScoreAdj <= maxAdj {
+	if has(valid, bpf.OomtraceWireKillValidWIRE_KILL_ADJ) && w.OomScoreAdj >= badness.MinAdj && w.OomScoreAdj <= badness.MaxAdj {
 		v.OOMScoreAdj = event.Ptr(int(w.OomScoreAdj))
-		v.Killable = event.Ptr(w.OomScoreAdj > -maxAdj)
+		v.Killable = event.Ptr(w.OomScoreAdj > badness.MinAdj)
 	}
 	if has(valid, bpf.OomtraceWireKillValidWIRE_KILL_TOTAL_VM) {
 		v.TotalVMBytes = d.bytes(w.TotalVmPages)
@@ -366,23 +364,21 @@ func ancestor(path []byte, n int) []byte {
 	return path
 }
 
-// memcgAllowed is what constrained_alloc (mm/oom_kill.c) sets oc->totalpages to, by
-// mem_cgroup_get_max (mm/memcontrol.c): the limit, and with a swappiness other than 0
-// the swap that may be used. The swappiness is the sysctl's on v2; on v1 it is the
-// cgroup's own, which is not known.
+// memcgAllowed is what constrained_alloc (mm/oom_kill.c) sets oc->totalpages to. The
+// swappiness is the sysctl's on v2; on v1 it is the cgroup's own, which is not known.
 func (d *Decoder) memcgAllowed(w *bpf.OomtraceWireKill, i int) (uint64, bool) {
-	swap, swappiness := d.Machine.SwapPages, d.Machine.Swappiness
+	swap, swappiness := d.Machine.SwapPages, 0
 	m := memcgs(w)[i]
 	switch {
 	case swap == nil:
 		return 0, false
-	case *swap == 0:
-	case isV1(w) || swappiness == nil:
+	case *swap == 0: // whatever the swappiness
+	case isV1(w) || d.Machine.Swappiness == nil:
 		return 0, false
-	case *swappiness > 0:
-		m.Max += min(m.SwapMax, *swap)
+	default:
+		swappiness = *d.Machine.Swappiness
 	}
-	return max(m.Max, 1), true
+	return badness.MemcgAllowed(m.Max, m.SwapMax, *swap, swappiness), true
 }
 
 // points fills in points and permille, computed where the kernel did not say.
@@ -406,16 +402,18 @@ func (d *Decoder) points(k *event.Kill, w *bpf.OomtraceWireKill) {
 		v.PointsPages = &p
 		k.Sources["victim.points_pages"] = "computed"
 	}
-	if v.PointsPages != nil && v.AllowedPages != nil && *v.AllowedPages > 0 {
-		v.BadnessPermille = event.Ptr(*v.PointsPages * 1000 / int64(*v.AllowedPages))
+	if v.PointsPages == nil || v.AllowedPages == nil {
+		return
+	}
+	if permille, ok := badness.Permille(*v.PointsPages, *v.AllowedPages); ok {
+		v.BadnessPermille = &permille
 		if k.Sources["victim.points_pages"] != "" || k.Sources["victim.allowed_pages"] != "" {
 			k.Sources["victim.badness_permille"] = "computed"
 		}
 	}
 }
 
-// badness is the kernel's formula (oom_badness, mm/oom_kill.c), integer division
-// first.
+// badness computes the points, where all that goes into them is known.
 func (d *Decoder) badness(w *bpf.OomtraceWireKill, totalpages uint64) (int64, bool) {
 	need := uint64(1<<bpf.OomtraceWireKillValidWIRE_KILL_RSS | 1<<bpf.OomtraceWireKillValidWIRE_KILL_PGTABLES | 1<<bpf.OomtraceWireKillValidWIRE_KILL_ADJ)
 	if w.H.Valid&need != need {
@@ -426,6 +424,6 @@ func (d *Decoder) badness(w *bpf.OomtraceWireKill, totalpages uint64) (int64, bo
 	if has(w.H.Valid, bpf.OomtraceWireKillValidWIRE_KILL_RSS_NO_SWAP) && !noSwap {
 		return 0, false
 	}
-	pages := w.FilePages + w.AnonPages + w.ShmemPages + w.SwapPages + w.PgtablesBytes/d.pageSize()
-	return int64(pages) + int64(w.OomScoreAdj)*int64(totalpages/1000), true
+	m := badness.Memory{RSSPages: w.FilePages + w.AnonPages + w.ShmemPages, SwapPages: w.SwapPages, PgtablesBytes: w.PgtablesBytes}
+	return badness.Points(m.Pages(d.pageSize()), int(w.OomScoreAdj), totalpages), true
 }

@@ -81,6 +81,10 @@ func TestValues(t *testing.T) {
 		{"no word", new(Word), "", ""},
 		{"words", new(Words), "a,b", "a,b"},
 		{"no words", new(Words), "", ""},
+		{"top", new(Top), "3", "3"},
+		{"all", new(Top), "0", "0"},
+		{"top below", new(Top), "-1", ""},
+		{"top too large", new(Top), "4294967296", ""},
 		{"count", new(Count), "3", "3"},
 		{"count 0", new(Count), "0", ""},
 		{"count below", new(Count), "-1", ""},
@@ -177,6 +181,9 @@ func TestColor(t *testing.T) {
 func TestTerminal(t *testing.T) {
 	if _, ok := (&Env{Stdout: &bytes.Buffer{}}).Terminal(); ok {
 		t.Error("a buffer is a terminal")
+	}
+	if _, _, ok := (&Env{Stdout: &bytes.Buffer{}}).Screen(); ok {
+		t.Error("a buffer is a screen")
 	}
 	null, err := os.Open(os.DevNull)
 	if err != nil {

@@ -34,15 +34,27 @@ func (e *Env) getenv(name string) string {
 // Terminal says whether stdout is a terminal, and how many columns it has (0:
 // not known).
 func (e *Env) Terminal() (columns int, ok bool) {
+	columns, _, ok = e.size()
+	return columns, ok
+}
+
+// Screen says whether what stdout shows can be replaced, which a terminal can do
+// unless it is a dumb one, and how many columns and lines that has (0: not known).
+func (e *Env) Screen() (columns, lines int, ok bool) {
+	columns, lines, ok = e.size()
+	return columns, lines, ok && e.getenv("TERM") != "dumb"
+}
+
+func (e *Env) size() (columns, lines int, terminal bool) {
 	f, isFile := e.Stdout.(*os.File)
 	if !isFile || !term.IsTerminal(int(f.Fd())) {
-		return 0, false
+		return 0, 0, false
 	}
-	columns, _, err := term.GetSize(int(f.Fd()))
+	columns, lines, err := term.GetSize(int(f.Fd()))
 	if err != nil {
-		return 0, true
+		return 0, 0, true
 	}
-	return columns, true
+	return columns, lines, true
 }
 
 // color follows https://no-color.org: any non-empty NO_COLOR turns colour off.

@@ -167,6 +167,25 @@ func (c *Count) String() string {
 // Type names the value in help texts.
 func (c *Count) Type() string { return "number" }
 
+// Top is a flag value: how many of a list to show; 0 is all of them.
+type Top uint64
+
+// Set takes a number that is not negative.
+func (t *Top) Set(s string) error {
+	n, err := strconv.ParseUint(s, 10, 31)
+	if err != nil {
+		return errors.New("must be a whole number; 0 is all")
+	}
+	*t = Top(n)
+	return nil
+}
+
+// String returns the number.
+func (t *Top) String() string { return strconv.FormatUint(uint64(*t), 10) }
+
+// Type names the value in help texts.
+func (t *Top) Type() string { return "number" }
+
 // Duration is a flag value: a positive time such as 30s or 5m. Zero means that
 // the flag was not given.
 type Duration time.Duration

@@ -79,8 +79,8 @@ const burstKills = 200
 // bursting kills many, one after the other, and again some of another cgroup.
 func bursting(between ...scenario.Step) piece {
 	steps := []scenario.Step{
-		scenario.Cgroup("bursting", "memory.max=12M"),
-		scenario.Start("bursting", "ready", scenario.Guest, "burst", "burst", strconv.Itoa(burstKills)).In("bursting"),
+		scenario.Cgroup("bursting", "memory.max=8M"),
+		scenario.Start("bursting", "ready", scenario.Guest, "burst", scenario.CgroupV2+"/bursting", "burst", strconv.Itoa(burstKills)),
 	}
 	steps = append(steps, between...)
 	return piece{

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -19,24 +18,23 @@ import (
 	"github.com/oomtrace/oomtrace/internal/vmtest/scenario"
 )
 
-// burst [-mib N] [-gap D] NAME COUNT: forks COUNT children, one after the other, that
-// each grow until the OOM killer takes them. It prints "ready" before the first and at
-// the end what became of them.
+// burst [-mib N] CGROUP NAME COUNT: forks COUNT children into the cgroup, a folder, one
+// after the other, that each grow until the OOM killer takes them. It prints "ready"
+// before the first and at the end what became of them.
 func burst(args []string) error {
 	f := flag.NewFlagSet("burst", flag.ContinueOnError)
 	mib := f.Int("mib", 32, "most that a child touches, MiB")
-	gap := f.Duration("gap", 0, "pause between two")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	if f.NArg() != 2 {
-		return errors.New("burst: want a name and a count")
+	if f.NArg() != 3 {
+		return errors.New("burst: want a cgroup, a name and a count")
 	}
-	count, err := strconv.Atoi(f.Arg(1))
+	count, err := strconv.Atoi(f.Arg(2))
 	if err != nil {
 		return fmt.Errorf("burst: count: %w", err)
 	}
-	comm := append([]byte(f.Arg(0)), 0)
+	comm := append([]byte(f.Arg(1)), 0)
 	memory, err := unix.Mmap(-1, 0, *mib<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
 		return fmt.Errorf("burst: map memory: %w", err)
@@ -45,10 +43,15 @@ func burst(args []string) error {
 	if err != nil {
 		return fmt.Errorf("burst: %w", err)
 	}
+	cgroup, err := unix.Open(f.Arg(0), unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return fmt.Errorf("burst: open %s: %w", f.Arg(0), err)
+	}
+	clone := cloneArgs{flags: unix.CLONE_INTO_CGROUP, exitSignal: uint64(unix.SIGCHLD), cgroup: uint64(cgroup)}
 	fmt.Println("ready")
 	var out scenario.BurstResult
 	for range count {
-		pid, errno := fork(&comm[0], unsafe.Pointer(&memory[0]), uintptr(len(memory)), uintptr(os.Getpagesize()), null)
+		pid, errno := fork(&clone, &comm[0], unsafe.Pointer(&memory[0]), uintptr(len(memory)), uintptr(os.Getpagesize()), null)
 		if errno != 0 {
 			return fmt.Errorf("burst: fork: %w", errno)
 		}
@@ -59,7 +62,6 @@ func burst(args []string) error {
 		if status.Signaled() && status.Signal() == unix.SIGKILL {
 			out.Killed = append(out.Killed, pid)
 		}
-		time.Sleep(*gap)
 	}
 	return json.NewEncoder(os.Stdout).Encode(out)
 }

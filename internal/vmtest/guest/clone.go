@@ -43,14 +43,19 @@ func shareMemory(pid *int32, comm *byte) syscall.Errno {
 	}
 }
 
+// cloneArgs is struct clone_args (include/uapi/linux/sched.h).
+type cloneArgs struct {
+	flags, pidFD, childTID, parentTID, exitSignal, stack, stackSize, tls, setTID, setTIDSize, cgroup uint64
+}
+
 // fork clones a process with a copy of this one's memory, which takes the name
 // comm, writes to size bytes of memory, one byte to the descriptor ready, and
 // waits to be killed.
 //
 //go:nosplit
 //go:norace
-func fork(comm *byte, memory unsafe.Pointer, size, page uintptr, ready int) (int, syscall.Errno) {
-	n, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+func fork(args *cloneArgs, comm *byte, memory unsafe.Pointer, size, page uintptr, ready int) (int, syscall.Errno) {
+	n, _, errno := syscall.RawSyscall6(unix.SYS_CLONE3, uintptr(unsafe.Pointer(args)), unsafe.Sizeof(*args), 0, 0, 0, 0)
 	if errno != 0 || n != 0 {
 		return int(n), errno
 	}
@@ -93,7 +98,7 @@ func members(args []string) error {
 	fd := int(w.Fd())
 	for i := range count {
 		comm := []byte(fmt.Sprintf("%s-%d\x00", f.Arg(0), i+1))
-		if _, errno := fork(&comm[0], unsafe.Pointer(&memory[0]), uintptr(len(memory)), uintptr(os.Getpagesize()), fd); errno != 0 {
+		if _, errno := fork(&cloneArgs{exitSignal: uint64(unix.SIGCHLD)}, &comm[0], unsafe.Pointer(&memory[0]), uintptr(len(memory)), uintptr(os.Getpagesize()), fd); errno != 0 {
 			return fmt.Errorf("members: fork: %w", errno)
 		}
 	}
