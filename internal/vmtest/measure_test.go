@@ -41,6 +41,24 @@ func TestMeasure(t *testing.T) {
 			}},
 		})
 		t.Logf("%s%s", r.Out(t, "measure.out"), r.Out(t, "measure.err"))
+		// An episode with two thousand candidates: by the kernel's points, and computed.
+		for name, forbid := range map[string]string{"hooked": "", "computed": "fentry,kprobe"} {
+			r := lab.Boot(t, k, Options{MemMiB: 1400, Scenario: scenario.Scenario{Steps: []scenario.Step{
+				watch("watch", "--events", "oom").With("OOMTRACE_FORBID=" + forbid),
+				scenario.Cgroup("many", "memory.max=900M"),
+				scenario.Start("many", "ready", scenario.Guest, "members", "-kib", "32", "m", "2000").In("many").Within(5 * time.Minute),
+				scenario.Write("/proc/sys/kernel/bpf_stats_enabled", "1"),
+				scenario.Run("hog", hog("hog", "0")...).In("many").Within(2 * time.Minute),
+				scenario.Run("programs", "measure", "programs"),
+				scenario.Stop("watch").Within(2 * time.Minute),
+			}}})
+			t.Logf("%s:\n%s", name, r.Out(t, "programs.out"))
+			for _, e := range events(t, r, "watch") {
+				if e.Kill != nil {
+					t.Logf("victim %s, candidates seen %v, margin %v", *e.Kill.Victim.Comm, deref(e.Kill.CandidatesSeen), deref(e.Kill.MarginPages))
+				}
+			}
+		}
 	}
 }
 

@@ -31,6 +31,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -102,11 +103,11 @@ func main() {
 	flag.IntVar(&m.processes, "processes", 2000, "how many processes sleep during sample")
 	flag.BoolVar(&m.busy, "busy", false, "keep every CPU busy during latency")
 	flag.Parse()
-	what := map[string]func() error{"start": m.start, "idle": m.idling, "sample": m.sampling, "latency": m.latency, "storm": m.storming, "exec": m.execs, "signal": m.signals, "sigkill": m.sigkills}
+	what := map[string]func() error{"start": m.start, "idle": m.idling, "sample": m.sampling, "latency": m.latency, "storm": m.storming, "exec": m.execs, "signal": m.signals, "sigkill": m.sigkills, "programs": running}
 	for _, name := range flag.Args() {
 		f := what[name]
 		if f == nil {
-			fmt.Fprintf(os.Stderr, "measure: unknown %q; give start, idle, sample, latency, storm, exec, signal or sigkill\n", name)
+			fmt.Fprintf(os.Stderr, "measure: unknown %q; give start, idle, sample, latency, storm, exec, signal, sigkill or programs\n", name)
 			os.Exit(2)
 		}
 		fmt.Printf("## %s\n", name)
@@ -593,6 +594,37 @@ func storm(d time.Duration, modes uint32, freq int64) stormResult {
 	return stormResult{calls.Load(), time.Since(began)}
 }
 
+// running prints what the programs of each oomtrace that runs have cost.
+func running() error {
+	comms, err := filepath.Glob("/proc/[0-9]*/comm")
+	if err != nil {
+		return err
+	}
+	for _, file := range comms {
+		if b, err := os.ReadFile(file); err == nil && string(b) == "oomtrace\n" {
+			pid, err := strconv.Atoi(strings.Split(file, "/")[2])
+			if err != nil {
+				return err
+			}
+			programs(pid)
+		}
+	}
+	return nil
+}
+
+func programName(id int64) string {
+	p, err := ebpf.NewProgramFromID(ebpf.ProgramID(id))
+	if err != nil {
+		return strconv.FormatInt(id, 10)
+	}
+	defer p.Close()
+	info, err := p.Info()
+	if err != nil {
+		return strconv.FormatInt(id, 10)
+	}
+	return info.Name
+}
+
 // programs prints what each program of a process has cost, by bpf_stats.
 func programs(pid int) {
 	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fdinfo", pid))
@@ -608,7 +640,7 @@ func programs(pid int) {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/fdinfo/%s", pid, fd.Name()))
 		if text := string(b); err == nil && strings.Contains(text, "prog_tag") && field(text, "run_cnt") > 0 {
 			n := field(text, "run_cnt")
-			fmt.Printf("program %d: %d runs, %d ns each\n", field(text, "prog_id"), n, field(text, "run_time_ns")/n)
+			fmt.Printf("program %s: %d runs, %d ns each\n", programName(field(text, "prog_id")), n, field(text, "run_time_ns")/n)
 		}
 	}
 }
