@@ -76,13 +76,40 @@ static __always_inline void read_candidate(struct wire_candidate *c, struct task
 		GOT(valid, failed, WIRE_CANDIDATE_CGROUP,
 		    BPF_CORE_READ_INTO(&c->cgroup_id, kn, id));
 	if (mm) {
-		GOT(valid, failed, WIRE_CANDIDATE_RSS, read_counters(&c->file_pages, mm));
+		quick_counters(&c->file_pages, mm);
+		valid |= 1 << WIRE_CANDIDATE_RSS | 1 << WIRE_CANDIDATE_RSS_QUICK;
 		GOT(valid, failed, WIRE_CANDIDATE_PGTABLES,
 		    BPF_CORE_READ_INTO(&c->pgtables_bytes, mm, pgtables_bytes.counter));
 	}
 	c->valid = valid;
 	if (failed)
 		COUNT_N(read, failed);
+}
+
+/* Where the candidates were found. */
+struct found {
+	u64 task;
+	u64 mm;
+};
+
+struct found found[WIRE_CANDIDATES] = {};
+
+/*
+ * Sums up the candidates' counters, of all CPUs: of the ten, not of each that was among
+ * the best for a while. One that has ended since keeps the quick ones.
+ */
+static __always_inline void sum_candidates(void)
+{
+	for (u32 i = 0; i < WIRE_CANDIDATES && i < choice_scratch.len; i++) {
+		struct wire_candidate *c = &choice_scratch.cands[i];
+		struct task_struct *task = (void *)found[i].task;
+		struct mm_struct *mm = (void *)found[i].mm;
+
+		if (!mm || BPF_CORE_READ(task, tgid) != c->pid || process_mm(task) != mm)
+			continue;
+		if (!read_counters(&c->file_pages, mm))
+			c->valid &= ~(1 << WIRE_CANDIDATE_RSS_QUICK);
+	}
 }
 
 /* Keeps task if it is among the best. A global function: looked at once by the verifier. */
@@ -100,7 +127,9 @@ __noinline int consider(u64 task, s64 points)
 	} else {
 		c->len = slot + 1;
 	}
-	read_candidate(&c->cands[slot], (void *)task, process_mm((void *)task));
+	found[slot].task = task;
+	found[slot].mm = (u64)process_mm((void *)task);
+	read_candidate(&c->cands[slot], (void *)task, (void *)found[slot].mm);
 	c->cands[slot].points = points;
 	least = c->cands[0].points;
 	for (u32 i = 1; i < WIRE_CANDIDATES; i++) {
@@ -123,33 +152,14 @@ static __always_inline void enter_badness(struct task_struct *task)
 /* It has given the task its points. */
 static __always_inline void leave_badness(s64 points)
 {
-	if (is_owner() && points != NOT_ELIGIBLE)
-		consider(inv.judged, points);
+	u64 task = inv.judged;
+
+	inv.judged = 0; /* a kprobe's entry can be missed */
+	if (is_owner() && task && points != NOT_ELIGIBLE)
+		consider(task, points);
 }
 
 /* --- where oom_badness() is not to be seen: its formula ---------------------- */
-
-/* The sum of the counters, without the CPUs' parts: get_mm_counter(). */
-static __always_inline u64 quick_pages(struct mm_struct *mm)
-{
-	struct mm_struct___percpu *p = (void *)mm;
-	struct mm_struct___atomic *a = (void *)mm;
-	u64 percpu = (u64)__builtin_preserve_access_index(&p->rss_stat);
-	s64 v[4] = {};
-	u64 sum = 0;
-
-	if (bpf_core_type_exists(struct mm_rss_stat)) {
-		bpf_core_read(&v, sizeof(v), &a->rss_stat.count);
-	} else {
-		for (int i = 0; i < 4; i++) {
-			v[i] = BPF_CORE_READ((struct percpu_counter *)percpu, count);
-			percpu += bpf_core_type_size(struct percpu_counter);
-		}
-	}
-	for (int i = 0; i < 4; i++)
-		sum += v[i] > 0 ? v[i] : 0;
-	return sum;
-}
 
 static __always_inline bool below_memcg(struct task_struct *task, u64 memcg)
 {
@@ -177,6 +187,7 @@ static __always_inline void walk_task(struct task_struct *task)
 	u64 total = walk.totalpages;
 	u32 tgid = BPF_CORE_READ(task, tgid);
 	struct mm_struct *mm;
+	u64 pages[4];
 	s64 points;
 
 	if ((BPF_CORE_READ(task, flags) & PF_KTHREAD) || tgid == 1 || adj == OOM_SCORE_ADJ_MIN)
@@ -190,7 +201,9 @@ static __always_inline void walk_task(struct task_struct *task)
 	mm = process_mm(task);
 	if (!mm)
 		return;
-	points = quick_pages(mm) + (u64)BPF_CORE_READ(mm, pgtables_bytes.counter) / page_size;
+	quick_counters(pages, mm);
+	points = pages[0] + pages[1] + pages[2] + pages[3] +
+		 (u64)BPF_CORE_READ(mm, pgtables_bytes.counter) / page_size;
 	points += adj * (s64)(total / 1000);
 	consider((u64)task, points);
 }
@@ -230,7 +243,8 @@ static __always_inline void walk_tasks(void)
 		choice_scratch.h.valid |= 1 << WIRE_CHOICE_CUT;
 }
 
-/* mem_cgroup_get_max() with the swap of the machine; the pages that css may use. */
+/* The pages that cg may use, for a ranking: as mem_cgroup_get_max() on v2, near it on v1.
+ * User space computes the points of those kept. */
 static __always_inline u64 memcg_pages(struct mem_cgroup *cg)
 {
 	struct mem_cgroup___swap *sw = (void *)cg;
@@ -239,27 +253,30 @@ static __always_inline u64 memcg_pages(struct mem_cgroup *cg)
 	return BPF_CORE_READ(cg, memory.max) + (swap < swap_pages ? swap : swap_pages);
 }
 
-/* Whether css's usage stands at its limit, but for the stocks of other CPUs. */
-static __always_inline bool is_full(struct mem_cgroup *cg)
+/* Whether cg's usage stands at its limit, but for the stocks of other CPUs. */
+static __always_inline bool is_full(struct mem_cgroup *cg, bool v1)
 {
 	struct mem_cgroup___swap *sw = (void *)cg;
 
 	return BPF_CORE_READ(cg, memory.usage.counter) + CHARGE_SLACK >=
 		       BPF_CORE_READ(cg, memory.max) ||
-	       /* v1: memory + swap */
-	       (BPF_CORE_READ(sw, swap.max) < UNLIMITED_PAGES &&
+	       /* memory + swap; v2's swap.max is no limit that kills */
+	       (v1 && BPF_CORE_READ(sw, swap.max) < UNLIMITED_PAGES &&
 		BPF_CORE_READ(sw, swap.usage.counter) + CHARGE_SLACK >=
 			BPF_CORE_READ(sw, swap.max));
 }
 
-/* The one memcg from css up that is full; NULL for none, or more than one. */
-static __always_inline struct cgroup_subsys_state *full_memcg(struct cgroup_subsys_state *css)
+/* The one memcg from task's up that is full; NULL for none, or more than one. */
+static __always_inline struct cgroup_subsys_state *full_memcg(struct task_struct *task)
 {
+	struct cgroup_subsys_state *css = memory_css(task);
+	bool v1;
 	struct cgroup_subsys_state *full = NULL;
 	int n = 0;
 
+	task_kn(task, &v1);
 	for (int i = 0; i < WIRE_MEMCG_DEPTH && css; i++) {
-		if (is_full((void *)css)) {
+		if (is_full((void *)css, v1)) {
 			full = css;
 			n++;
 		}
@@ -290,7 +307,7 @@ static __always_inline void compute_choice(u32 victim)
 		css = HAVE_MEMCG ? (void *)BPF_CORE_READ(oc, memcg) : NULL;
 		walk.totalpages = BPF_CORE_READ(oc, totalpages);
 	} else if (HAVE_MEMCG) {
-		css = full_memcg(memory_css(current));
+		css = full_memcg(current);
 		if (css)
 			walk.totalpages = memcg_pages((void *)css);
 	}
@@ -301,7 +318,6 @@ static __always_inline void compute_choice(u32 victim)
 	walk.memcg = (u64)css;
 	walk.victim = victim;
 	walk_tasks();
-	c->totalpages = walk.totalpages;
 	c->h.valid |= 1 << WIRE_CHOICE_SEEN | 1 << WIRE_CHOICE_COMPUTED;
 }
 
@@ -406,6 +422,7 @@ static __noinline int emit_choice(u32 victim, struct killer *by)
 		reset_choice();
 		compute_choice(victim);
 	}
+	sum_candidates();
 	e = bpf_map_lookup_elem(&efforts, &tid);
 	if (e && e->sum.reclaims + e->sum.compactions &&
 	    c->h.boottime_ns - e->sum.last_ns < EFFORT_GAP_NS) {

@@ -80,7 +80,7 @@ static __always_inline void emit_moment(u32 what, u32 pid, u64 mm, u64 limit_id)
 	};
 	u64 pages[4] = {};
 
-	if (mm && !read_counters(pages, (void *)mm)) {
+	if (mm && !read_counters(pages, (void *)mm)) { /* all of it */
 		m.anon_pages = pages[RSS_ANON];
 		m.h.valid |= 1 << WIRE_MOMENT_ANON;
 	}

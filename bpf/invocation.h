@@ -10,6 +10,7 @@ struct killer {
 	u64 group;     /* its memory.oom.group cgroup */
 	u64 marked_ns; /* when it was marked; 0: nobody was */
 	u64 episode_ns;
+	u64 signal_ns; /* when the last SIGKILL was sent */
 	u32 signalled_pid;
 	u32 signalled_tgid;
 	u32 victim_tgid;
@@ -36,7 +37,7 @@ struct invocation {
 	u64 judged;	 /* task that oom_badness() looks at: between a kprobe and its return */
 	u32 chosen_tgid; /* of oc->chosen, once something was chosen */
 	u32 ends;	 /* the end is hooked: owner is a task inside, never one that was */
-	u32 marks;	 /* of victims */
+	u32 told;	 /* what came of it was */
 	u32 pad;
 };
 
@@ -75,7 +76,7 @@ static __always_inline void enter_invocation(struct oom_control *oc)
 	inv.oc = oc;
 	inv.message = NULL;
 	inv.chosen_tgid = 0;
-	inv.marks = 0;
+	inv.told = false;
 	reset_choice();
 	inv.owner = bpf_get_current_task();
 }

@@ -26,8 +26,10 @@ struct wire_kill kill_scratch = {};
 
 static __always_inline void read_rss(struct wire_kill *k, struct mm_struct *mm)
 {
-	GOT(k->h.valid, k->failed, WIRE_KILL_RSS, read_counters(&k->file_pages, mm));
-	if (percpu_cut) {
+	int cut = read_counters(&k->file_pages, mm);
+
+	GOT(k->h.valid, k->failed, WIRE_KILL_RSS, cut);
+	if (cut == 1) {
 		/* percpu_counter_batch: max(32, 2 * nr_cpus) on each CPU */
 		u32 batch = 2 * nr_cpus > 32 ? 2 * nr_cpus : 32;
 
@@ -224,8 +226,10 @@ static __noinline int emit_kill(void *ctx, struct task_struct *task, struct kill
 
 	if (!by)
 		return 0;
+	inv.told = true;
 	k->role = role;
 	k->mm = by->mm;
+	k->signal_ns = by->signal_ns;
 	k->episode_ns = by->episode_ns;
 	read_invocation(k);
 	if (role == WIRE_ROLE_SHARED_MM || (is_owner() && inv.chosen_tgid))
@@ -301,22 +305,28 @@ static __always_inline u32 role_of(struct killer *by, u32 tgid)
  * again and again. */
 #define NOKILLS_A_SECOND 10
 
-u64 nokills_ns = 0; /* when the second began */
-u32 nokills = 0;    /* in it */
+/* Of each reason: what is harmless is not to use up the room of what is not. */
+struct nokill_budget {
+	u64 began_ns;
+	u64 told;
+};
 
-static __always_inline bool may_tell_nokill(void)
+struct nokill_budget nokill_budgets[8] = {};
+
+static __always_inline bool may_tell_nokill(u32 reason)
 {
+	struct nokill_budget *b = &nokill_budgets[reason & 7];
 	u64 now = bpf_ktime_get_boot_ns();
 
-	if (now - nokills_ns >= 1000000000ULL) {
-		nokills_ns = now;
-		nokills = 0;
+	if (now - b->began_ns >= 1000000000ULL) {
+		b->began_ns = now;
+		b->told = 0;
 	}
-	if (nokills >= NOKILLS_A_SECOND) {
+	if (b->told >= NOKILLS_A_SECOND) {
 		COUNT(nokills);
 		return false;
 	}
-	nokills++;
+	b->told++;
 	return true;
 }
 
@@ -328,14 +338,15 @@ static __noinline int emit_nokill(struct task_struct *task, u32 pid, u32 reason)
 	struct wire_kill *k;
 	u32 off = 0;
 
-	if (!may_tell_nokill())
+	inv.told = true;
+	if (!may_tell_nokill(reason))
 		return 0;
 	k = new_kill(WIRE_KIND_NOKILL);
 	k->role = reason;
 	k->episode_ns = k->h.boottime_ns;
-	k->victim.valid = 0;
-	k->victim.failed = 0;
-	read_invocation(k);
+	/* Where the entry is not hooked, oc may be of an earlier one. */
+	if (have_invocation || reason == WIRE_NOKILL_CHOSEN_EXITING)
+		read_invocation(k);
 	if (task) {
 		read_victim_memory(k, task, BPF_CORE_READ(task, mm));
 		off = read_task(&k->victim, task, k->tail, 0, 0);
@@ -351,20 +362,26 @@ static __noinline int emit_nokill(struct task_struct *task, u32 pid, u32 reason)
 	return 0;
 }
 
-/* Why out_of_memory() did nothing, by what it left behind; 0: it did something. */
+/* Why out_of_memory() killed nobody, by what it left behind; 0: that was told. */
 static __always_inline u32 why_nothing(struct oom_control *oc, bool ret)
 {
+	struct task_struct *current = (void *)bpf_get_current_task();
 	s64 chosen = (s64)BPF_CORE_READ(oc, chosen);
 
-	if (inv.marks)
+	if (inv.told)
 		return 0;
-	if (!BPF_CORE_READ(oc, totalpages)) /* constrained_alloc() sets it */
-		return ret ? WIRE_NOKILL_EARLY : WIRE_NOKILL_DISABLED;
+	if (!BPF_CORE_READ(oc, totalpages)) { /* constrained_alloc() sets it */
+		if (!ret)
+			return WIRE_NOKILL_DISABLED;
+		/* mark_oom_victim() says nothing of a task that was marked before. */
+		return BPF_CORE_READ(current, signal, oom_mm) ? WIRE_NOKILL_CURRENT_EXITING
+							      : WIRE_NOKILL_EARLY;
+	}
 	if (chosen == -1) {
 		COUNT(waits);
 		return 0;
 	}
-	return chosen ? 0 : WIRE_NOKILL_NO_CANDIDATE;
+	return chosen ? WIRE_NOKILL_CHOSEN_EXITING : WIRE_NOKILL_NO_CANDIDATE;
 }
 
 static __always_inline void leave_invocation(bool ret)
@@ -397,7 +414,8 @@ static __always_inline void on_signal(void *ctx, struct task_struct *task, bool 
 		return;
 	if (is_owner() && oc && !inv.chosen_tgid)
 		inv.chosen_tgid = BPF_CORE_READ(oc, chosen, tgid);
-	if (delivered && may_kill())
+	by->signal_ns = bpf_ktime_get_boot_ns();
+	if (delivered && (inv.ends ? is_owner() : may_kill()))
 		add_victim(tgid, (u64)mm);
 	/* A leader that has exited has no mm: process_shares_mm() looks at its threads'.
 	 * A victim always has one: find_lock_task_mm(). */
@@ -418,7 +436,6 @@ static __always_inline void on_mark(void *ctx, struct task_struct *task, u32 pid
 	u32 tid = bpf_get_current_pid_tgid();
 	struct killer *by = bpf_map_lookup_elem(&killers, &tid);
 
-	inv.marks++;
 	if (!by || !by->signalled ||
 	    (task ? by->signalled != (u64)task : by->signalled_pid != pid)) {
 		u32 marked = task ? BPF_CORE_READ(task, pid) : pid;
@@ -461,13 +478,16 @@ static __always_inline void on_signal_record(struct trace_event_raw_signal_gener
 	by->signalled = 1;
 	by->signalled_pid = rec->pid;
 	by->undelivered = rec->result != TRACE_SIGNAL_DELIVERED;
-	if (!by->undelivered && may_kill())
+	by->signal_ns = bpf_ktime_get_boot_ns();
+	if (!by->undelivered && (inv.ends ? is_owner() : may_kill()))
 		add_victim(rec->pid, 0);
 	if (by->undelivered || !kills_sharers(by))
 		return;
 	/* A sharer of the victim's mm, unless mark_victim follows: user space waits. */
+	inv.told = true;
 	k = new_kill(WIRE_KIND_SIGNAL);
 	k->role = WIRE_ROLE_SHARED_MM;
+	k->signal_ns = by->signal_ns;
 	k->episode_ns = by->episode_ns;
 	if (is_owner())
 		read_entry(k);
@@ -487,7 +507,9 @@ static __noinline int emit_record(void *ctx, struct trace_event_raw_mark_victim 
 
 	if (!by)
 		return 0;
+	inv.told = true;
 	k->role = role;
+	k->signal_ns = by->signal_ns;
 	k->episode_ns = by->episode_ns;
 	k->victim.pid = k->victim.tid = rec->pid;
 	k->victim.valid = 1 << WIRE_TASK_PID;
@@ -537,7 +559,6 @@ static __always_inline void on_mark_record(void *ctx, struct trace_event_raw_mar
 	u32 tid = id, tgid = id >> 32, pid = rec->pid;
 	struct killer *by = bpf_map_lookup_elem(&killers, &tid);
 
-	inv.marks++;
 	if (!by || !by->signalled || by->signalled_pid != pid) {
 		COUNT(exiting);
 		emit_nokill(pid == tid ? current : NULL, pid,

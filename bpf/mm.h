@@ -3,9 +3,6 @@
 #ifndef OOMTRACE_MM_H
 #define OOMTRACE_MM_H
 
-/* Whether a percpu_sum() since it was set lacks a CPU's part. */
-bool percpu_cut = false;
-
 /*
  * lib/percpu_counter.c, __percpu_counter_sum(). A global function, which the
  * verifier looks at once, and an iterator, which it looks at for no more than one
@@ -22,22 +19,27 @@ __noinline s64 percpu_sum(u64 counter)
 	if (!bpf_core_field_exists(c->counters)) /* no CONFIG_SMP */
 		return sum;
 	counters = (u64)BPF_CORE_READ(c, counters);
-	if (!offsets || !HAVE_ITER_NUM) {
-		percpu_cut = true;
+	if (!offsets || !HAVE_ITER_NUM)
 		return sum;
-	}
 	bpf_iter_num_new(&it, 0, nr_cpus);
 	while ((cpu = bpf_iter_num_next(&it))) {
 		u64 base = 0;
 		s32 part = 0;
 
-		if (bpf_probe_read_kernel(&base, sizeof(base), (void *)(offsets + 8 * (u64)*cpu)) ||
-		    bpf_probe_read_kernel(&part, sizeof(part), (void *)(counters + base)))
-			percpu_cut = true;
+		bpf_probe_read_kernel(&base, sizeof(base), (void *)(offsets + 8 * (u64)*cpu));
+		bpf_probe_read_kernel(&part, sizeof(part), (void *)(counters + base));
 		sum += part;
 	}
 	bpf_iter_num_destroy(&it);
 	return sum;
+}
+
+/* Whether percpu_sum() lacks the CPUs' parts. */
+static __always_inline bool percpu_cut(void)
+{
+	struct percpu_counter *c = NULL;
+
+	return bpf_core_field_exists(c->counters) && (!per_cpu_offset || !HAVE_ITER_NUM);
 }
 
 static __always_inline int read_counters_percpu(u64 *pages, struct mm_struct *mm)
@@ -53,12 +55,12 @@ static __always_inline int read_counters_percpu(u64 *pages, struct mm_struct *mm
 		pages[i] = sum > 0 ? sum : 0;
 		counter += bpf_core_type_size(struct percpu_counter);
 	}
-	return err;
+	return err ?: percpu_cut();
 }
 
 /*
  * Reads the four counters of resident pages and swap entries, in the order of RSS_*.
- * percpu_cut tells whether a CPU's part is missing.
+ * Returns 1 when the parts that CPUs keep to themselves are missing.
  */
 static __always_inline int read_counters(u64 *pages, struct mm_struct *mm)
 {
@@ -67,13 +69,32 @@ static __always_inline int read_counters(u64 *pages, struct mm_struct *mm)
 	s64 v[4] = {};
 	int err;
 
-	percpu_cut = false;
 	if (!bpf_core_type_exists(struct mm_rss_stat))
 		return bpf_core_field_exists(p->rss_stat) ? read_counters_percpu(pages, mm) : -1;
 	err = bpf_core_read(&v, sizeof(v), &a->rss_stat.count);
 	for (int i = 0; i < 4; i++)
 		pages[i] = v[i] > 0 ? v[i] : 0;
 	return err;
+}
+
+/* The same without the CPUs' parts, as get_mm_counter(): quick, and off by as much. */
+static __always_inline void quick_counters(u64 *pages, struct mm_struct *mm)
+{
+	struct mm_struct___percpu *p = (void *)mm;
+	struct mm_struct___atomic *a = (void *)mm;
+	u64 percpu = (u64)__builtin_preserve_access_index(&p->rss_stat);
+	s64 v[4] = {};
+
+	if (bpf_core_type_exists(struct mm_rss_stat)) {
+		bpf_core_read(&v, sizeof(v), &a->rss_stat.count);
+	} else {
+		for (int i = 0; i < 4; i++) {
+			v[i] = BPF_CORE_READ((struct percpu_counter *)percpu, count);
+			percpu += bpf_core_type_size(struct percpu_counter);
+		}
+	}
+	for (int i = 0; i < 4; i++)
+		pages[i] = v[i] > 0 ? v[i] : 0;
 }
 
 #endif

@@ -33,14 +33,15 @@ type OomtraceWireCandidate struct {
 type OomtraceWireCandidateValid uint32
 
 const (
-	OomtraceWireCandidateValidWIRE_CANDIDATE_RSS      OomtraceWireCandidateValid = 0
-	OomtraceWireCandidateValidWIRE_CANDIDATE_PGTABLES OomtraceWireCandidateValid = 1
-	OomtraceWireCandidateValidWIRE_CANDIDATE_ADJ      OomtraceWireCandidateValid = 2
-	OomtraceWireCandidateValidWIRE_CANDIDATE_COMM     OomtraceWireCandidateValid = 3
-	OomtraceWireCandidateValidWIRE_CANDIDATE_UID      OomtraceWireCandidateValid = 4
-	OomtraceWireCandidateValidWIRE_CANDIDATE_START    OomtraceWireCandidateValid = 5
-	OomtraceWireCandidateValidWIRE_CANDIDATE_CGROUP   OomtraceWireCandidateValid = 6
-	OomtraceWireCandidateValidWIRE_CANDIDATE_PID      OomtraceWireCandidateValid = 7
+	OomtraceWireCandidateValidWIRE_CANDIDATE_RSS       OomtraceWireCandidateValid = 0
+	OomtraceWireCandidateValidWIRE_CANDIDATE_PGTABLES  OomtraceWireCandidateValid = 1
+	OomtraceWireCandidateValidWIRE_CANDIDATE_ADJ       OomtraceWireCandidateValid = 2
+	OomtraceWireCandidateValidWIRE_CANDIDATE_COMM      OomtraceWireCandidateValid = 3
+	OomtraceWireCandidateValidWIRE_CANDIDATE_UID       OomtraceWireCandidateValid = 4
+	OomtraceWireCandidateValidWIRE_CANDIDATE_START     OomtraceWireCandidateValid = 5
+	OomtraceWireCandidateValidWIRE_CANDIDATE_CGROUP    OomtraceWireCandidateValid = 6
+	OomtraceWireCandidateValidWIRE_CANDIDATE_PID       OomtraceWireCandidateValid = 7
+	OomtraceWireCandidateValidWIRE_CANDIDATE_RSS_QUICK OomtraceWireCandidateValid = 8
 )
 
 type OomtraceWireChoice struct {
@@ -48,7 +49,6 @@ type OomtraceWireChoice struct {
 	H          OomtraceWireHeader
 	EpisodeNs  uint64
 	MemcgId    uint64
-	Totalpages uint64
 	TriggerTid uint32
 	Seen       uint32
 	Len        uint32
@@ -165,6 +165,7 @@ type OomtraceWireKill struct {
 	RssErrorPages uint64
 	PgtablesBytes uint64
 	Mm            uint64
+	SignalNs      uint64
 	GfpMask       uint32
 	Order         int32
 	Constraint    uint32
@@ -234,7 +235,6 @@ type OomtraceWireMemcg struct {
 type OomtraceWireMoment struct {
 	_          structs.HostLayout
 	H          OomtraceWireHeader
-	EpisodeNs  uint64
 	AnonPages  uint64
 	LimitPages uint64
 	Mm         uint64
@@ -245,9 +245,8 @@ type OomtraceWireMoment struct {
 type OomtraceWireMomentValid uint32
 
 const (
-	OomtraceWireMomentValidWIRE_MOMENT_EPISODE OomtraceWireMomentValid = 0
-	OomtraceWireMomentValidWIRE_MOMENT_ANON    OomtraceWireMomentValid = 1
-	OomtraceWireMomentValidWIRE_MOMENT_LIMIT   OomtraceWireMomentValid = 2
+	OomtraceWireMomentValidWIRE_MOMENT_ANON  OomtraceWireMomentValid = 0
+	OomtraceWireMomentValidWIRE_MOMENT_LIMIT OomtraceWireMomentValid = 1
 )
 
 type OomtraceWireMomentWhat uint32
@@ -441,6 +440,7 @@ const (
 	OomtraceVarArchHasSyscallNr    = "arch_has_syscall_nr"
 	OomtraceVarCanFree             = "can_free"
 	OomtraceVarChoiceScratch       = "choice_scratch"
+	OomtraceVarFound               = "found"
 	OomtraceVarHaveInvocation      = "have_invocation"
 	OomtraceVarHaveVictims         = "have_victims"
 	OomtraceVarInv                 = "inv"
@@ -462,12 +462,10 @@ const (
 	OomtraceVarKillScratch         = "kill_scratch"
 	OomtraceVarMarkVictimHasFields = "mark_victim_has_fields"
 	OomtraceVarMarkVictimHasTask   = "mark_victim_has_task"
-	OomtraceVarNokills             = "nokills"
-	OomtraceVarNokillsNs           = "nokills_ns"
+	OomtraceVarNokillBudgets       = "nokill_budgets"
 	OomtraceVarNrCpus              = "nr_cpus"
 	OomtraceVarPageSize            = "page_size"
 	OomtraceVarPerCpuOffset        = "per_cpu_offset"
-	OomtraceVarPercpuCut           = "percpu_cut"
 	OomtraceVarRamPages            = "ram_pages"
 	OomtraceVarSwapPages           = "swap_pages"
 	OomtraceVarWalk                = "walk"
@@ -601,6 +599,7 @@ type OomtraceVariableSpecs struct {
 	ArchHasSyscallNr    *ebpf.VariableSpec `ebpf:"arch_has_syscall_nr"`
 	CanFree             *ebpf.VariableSpec `ebpf:"can_free"`
 	ChoiceScratch       *ebpf.VariableSpec `ebpf:"choice_scratch"`
+	Found               *ebpf.VariableSpec `ebpf:"found"`
 	HaveInvocation      *ebpf.VariableSpec `ebpf:"have_invocation"`
 	HaveVictims         *ebpf.VariableSpec `ebpf:"have_victims"`
 	Inv                 *ebpf.VariableSpec `ebpf:"inv"`
@@ -622,12 +621,10 @@ type OomtraceVariableSpecs struct {
 	KillScratch         *ebpf.VariableSpec `ebpf:"kill_scratch"`
 	MarkVictimHasFields *ebpf.VariableSpec `ebpf:"mark_victim_has_fields"`
 	MarkVictimHasTask   *ebpf.VariableSpec `ebpf:"mark_victim_has_task"`
-	Nokills             *ebpf.VariableSpec `ebpf:"nokills"`
-	NokillsNs           *ebpf.VariableSpec `ebpf:"nokills_ns"`
+	NokillBudgets       *ebpf.VariableSpec `ebpf:"nokill_budgets"`
 	NrCpus              *ebpf.VariableSpec `ebpf:"nr_cpus"`
 	PageSize            *ebpf.VariableSpec `ebpf:"page_size"`
 	PerCpuOffset        *ebpf.VariableSpec `ebpf:"per_cpu_offset"`
-	PercpuCut           *ebpf.VariableSpec `ebpf:"percpu_cut"`
 	RamPages            *ebpf.VariableSpec `ebpf:"ram_pages"`
 	SwapPages           *ebpf.VariableSpec `ebpf:"swap_pages"`
 	Walk                *ebpf.VariableSpec `ebpf:"walk"`
@@ -697,6 +694,7 @@ type OomtraceVariables struct {
 	ArchHasSyscallNr    *ebpf.Variable `ebpf:"arch_has_syscall_nr"`
 	CanFree             *ebpf.Variable `ebpf:"can_free"`
 	ChoiceScratch       *ebpf.Variable `ebpf:"choice_scratch"`
+	Found               *ebpf.Variable `ebpf:"found"`
 	HaveInvocation      *ebpf.Variable `ebpf:"have_invocation"`
 	HaveVictims         *ebpf.Variable `ebpf:"have_victims"`
 	Inv                 *ebpf.Variable `ebpf:"inv"`
@@ -718,12 +716,10 @@ type OomtraceVariables struct {
 	KillScratch         *ebpf.Variable `ebpf:"kill_scratch"`
 	MarkVictimHasFields *ebpf.Variable `ebpf:"mark_victim_has_fields"`
 	MarkVictimHasTask   *ebpf.Variable `ebpf:"mark_victim_has_task"`
-	Nokills             *ebpf.Variable `ebpf:"nokills"`
-	NokillsNs           *ebpf.Variable `ebpf:"nokills_ns"`
+	NokillBudgets       *ebpf.Variable `ebpf:"nokill_budgets"`
 	NrCpus              *ebpf.Variable `ebpf:"nr_cpus"`
 	PageSize            *ebpf.Variable `ebpf:"page_size"`
 	PerCpuOffset        *ebpf.Variable `ebpf:"per_cpu_offset"`
-	PercpuCut           *ebpf.Variable `ebpf:"percpu_cut"`
 	RamPages            *ebpf.Variable `ebpf:"ram_pages"`
 	SwapPages           *ebpf.Variable `ebpf:"swap_pages"`
 	Walk                *ebpf.Variable `ebpf:"walk"`

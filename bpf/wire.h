@@ -109,6 +109,7 @@ enum wire_candidate_valid {
 	WIRE_CANDIDATE_START = 5,
 	WIRE_CANDIDATE_CGROUP = 6,
 	WIRE_CANDIDATE_PID = 7,
+	WIRE_CANDIDATE_RSS_QUICK = 8, /* with RSS: without what CPUs keep to themselves */
 };
 
 /* Why an invocation killed nobody; wire_kill.role of a NOKILL. */
@@ -129,9 +130,8 @@ enum wire_moment_what {
 
 /* Bits of wire_header.valid in a wire_moment. */
 enum wire_moment_valid {
-	WIRE_MOMENT_EPISODE = 0,
-	WIRE_MOMENT_ANON = 1,
-	WIRE_MOMENT_LIMIT = 2,
+	WIRE_MOMENT_ANON = 0,
+	WIRE_MOMENT_LIMIT = 1,
 };
 
 enum wire_clock_func {
@@ -192,7 +192,8 @@ struct wire_kill {
 	u64 shmem_pages;
 	u64 rss_error_pages;
 	u64 pgtables_bytes;
-	u64 mm; /* of the victim, to compare with others'; 0: not known */
+	u64 mm;	       /* of the victim, to compare with others'; 0: not known */
+	u64 signal_ns; /* boottime of its signal, before which it cannot have ended */
 	u32 gfp_mask;
 	s32 order;
 	u32 constraint;
@@ -246,7 +247,6 @@ struct wire_choice {
 	struct wire_header h;
 	u64 episode_ns;
 	u64 memcg_id; /* kernfs id, for COMPUTED */
-	u64 totalpages;
 	u32 trigger_tid;
 	u32 seen; /* tasks that could have been chosen */
 	u32 len;  /* of cands */
@@ -257,7 +257,6 @@ struct wire_choice {
 
 struct wire_moment {
 	struct wire_header h;
-	u64 episode_ns;
 	u64 anon_pages;	 /* that its address space still has */
 	u64 limit_pages; /* usage of the memcg that was full */
 	u64 mm;		 /* as wire_kill.mm */
@@ -361,7 +360,7 @@ _Static_assert(sizeof(struct wire_memcg) == 48, "wire_memcg");
 _Static_assert(sizeof(struct wire_timex) == 80, "wire_timex");
 _Static_assert(sizeof(struct wire_candidate) == 96, "wire_candidate");
 _Static_assert(sizeof(struct wire_effort) == 48, "wire_effort");
-_Static_assert(sizeof(struct wire_moment) == 64, "wire_moment");
+_Static_assert(sizeof(struct wire_moment) == 56, "wire_moment");
 _Static_assert(sizeof(struct wire_exec) == 640, "wire_exec");
 
 #endif

@@ -83,6 +83,23 @@ func (k kernel) tracepointProto(name string) (*btf.FuncProto, error) {
 	return proto, nil
 }
 
+// tracepointFirst fails unless the tracepoint exists and its first argument is a pointer
+// to the named struct, a number ("int"), or anything ("").
+func (k kernel) tracepointFirst(name, want string) error {
+	proto, err := k.tracepointProto(name)
+	if err != nil || want == "" {
+		return err
+	}
+	if len(proto.Params) < 2 {
+		return fmt.Errorf("tracepoint %s passes nothing", name)
+	}
+	_, number := btf.UnderlyingType(proto.Params[1].Type).(*btf.Int)
+	if want == "int" && !number || want != "int" && pointee(proto.Params[1].Type) != want {
+		return fmt.Errorf("tracepoint %s has another prototype than expected", name)
+	}
+	return nil
+}
+
 // markVictimHasTask says which of the two prototypes mark_victim has:
 // (struct task_struct *, uid_t), or (int pid) before commit 72ba14deb40a
 // ("mm: update mark_victim tracepoints fields"), which stable series took too.

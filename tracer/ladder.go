@@ -185,7 +185,9 @@ func candidatesLadder() ladder {
 
 // event is one program of a tracepoint, by its name there; PROGRAM_raw serves the raw
 // tracepoint, PROGRAM_tp the plain one.
-type event struct{ program, group, name string }
+// first is what its first argument points to, "int" for a number, "" for any: later ones
+// are not used.
+type event struct{ program, group, name, first string }
 
 // tracepointRungs see plain events: what they pass besides is a number or nothing.
 func tracepointRungs(events ...event) []rung {
@@ -196,7 +198,7 @@ func tracepointRungs(events ...event) []rung {
 	}
 	raw.check = func(k kernel) error {
 		for _, p := range events {
-			if _, err := k.tracepointProto(p.name); err != nil {
+			if err := k.tracepointFirst(p.name, p.first); err != nil {
 				return err
 			}
 		}
@@ -212,9 +214,21 @@ func freedLadder() ladder {
 	l := functionLadder(FactFreed, "exit_mmap", []string{"mm_struct"}, "", "freed_fexit", "freed_kprobe", "freed_kretprobe")
 	fentry := &l.rungs[0]
 	fentry.points = fentry.points[:1] // the return alone
-	tp := tracepointRungs(event{"freed", "mmap", "exit_mmap"})
+	tp := tracepointRungs(event{"freed", "mmap", "exit_mmap", "mm_struct"})
 	l.rungs = append(append(tp[:1:1], l.rungs...), tp[1])
 	return l
+}
+
+// reclaimLadder sees a memcg's reclaim, too, where there are memcgs.
+func reclaimLadder() ladder {
+	direct := []event{
+		{"reclaim_end", "vmscan", "mm_vmscan_direct_reclaim_end", "int"},
+		{"reclaim_begin", "vmscan", "mm_vmscan_direct_reclaim_begin", ""},
+	}
+	memcg := append(direct[:2:2],
+		event{"reclaim_end", "vmscan", "mm_vmscan_memcg_reclaim_end", "int"},
+		event{"reclaim_begin", "vmscan", "mm_vmscan_memcg_reclaim_begin", ""})
+	return ladder{fact: FactReclaim, rungs: append(tracepointRungs(memcg...), tracepointRungs(direct...)...)}
 }
 
 // oomLadders are attached in this order: who is inside the OOM killer must be
@@ -226,16 +240,12 @@ func oomLadders() []ladder {
 		functionLadder(FactTrigger, "oom_kill_process", []string{"oom_control", ""},
 			"kill_process_fentry", "", "kill_process_kprobe", ""),
 		candidatesLadder(),
-		{fact: FactReclaim, rungs: tracepointRungs(
-			event{"reclaim_end", "vmscan", "mm_vmscan_direct_reclaim_end"},
-			event{"reclaim_begin", "vmscan", "mm_vmscan_direct_reclaim_begin"},
-			event{"reclaim_end", "vmscan", "mm_vmscan_memcg_reclaim_end"},
-			event{"reclaim_begin", "vmscan", "mm_vmscan_memcg_reclaim_begin"})},
+		reclaimLadder(),
 		{fact: FactCompaction, rungs: tracepointRungs(
-			event{"compact_end", "compaction", "mm_compaction_end"},
-			event{"compact_begin", "compaction", "mm_compaction_begin"})},
-		{fact: FactExit, rungs: tracepointRungs(event{"exit", "sched", "sched_process_exit"})},
-		{fact: FactReaped, rungs: tracepointRungs(event{"reaped", "oom", "finish_task_reaping"})},
+			event{"compact_end", "compaction", "mm_compaction_end", ""},
+			event{"compact_begin", "compaction", "mm_compaction_begin", ""})},
+		{fact: FactExit, rungs: tracepointRungs(event{"exit", "sched", "sched_process_exit", ""})},
+		{fact: FactReaped, rungs: tracepointRungs(event{"reaped", "oom", "finish_task_reaping", "int"})},
 		freedLadder(),
 		killLadder(),
 	}

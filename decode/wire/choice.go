@@ -111,7 +111,7 @@ func (d *Decoder) candidate(w *bpf.OomtraceWireCandidate, allowed *uint64) (even
 		c.CgroupID = hex(w.CgroupId)
 	}
 	rss := has(valid, bpf.OomtraceWireCandidateValidWIRE_CANDIDATE_RSS)
-	if rss {
+	if rss && !has(valid, bpf.OomtraceWireCandidateValidWIRE_CANDIDATE_RSS_QUICK) {
 		c.FileRSSBytes, c.AnonRSSBytes, c.ShmemRSSBytes, c.SwapBytes = d.bytes(w.FilePages), d.bytes(w.AnonPages), d.bytes(w.ShmemPages), d.bytes(w.SwapPages)
 	}
 	pgtables := has(valid, bpf.OomtraceWireCandidateValidWIRE_CANDIDATE_PGTABLES)

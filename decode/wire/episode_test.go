@@ -17,7 +17,7 @@ import (
 
 // newChoice is what led to newKill, by the kernel's own points.
 func newChoice() *bpf.OomtraceWireChoice {
-	c := &bpf.OomtraceWireChoice{EpisodeNs: 0x123456, TriggerTid: 31, Totalpages: 8192, Seen: 4, Len: 3}
+	c := &bpf.OomtraceWireChoice{EpisodeNs: 0x123456, TriggerTid: 31, Seen: 4, Len: 3}
 	c.H.BoottimeNs = 0x123999 + 5e6
 	c.H.Valid = bits(bpf.OomtraceWireChoiceValidWIRE_CHOICE_SEEN, bpf.OomtraceWireChoiceValidWIRE_CHOICE_EFFORT)
 	c.Effort = bpf.OomtraceWireEffort{FirstNs: 0x123999, LastNs: 0x123999 + 4e6, ReclaimNs: 3_500_000, CompactNs: 20_000, ReclaimedPages: 12, Reclaims: 5, Compactions: 2}
@@ -85,6 +85,11 @@ func TestChoice(t *testing.T) {
 	}
 	if diff := cmp.Diff(&event.Effort{SpanMS: 5, Reclaims: 5, ReclaimUS: 3500, ReclaimedPages: 12, Compactions: 2, CompactionUS: 20}, k.Effort); diff != "" {
 		t.Error(diff)
+	}
+	c := newChoice()
+	c.Cands[1].Valid |= 1 << bpf.OomtraceWireCandidateValidWIRE_CANDIDATE_RSS_QUICK
+	if quick := decodeChoice(t, newKill(), c).Candidates[0]; quick.AnonRSSBytes != nil || quick.PgtablesBytes == nil {
+		t.Errorf("counts without the CPUs' parts are told: %+v", quick)
 	}
 	if *k.MarginPages != 900 || *k.CandidatesSeen != 4 || k.Sources["candidates"] != "" {
 		t.Errorf("margin %d, seen %d, sources %v", *k.MarginPages, *k.CandidatesSeen, k.Sources)
@@ -173,6 +178,22 @@ func TestNoKill(t *testing.T) {
 			t.Errorf("%s: %+v", want, n)
 		}
 	}
+	// The OOM killer returned before it knew whose shortage it was.
+	w.Role, w.Totalpages, w.Constraint = uint32(bpf.OomtraceWireNokillWIRE_NOKILL_EARLY), 0, constraintNone
+	for _, tt := range []struct {
+		valid uint64
+		scope event.Scope
+	}{{w.H.Valid, event.ScopeMemcg}, {w.H.Valid &^ bits(bpf.OomtraceWireKillValidWIRE_KILL_OC_MEMCG), ""}} {
+		w.H.Valid = tt.valid
+		var r Record
+		if err := r.Parse(raw(w, bpf.OomtraceWireKindWIRE_KIND_NOKILL, killFixed, tailLen)); err != nil {
+			t.Fatal(err)
+		}
+		if n := newDecoder().NoKill(&r); n.Scope != tt.scope || n.Victim.AllowedPages != nil || tt.scope == "" && n.Limit != nil {
+			t.Errorf("before the kernel decided: %+v, allowed %v", n, n.Victim.AllowedPages)
+		}
+	}
+	w = newKill()
 	for _, role := range []uint32{0, 6} {
 		w.Role = role
 		if err := new(Record).Parse(raw(w, bpf.OomtraceWireKindWIRE_KIND_NOKILL, killFixed, 0)); !errors.Is(err, ErrValue) {

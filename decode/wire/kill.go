@@ -180,10 +180,17 @@ func (d *Decoder) fromOC(k *event.Kill, w *bpf.OomtraceWireKill) {
 	if w.Order >= 0 {
 		k.Trigger.Order = event.Ptr(int(w.Order))
 	}
-	k.Victim.AllowedPages = event.Ptr(w.Totalpages)
+	// constrained_alloc() sets both, and the OOM killer may return before that.
+	decided := w.Totalpages > 0
+	if decided {
+		k.Victim.AllowedPages = event.Ptr(w.Totalpages)
+	}
 	switch {
 	case w.Order == orderSysrq:
 		k.Scope = event.ScopeSysrq
+	case !decided && has(w.H.Valid, bpf.OomtraceWireKillValidWIRE_KILL_OC_MEMCG):
+		k.Scope = event.ScopeMemcg
+	case !decided:
 	case w.Constraint == constraintMemcg:
 		k.Scope = event.ScopeMemcg
 	case w.Constraint == constraintCpuset:

@@ -255,7 +255,7 @@ func TestKill(t *testing.T) {
 			w.Victim.PathLen = uint16(copy(bytesOf(w.Tail[:]), "\xff\n\x00<script>\x00"))
 			w.Trigger.PathLen = 0
 		}, map[string]string{"victim.cgroup.path": "/<script>/\ufffd\n", "victim.cgroup.path_hex": "2f3c7363726970743e2fff0a"}},
-		"points of 0 allowed":      {func(w *killRecord, _ *Machine) { w.Totalpages = 0 }, map[string]string{"victim.allowed_pages": "0", "victim.badness_permille": ""}},
+		"points of 0 allowed":      {func(w *killRecord, _ *Machine) { w.Totalpages = 0 }, map[string]string{"victim.allowed_pages": "", "victim.badness_permille": ""}},
 		"boot id not known":        {func(_ *killRecord, m *Machine) { m.BootID = "0f1e2d3c" }, map[string]string{"episode": "0f1e2d3c-123456"}},
 		"without invocation hook":  {func(w *killRecord, _ *Machine) { w.H.Valid &^= bits(bpf.OomtraceWireKillValidWIRE_KILL_INVOCATION) }, map[string]string{"episode": "0f1e2d3c-123456", "sources.episode": "computed"}},
 		"order of no allocation":   {func(w *killRecord, _ *Machine) { w.Order = -2 }, map[string]string{"trigger.order": "", "scope": "memcg"}},

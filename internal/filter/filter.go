@@ -39,7 +39,7 @@ type Filter struct {
 	Pods       []string // patterns of names, or a whole uid
 	Namespaces []string // patterns
 
-	passed [64]killKey // the last kills shown, a ring
+	passed [1024]killKey // the last kills shown, a ring
 	next   int
 }
 

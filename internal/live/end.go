@@ -5,6 +5,8 @@
 package live
 
 import (
+	"cmp"
+	"errors"
 	"slices"
 	"time"
 
@@ -35,6 +37,7 @@ type victim struct {
 	mm        uint64 // as the programs name it; 0: not known
 	simulated bool
 	boot      uint64 // of the kill
+	signal    uint64 // of its signal, before which it cannot have ended
 	last      uint64 // of the last moment
 	start     *uint64
 	anon      *uint64
@@ -72,8 +75,8 @@ func newEnds(hooks []tracer.Hook) ends {
 	return e
 }
 
-// awaitEnd waits for the end of k's victim, killed at boot, whose mm the programs name so.
-func (p *pump) awaitEnd(k *event.Kill, boot, mm uint64, simulated bool) {
+// awaitEnd waits for the end of k's victim, killed at boot.
+func (p *pump) awaitEnd(k *event.Kill, boot uint64, w killed, simulated bool) {
 	n := &p.ends
 	if !n.seesExit && !n.seesFreed {
 		return // it would be taken for stuck
@@ -84,12 +87,12 @@ func (p *pump) awaitEnd(k *event.Kill, boot, mm uint64, simulated bool) {
 	now := time.Now()
 	n.list = append(n.list, victim{
 		end: event.End{Episode: k.Episode, PID: k.Victim.PID, Comm: k.Victim.Comm, CommHex: k.Victim.CommHex, Role: k.Role},
-		tid: thread(k), mm: mm, simulated: simulated, boot: boot, start: k.Victim.StartBoottimeNS, anon: k.Victim.AnonRSSBytes,
+		tid: thread(k), mm: w.mm, simulated: simulated, boot: boot, signal: cmp.Or(w.signalNS, boot), start: k.Victim.StartBoottimeNS, anon: k.Victim.AnonRSSBytes,
 		stuck: now.Add(p.opts.StuckAfter), forget: now.Add(forgetAfter),
 	})
 	v := &n.list[len(n.list)-1]
 	for _, m := range n.early {
-		if m.boot >= boot && v.is(m) {
+		if m.boot >= v.signal && v.is(m) {
 			v.take(m)
 		}
 	}
@@ -101,8 +104,8 @@ func (v *victim) is(m moment) bool {
 	if v.end.PID == m.PID || v.tid == m.PID || v.mm != 0 && v.mm == m.MM {
 		return true
 	}
-	// Plain tracepoints do not tell the mm: a victim and its sharers have one.
-	return v.mm == 0 && m.episode == v.end.Episode
+	// Plain tracepoints do not tell a sharer's mm, which is the victim's.
+	return v.mm == 0 && v.end.Role == event.RoleSharedMM && m.episode == v.end.Episode
 }
 
 // take notes m.
@@ -118,7 +121,10 @@ func (v *victim) take(m moment) {
 			v.end.ExitMS = after
 		}
 	case bpf.OomtraceWireMomentWhatWIRE_MOMENT_REAPED:
-		v.end.ReapMS = after
+		// The reaper tells its end when it could not do anything, too.
+		if m.Anon == nil || v.anon == nil || *m.Anon < *v.anon {
+			v.end.ReapMS = after
+		}
 	case bpf.OomtraceWireMomentWhatWIRE_MOMENT_FREED:
 		v.end.FreedMS, v.end.LimitUsageBytes = after, m.Limit
 	}
@@ -206,34 +212,66 @@ func (p *pump) armEnds() {
 }
 
 // lookAtEnds tells of the victims that take too long, and lets go of the oldest. The
-// kernel skips a program whose like is under way on the CPU: so one that seems stuck is
+// kernel skips a program whose like is under way on the CPU: so those that seem stuck are
 // looked for in /proc.
 func (p *pump) lookAtEnds() {
 	now, boot := time.Now(), p.clocks.boot()
+	gone := p.goneOf(now)
 	p.ends.list = slices.DeleteFunc(p.ends.list, func(v victim) bool {
 		switch {
 		case now.After(v.forget):
 			return true
-		case v.stuck.IsZero() || now.Before(v.stuck):
+		case !v.overdue(now):
 			return false
 		}
-		gone := v.end.ExitMS == nil && v.end.FreedMS == nil && p.isGone(&v)
-		if gone {
+		if gone[v.end.PID] {
 			v.end.Outcome, v.end.Sources = event.OutcomeExited, map[string]string{"outcome": string(event.SourceProc)}
 		}
 		p.tellEnd(&v, boot)
-		return gone || v.end.ExitMS != nil && v.end.FreedMS != nil
+		return gone[v.end.PID]
 	})
 	for i := range p.ends.list {
-		if v := &p.ends.list[i]; !now.Before(v.stuck) {
+		if v := &p.ends.list[i]; v.overdue(now) {
 			v.stuck = time.Time{}
 		}
 	}
 	p.armEnds()
 }
 
-// isGone says whether /proc has v no more.
-func (p *pump) isGone(v *victim) bool {
-	a, ok := procsnap.Wait(p.worker.Ask(procsnap.Request{Tasks: []procsnap.Ref{ref(v.end.PID, v.start, v.boot)}}), snapshotWait)
-	return ok && a.State == procsnap.StateGone
+// overdue says whether v is to be told to be stuck.
+func (v *victim) overdue(now time.Time) bool { return !v.stuck.IsZero() && !now.Before(v.stuck) }
+
+// goneOf asks /proc for all victims that are overdue and not seen to have ended, and
+// returns those that are gone.
+func (p *pump) goneOf(now time.Time) map[int]bool {
+	var asked []procsnap.Ref
+	for i := range p.ends.list {
+		if v := &p.ends.list[i]; v.overdue(now) && v.end.ExitMS == nil && v.end.FreedMS == nil {
+			asked = append(asked, ref(v.end.PID, v.start, v.boot))
+		}
+	}
+	if len(asked) == 0 || now.Before(p.blockedUntil) {
+		return nil
+	}
+	a, ok := procsnap.Wait(p.worker.Ask(procsnap.Request{Tasks: asked}), snapshotWait)
+	if !ok {
+		p.blockedUntil = now.Add(time.Second)
+		return nil
+	}
+	gone := map[int]bool{}
+	for i, t := range a.Tasks {
+		gone[asked[i].PID] = errors.Is(t.Err, procsnap.ErrGone) || errors.Is(t.Err, procsnap.ErrReused)
+	}
+	return gone
+}
+
+// tellEnds tells of the victims of which something is known, when nothing more will come.
+func (p *pump) tellEnds() {
+	boot := p.clocks.boot()
+	for i := range p.ends.list {
+		if v := &p.ends.list[i]; !v.stuck.IsZero() && (v.end.ExitMS != nil || v.end.FreedMS != nil || v.end.ReapMS != nil) {
+			p.tellEnd(v, boot)
+		}
+	}
+	p.ends.list = nil
 }

@@ -34,7 +34,7 @@ func endRig(facts ...string) rig {
 
 // victimOf waits for the end of a victim of 10 MB.
 func (r rig) victimOf(episode string, pid int, role event.Role, boot, mm uint64) {
-	r.awaitEnd(&event.Kill{Episode: episode, Role: role, Victim: event.Victim{PID: pid, AnonRSSBytes: event.Ptr[uint64](10e6)}}, boot, mm, false)
+	r.awaitEnd(&event.Kill{Episode: episode, Role: role, Victim: event.Victim{PID: pid, AnonRSSBytes: event.Ptr[uint64](10e6)}}, boot, killed{mm: mm}, false)
 }
 
 func (r rig) told() (out []string) {
@@ -100,6 +100,25 @@ func TestEnds(t *testing.T) {
 			r.moment(wire.Moment{What: freed, PID: 2, MM: 77}, 3e6)
 			r.victimOf("e", 2, event.RoleSharedMM, 1_100_000, 0)
 		}, []string{"e 1 freed exit 1 freed 2", "e 2 freed exit 0.9 freed 1.9"}},
+		{"a group by tracepoints: an end of one is not that of all", []string{tracer.FactExit, tracer.FactFreed}, func(r rig) {
+			r.victimOf("e", 1, event.RoleChosen, 1e6, 0)
+			r.victimOf("e", 2, event.RoleGroup, 1e6, 0)
+			r.moment(wire.Moment{What: exited, PID: 2}, 2e6)
+			r.moment(wire.Moment{What: freed, PID: 1, MM: 77}, 3e6)
+			r.moment(wire.Moment{What: exited, PID: 1}, 3e6)
+		}, []string{"e 1 freed exit 2 freed 2"}},
+		{"it exits before its kill is told, after its signal", []string{tracer.FactExit, tracer.FactFreed}, func(r rig) {
+			r.moment(wire.Moment{What: exited, PID: 1}, 2e6)
+			r.moment(wire.Moment{What: freed, PID: 1, MM: 77}, 3e6)
+			r.awaitEnd(&event.Kill{Episode: "e", Role: event.RoleChosen, Victim: event.Victim{PID: 1}}, 4e6, killed{mm: 77, signalNS: 1e6}, false)
+		}, []string{"e 1 freed exit 0 freed 0"}},
+		{"the reaper could not", []string{tracer.FactExit, tracer.FactFreed}, func(r rig) {
+			r.opts.StuckAfter = time.Nanosecond
+			r.victimOf("e", 1, event.RoleChosen, 1e6, 77)
+			r.moment(wire.Moment{What: reaped, PID: 1, Anon: anon(10e6)}, 3e6)
+			time.Sleep(time.Millisecond)
+			r.lookAtEnds()
+		}, []string{"e 1 stuck 0 waited"}},
 		{"a pid that was another's", []string{tracer.FactExit, tracer.FactFreed}, func(r rig) {
 			r.moment(wire.Moment{What: exited, PID: 1}, 1e6)
 			r.moment(wire.Moment{What: freed, PID: 1, MM: 5}, 1e6)

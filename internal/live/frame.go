@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/decode/incident"
@@ -110,7 +111,7 @@ func (p *pump) warm() {
 	if p.incidents != nil {
 		e.Kill.Incident = incident.New(0).Add(e) // nor is it counted
 	}
-	p.late = nil
+	p.late, p.blockedUntil = nil, time.Time{}
 	if p.opts.Warm != nil {
 		p.opts.Warm(e)
 	}

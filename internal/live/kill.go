@@ -31,7 +31,7 @@ const simulator = "oomtrace-sim"
 type sharer struct {
 	kill    *event.Kill
 	boot    uint64
-	mm      uint64
+	by      killed
 	trigger int
 }
 
@@ -69,16 +69,28 @@ func (p *pump) kill(s *slot) {
 	}
 	p.claimSigkill(k, trigger, boot)
 	if p.rec.Kind == bpf.OomtraceWireKindWIRE_KIND_SIGNAL {
-		p.sharers = append(p.sharers, sharer{k, boot, p.rec.Kill.Mm, trigger})
+		p.sharers = append(p.sharers, sharer{k, boot, killedBy(&p.rec), trigger})
 		return
 	}
 	p.claim(k, trigger)
-	p.finishKill(k, seq, boot, p.rec.Kill.Mm)
+	p.finishKill(k, seq, boot, killedBy(&p.rec))
 	p.checkLoss()
 }
 
+// killed is what of a kill's record is needed to see its end.
+type killed struct {
+	mm       uint64 // as the programs name it; 0: not known
+	signalNS uint64 // 0: not known
+}
+
+func killedBy(r *wire.Record) killed { return killed{r.Kill.Mm, r.Kill.SignalNs} }
+
 // noKill handles the record of an invocation that killed nobody.
 func (p *pump) noKill(seq uint64) {
+	if p.full() {
+		p.received[string(event.TypeOOMNoKill)]++
+		return
+	}
 	e := p.event(event.TypeOOMNoKill, seq, p.rec.Kill.H.BoottimeNs, event.SourceBPF)
 	e.NoKill = p.decoder.NoKill(&p.rec)
 	p.emit(e)
@@ -134,14 +146,14 @@ func (p *pump) letOut(ready func(sharer) bool) {
 		case p.full():
 			p.received[string(event.TypeOOMKill)]++
 		default:
-			p.finishKill(s.kill, 0, s.boot, s.mm)
+			p.finishKill(s.kill, 0, s.boot, s.by)
 		}
 	}
 	p.sharers = kept
 }
 
 // finishKill adds what /proc knows and emits.
-func (p *pump) finishKill(k *event.Kill, seq, boot, mm uint64) {
+func (p *pump) finishKill(k *event.Kill, seq, boot uint64, by killed) {
 	e := p.event(event.TypeOOMKill, seq, boot, event.SourceBPF)
 	e.Kill = k
 	p.complete(e, boot)
@@ -149,7 +161,7 @@ func (p *pump) finishKill(k *event.Kill, seq, boot, mm uint64) {
 		k.Incident = p.incidents.Add(e)
 	}
 	p.emit(e)
-	p.awaitEnd(k, boot, mm, e.Simulated)
+	p.awaitEnd(k, boot, by, e.Simulated)
 }
 
 // complete adds what /proc and the kubelet's files know.

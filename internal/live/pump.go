@@ -97,7 +97,7 @@ func (p *pump) run(stopped <-chan struct{}) {
 			case <-lateTick.C:
 				ticking = false
 				// A process that the kernel holds can take for ever: ask less often.
-				if tick *= 2; p.takeLate() > 0 || tick > lateEveryMost {
+				if tick = min(2*tick, lateEveryMost); p.takeLate() > 0 {
 					tick = lateEvery
 				}
 			case <-p.ends.timer.C:
@@ -150,6 +150,7 @@ func (p *pump) drain() {
 			p.sigkill(s)
 		default:
 			p.letOut(func(sharer) bool { return true })
+			p.tellEnds()
 			p.letOutSigkills(func(heldSigkill) bool { return true })
 			p.giveUpLate()
 			select {

@@ -96,6 +96,23 @@ func (p *pump) snapshot(e *event.Event, boot uint64) {
 		p.settings, k.Settings = a.Settings, a.Settings
 		p.decoder.Machine.Swappiness = a.Settings.Swappiness
 	}
+	p.learn(a.Memory)
+}
+
+// learn notes how much memory and swap the machine has: swap comes and goes.
+func (p *pump) learn(m *event.Memory) {
+	if m == nil || m.TotalBytes == nil || m.SwapTotalBytes == nil {
+		return
+	}
+	machine := &p.decoder.Machine
+	ram, swap := *m.TotalBytes/machine.PageSize, *m.SwapTotalBytes/machine.PageSize
+	if machine.RAMPages != nil && *machine.RAMPages == ram && machine.SwapPages != nil && *machine.SwapPages == swap {
+		return
+	}
+	machine.RAMPages, machine.SwapPages = &ram, &swap
+	if p.tracer != nil {
+		_ = p.tracer.SetMemory(ram, swap) // it ranks by the old numbers then
+	}
 }
 
 // request asks for what a kill lacks.

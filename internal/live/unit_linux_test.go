@@ -306,7 +306,7 @@ func TestCount(t *testing.T) {
 		if ended != nil || r.full() {
 			t.Fatalf("ended after %d", i)
 		}
-		r.finishKill(kill(pid, pid), 0, 1, 0)
+		r.finishKill(kill(pid, pid), 0, 1, killed{})
 	}
 	if ended != errCounted || !r.full() || r.shown != 2 {
 		t.Errorf("ended: %v, %d shown", ended, r.shown)
@@ -318,7 +318,7 @@ func TestCount(t *testing.T) {
 	r = newRig()
 	for r.out.push(&event.Event{Type: event.TypeOOMKill}) {
 	}
-	r.finishKill(kill(1, 1), 0, 1, 0)
+	r.finishKill(kill(1, 1), 0, 1, killed{})
 	if r.shown != 0 || r.written["oom.kill"] != 0 {
 		t.Errorf("%d shown though it was dropped", r.shown)
 	}
@@ -337,10 +337,10 @@ func TestIncidents(t *testing.T) {
 		return k
 	}
 	minute := uint64(time.Minute)
-	r.finishKill(at(1, "/a"), 0, minute, 0)
-	r.finishKill(at(2, "/b"), 0, minute+1, 0)
-	r.finishKill(at(3, "/a"), 0, 2*minute, 0)
-	r.finishKill(at(4, "/a"), 0, 4*minute, 0)
+	r.finishKill(at(1, "/a"), 0, minute, killed{})
+	r.finishKill(at(2, "/b"), 0, minute+1, killed{})
+	r.finishKill(at(3, "/a"), 0, 2*minute, killed{})
+	r.finishKill(at(4, "/a"), 0, 4*minute, killed{})
 	var got []string
 	for _, e := range r.emitted() {
 		in := e.Kill.Incident
@@ -358,7 +358,7 @@ func TestIncidents(t *testing.T) {
 		t.Errorf("%d incidents of kills that were not looked at", *n)
 	}
 	r = newRig()
-	r.finishKill(at(1, "/a"), 0, minute, 0)
+	r.finishKill(at(1, "/a"), 0, minute, killed{})
 	if e := r.emitted()[0]; e.Kill.Incident != nil || r.incidentCount() != nil {
 		t.Error("an incident though kills are not grouped")
 	}
