@@ -82,7 +82,7 @@ func (r *runner) do(s scenario.Step) bool {
 func (r *runner) step(ctx context.Context, s scenario.Step) error {
 	switch s.Kind {
 	case scenario.KindWrite:
-		return os.WriteFile(s.Name, []byte(s.Data), 0o644)
+		return write(s.Name, s.Data)
 	case scenario.KindCgroup:
 		return r.cgroup(s)
 	case scenario.KindRun:
@@ -353,4 +353,19 @@ func command(cgroups string, s scenario.Step) (*exec.Cmd, error) {
 	cmd.Dir = "/tmp"
 	cmd.SysProcAttr = attr
 	return cmd, nil
+}
+
+// write writes a file without O_NONBLOCK, which os.WriteFile sets for kernfs files: since
+// "memcg: introduce non-blocking limit setting option" (in v6.16) a limit that
+// is set so reclaims nothing and kills nobody.
+func write(name, data string) error {
+	fd, err := unix.Open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Write(fd, []byte(data)); err != nil {
+		return &os.PathError{Op: "write", Path: name, Err: err}
+	}
+	return nil
 }
