@@ -90,7 +90,7 @@ func showScores(ctx context.Context, env *cli.Env, flags *scoresFlags) (err erro
 		return cli.Usagef("--watch %s is too short; %s is the least", w, minRefresh)
 	}
 	proc := procsnap.Options{
-		Proc: string(flags.procfs), Sys: string(flags.sysfs), Root: string(flags.rootfs),
+		Proc: string(flags.procfs), Sys: string(flags.sysfs), Cgroup: string(flags.cgroupfs), Root: string(flags.rootfs),
 		Cmdline: cmdline.Mode(flags.cmdline.Value),
 	}
 	reader, err := procsnap.New(proc)
@@ -103,7 +103,7 @@ func showScores(ctx context.Context, env *cli.Env, flags *scoresFlags) (err erro
 	}
 	defer func() { err = errors.Join(err, pods.Close()) }()
 	ranking, err := reader.NewScores(procsnap.ScoresOptions{
-		Cgroup: string(flags.cgroup), Cgroupfs: string(flags.cgroupfs), Top: int(flags.top), Pods: pods,
+		Cgroup: string(flags.cgroup), Top: int(flags.top), Pods: pods,
 	})
 	if err != nil {
 		return err

@@ -32,7 +32,8 @@ type Sample struct {
 	Tasks    []TaskSize
 	Cgroups  []CgroupSize
 	// CgroupsFromRoot says that paths of cgroups are those that the kernel's events
-	// have: another cgroup namespace than the initial shows them from elsewhere.
+	// have: another cgroup namespace than the initial shows them from elsewhere, and
+	// so does a mount of a part of them.
 	CgroupsFromRoot bool
 	// CPU is the processor time that reading took.
 	CPU time.Duration
@@ -118,8 +119,9 @@ func NewSampler(r *Reader, withTasks bool) *Sampler {
 	if withTasks {
 		s.proc.openAt(unix.AT_FDCWD, r.opts.Proc)
 	}
-	s.cgroups.open(r.opts)
-	s.sample.CgroupsFromRoot = r.initCgroupNamespace()
+	s.cgroups.open(r.memcgs)
+	// Those of processes are told from this cgroup namespace's root.
+	s.sample.CgroupsFromRoot = r.memcgs.fromRoot() && r.initCgroupNamespace()
 	return s
 }
 

@@ -217,7 +217,7 @@ func TestCgroupWalk(t *testing.T) {
 	}
 	// Not even a hierarchy.
 	none := &cgroupWalk{}
-	none.open(Options{Sys: root})
+	none.open(memcgs{})
 	none.walk(buf[:], 1, never)
 	none.close()
 }

@@ -6,7 +6,6 @@ package procsnap
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,10 +31,8 @@ type ScoresOptions struct {
 	// Cgroup is the memory cgroup whose processes are ranked, those below it
 	// included: a path from the root of its hierarchy.
 	Cgroup string
-	// Cgroupfs is where cgroups are mounted; default fs/cgroup below Options.Sys.
-	Cgroupfs string
-	Top      int   // how many candidates to tell of; 0 is all
-	Pods     *Pods // knows the pods' names; may be nil
+	Top    int   // how many candidates to tell of; 0 is all
+	Pods   *Pods // knows the pods' names; may be nil
 }
 
 // Scores reads whom the OOM killer would choose. It keeps its buffers from one
@@ -43,7 +40,6 @@ type ScoresOptions struct {
 type Scores struct {
 	reader  *Reader
 	opts    ScoresOptions
-	memcgs  memcgs // without dir if there are none
 	host    *event.Host
 	initNS  bool // pid 1 is init, whom nothing kills
 	pids    []int
@@ -73,13 +69,11 @@ func (r *Reader) NewScores(o ScoresOptions) (*Scores, error) {
 	s := &Scores{reader: r, opts: o, host: r.Host()}
 	// Unknown counts as not: then init is ranked, where it may be anything.
 	s.initNS, _ = r.InitPIDNamespace()
-	var err error
-	s.memcgs, err = findMemcgs(cmp.Or(o.Cgroupfs, filepath.Join(r.opts.Sys, "fs/cgroup")))
 	if o.Cgroup == "" {
-		return s, nil // memory.oom.group is all that they would be asked for
+		return s, nil // memory.oom.group is all that cgroups would be asked for
 	}
-	if err != nil {
-		return nil, err
+	if r.memcgsErr != nil {
+		return nil, fmt.Errorf("rank a cgroup: %w", r.memcgsErr)
 	}
 	s.opts.Cgroup = path.Join("/", o.Cgroup)
 	// cgroup.procs tells pids as this process sees them.
@@ -128,7 +122,7 @@ func (s *Scores) Read(ctx context.Context) (*scores.Report, error) {
 		}
 	}
 	if len(rep.Candidates) > 0 {
-		rep.OOMGroup = s.memcgs.oomGroup(rep.Candidates[0].Cgroup, limitAt)
+		rep.OOMGroup = s.reader.memcgs.oomGroup(rep.Candidates[0].Cgroup, limitAt)
 	}
 	return rep, nil
 }
@@ -154,8 +148,8 @@ func (s *Scores) frame(rep *scores.Report) (limitAt string, err error) {
 	if s.opts.Cgroup == "" {
 		return "/", nil
 	}
-	rep.Cgroup = event.Ptr(s.memcgs.describe(s.opts.Cgroup))
-	limitAt, rep.Limit, rep.Tighter = s.memcgs.limits(s.opts.Cgroup)
+	rep.Cgroup = event.Ptr(s.reader.memcgs.describe(s.opts.Cgroup))
+	limitAt, rep.Limit, rep.Tighter = s.reader.memcgs.limits(s.opts.Cgroup)
 	if limitAt != s.opts.Cgroup && s.opts.Cgroup != "/" {
 		rep.Incomplete = append(rep.Incomplete, scores.GapOutside)
 	}
@@ -163,9 +157,9 @@ func (s *Scores) frame(rep *scores.Report) (limitAt string, err error) {
 		return "/", nil
 	}
 	rep.Scope = scores.ScopeMemcg
-	if s.memcgs.version == 1 {
+	if s.reader.memcgs.version == 1 {
 		rep.Settings.Swappiness = nil
-		if n, ok := s.memcgs.number(limitAt, "memory.swappiness"); ok {
+		if n, ok := s.reader.memcgs.number(limitAt, "memory.swappiness"); ok {
 			rep.Settings.Swappiness = event.Ptr(int(n))
 		}
 	}
@@ -191,7 +185,7 @@ func (s *Scores) list(rep *scores.Report) (err error) {
 	s.pids = s.pids[:0]
 	if s.opts.Cgroup != "" {
 		var outside bool
-		if s.pids, outside, err = s.memcgs.processes(s.opts.Cgroup); outside {
+		if s.pids, outside, err = s.reader.memcgs.processes(s.opts.Cgroup); outside {
 			rep.Incomplete = append(rep.Incomplete, scores.GapPIDNamespace)
 		}
 		return err
