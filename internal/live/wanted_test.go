@@ -94,7 +94,11 @@ func TestWanted(t *testing.T) {
 
 // Without a kubelet the name of a container means nothing.
 func TestWantedNames(t *testing.T) {
-	s := &session{opts: Options{Proc: procsnap.Options{Root: t.TempDir(), Cgroup: t.TempDir()}}}
+	s := &session{}
+	var err error
+	if s.reader, err = procsnap.New(procsnap.Options{Root: t.TempDir(), Cgroup: t.TempDir()}); err != nil {
+		t.Fatal(err)
+	}
 	for _, n := range (&filter.Filter{Containers: []string{"web", "c0ffee"}}).Names() {
 		s.opts.Wanted = append(s.opts.Wanted, Wanted{Flag: n.Kind, Value: n.Value, Names: n.Means})
 	}

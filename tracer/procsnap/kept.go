@@ -7,8 +7,6 @@ package procsnap
 import (
 	"bytes"
 	"fmt"
-	"os"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -78,20 +76,8 @@ func (r *Reader) Raw(pid, limit int) (Raw, error) {
 
 // EachPID calls f for each process that /proc lists, until f returns false.
 func (r *Reader) EachPID(f func(pid int) bool) error {
-	dir, err := os.Open(r.opts.Proc)
-	if err != nil {
+	if err := eachPID(r.opts.Proc, f); err != nil {
 		return fmt.Errorf("list processes: %w", err)
 	}
-	defer dir.Close()
-	for {
-		all, err := dir.Readdirnames(256)
-		for _, name := range all {
-			if pid, err := strconv.Atoi(name); err == nil && !f(pid) {
-				return nil
-			}
-		}
-		if err != nil { // io.EOF, or nothing to be done
-			return nil
-		}
-	}
+	return nil
 }

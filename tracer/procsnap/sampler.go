@@ -209,7 +209,7 @@ func (s *Sampler) walkTasks(now uint64, enough func() bool) {
 		if n >= walkLeast && n%8 == 0 && enough() {
 			return
 		}
-		pid, ok := s.nextPID()
+		pid, ok := s.proc.nextPID()
 		switch {
 		case !ok && wrapped:
 			return
@@ -223,19 +223,6 @@ func (s *Sampler) walkTasks(now uint64, enough func() bool) {
 			return
 		}
 		s.visitTask(pid, now)
-	}
-}
-
-// nextPID gives the next process; ok is false at the end, after which it begins anew.
-func (s *Sampler) nextPID() (pid int, ok bool) {
-	for {
-		name, _, _, ok := s.proc.next()
-		if !ok {
-			return 0, false
-		}
-		if pid := parsePID(name); pid > 0 {
-			return pid, true
-		}
 	}
 }
 

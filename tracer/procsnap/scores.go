@@ -190,21 +190,13 @@ func (s *Scores) list(rep *scores.Report) (err error) {
 		}
 		return err
 	}
-	dir, err := os.Open(s.reader.opts.Proc)
-	if err != nil {
-		return fmt.Errorf("list processes: %w", err)
-	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return fmt.Errorf("list processes: %w", err)
-	}
 	hidden := true
-	for _, name := range names {
-		if pid, err := strconv.Atoi(name); err == nil && pid > 0 {
-			s.pids = append(s.pids, pid)
-			hidden = hidden && pid != 1
-		}
+	if err := s.reader.EachPID(func(pid int) bool {
+		s.pids = append(s.pids, pid)
+		hidden = hidden && pid != 1
+		return true
+	}); err != nil {
+		return err
 	}
 	if !s.initNS {
 		rep.Incomplete = append(rep.Incomplete, scores.GapPIDNamespace)
@@ -324,17 +316,16 @@ func readStatus(proc int, dir string, buf []byte) (status, error) {
 // the others; leader is what the first tells.
 func (s *Scores) readThreads(dir string, leader status, buf []byte) (status, error) {
 	tasks := filepath.Join(s.reader.opts.Proc, dir, "task")
-	entries, err := os.ReadDir(tasks)
-	if err != nil {
-		return status{}, err
-	}
-	for _, e := range entries {
-		st, err := readStatus(unix.AT_FDCWD, filepath.Join(tasks, e.Name()), buf)
+	found := leader
+	err := eachPID(tasks, func(tid int) bool {
+		st, err := readStatus(unix.AT_FDCWD, filepath.Join(tasks, strconv.Itoa(tid)), buf)
 		if err == nil && st.hasMemory {
-			return st, nil
+			found = st
+			return false
 		}
-	}
-	return leader, nil
+		return true
+	})
+	return found, err
 }
 
 // count sets s.found to the processes that may be chosen, and counts the others.
@@ -363,18 +354,20 @@ func (s *Scores) count(rep *scores.Report) {
 
 // threadTask is Task of a process whose first thread has ended, from one of the others.
 func (s *Scores) threadTask(pid int) (Identity, error) {
-	threads, err := os.ReadDir(filepath.Join(s.reader.opts.Proc, strconv.Itoa(pid), "task"))
-	if err != nil {
+	t, found := Identity{}, false
+	err := eachPID(filepath.Join(s.reader.opts.Proc, strconv.Itoa(pid), "task"), func(tid int) bool {
+		if tid != pid {
+			var err error
+			t, err = s.reader.Task(tid, 0)
+			found = err == nil
+		}
+		return !found
+	})
+	switch {
+	case found:
+		return t, nil
+	case err != nil:
 		return Identity{}, orGone(err)
-	}
-	for _, e := range threads {
-		tid, err := strconv.Atoi(e.Name())
-		if err != nil || tid == pid {
-			continue
-		}
-		if t, err := s.reader.Task(tid, 0); err == nil {
-			return t, nil
-		}
 	}
 	return Identity{}, ErrGone
 }
