@@ -6,7 +6,6 @@ package procsnap
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -49,15 +48,17 @@ func (m memcgs) number(cgroup, name string) (n uint64, ok bool) {
 // PAGE_COUNTER_MAX pages (include/linux/page_counter.h), with pages of up to 64 KiB.
 func unlimited(bytes uint64) bool { return bytes >= 1<<63-64<<10 }
 
-// describe names a cgroup.
-func (m memcgs) describe(cgroup string) event.Cgroup {
-	c := event.Cgroup{Version: m.version}
-	if m.version == 1 {
+// describe names a cgroup of the hierarchy that accounts memory.
+func describe(version int, path []byte) *event.Cgroup {
+	c := &event.Cgroup{Version: version}
+	if version == 1 {
 		c.Controller = "memory"
 	}
-	c.Path, c.PathHex = event.CleanString([]byte(cgroup))
+	c.Path, c.PathHex = event.CleanString(path)
 	return c
 }
+
+func (m memcgs) describe(cgroup string) *event.Cgroup { return describe(m.version, []byte(cgroup)) }
 
 // lineage lists a cgroup and those above it, up to the root.
 func lineage(cgroup string) []string {
@@ -79,7 +80,7 @@ func (m memcgs) limit(cgroup string) *scores.Limit {
 	if !ok || unlimited(bytes) {
 		return nil
 	}
-	l := &scores.Limit{Cgroup: m.describe(cgroup), Bytes: bytes}
+	l := &scores.Limit{Cgroup: *m.describe(cgroup), Bytes: bytes}
 	if usage, ok := m.number(cgroup, m.usageFile()); ok {
 		l.UsageBytes = &usage
 	}
@@ -127,17 +128,14 @@ func (m memcgs) oomGroup(cgroup *event.Cgroup, limit string) *event.Cgroup {
 	if m.version != 2 || cgroup == nil || cgroup.Version != 2 {
 		return nil
 	}
-	own := cgroup.Path
-	if raw, err := hex.DecodeString(cgroup.PathHex); err == nil && len(raw) > 0 {
-		own = string(raw)
-	}
+	own := event.RawString(cgroup.Path, cgroup.PathHex)
 	if !path.IsAbs(own) || path.Clean(own) != own {
 		return nil // outside of this cgroup namespace
 	}
 	var group *event.Cgroup
 	for _, c := range lineage(own) {
 		if word, _ := m.word(c, "memory.oom.group"); word == "1" {
-			group = event.Ptr(m.describe(c))
+			group = m.describe(c)
 		}
 		if c == limit {
 			break

@@ -123,6 +123,12 @@ func (r *Reader) read(root string, name string) ([]byte, error) {
 	return b[:n:n], err
 }
 
+// readProc returns what a file below Options.Proc has, as far as buf goes.
+func (r *Reader) readProc(name string, buf []byte) ([]byte, error) {
+	n, err := readAt(unix.AT_FDCWD, filepath.Join(r.opts.Proc, name), buf)
+	return buf[:n], err
+}
+
 // word returns the contents of a small file below root without the white space
 // around them; "" if it cannot be read.
 func (r *Reader) word(root, name string) string {

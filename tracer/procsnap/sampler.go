@@ -5,7 +5,6 @@
 package procsnap
 
 import (
-	"bytes"
 	"os"
 	"runtime"
 	"strconv"
@@ -266,19 +265,13 @@ func (s *Sampler) identify(pid int) (id TaskSize, fd int, err error) {
 		return TaskSize{}, -1, err
 	}
 	defer unix.Close(dir)
-	id = TaskSize{PID: pid, StartNS: uint64(int64(st.startTicks)*tickNS - s.r.timensNS)}
-	n, err := readAt(dir, "comm", s.buf[:]) // stat escapes it
-	if err != nil {
-		return TaskSize{}, -1, err
-	}
-	id.Comm, id.CommHex = event.CleanString(bytes.TrimSuffix(s.buf[:n], []byte("\n")))
+	id = TaskSize{PID: pid, StartNS: s.r.startNS(st)}
+	id.Comm, id.CommHex = event.CleanString(st.comm(s.buf[:]))
 	if n, err := readAt(dir, "cgroup", s.buf[:]); err == nil {
 		paths := parseCgroups(s.buf[:n])
-		path := paths.memory
-		if path == nil {
-			path = paths.unified
+		if c := paths.accounting(); c != nil {
+			id.Cgroup = c.Path
 		}
-		id.Cgroup, _ = event.CleanString(path)
 	}
 	fd, err = openAt(dir, "statm", unix.O_RDONLY)
 	return id, fd, err

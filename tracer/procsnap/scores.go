@@ -148,7 +148,7 @@ func (s *Scores) frame(rep *scores.Report) (limitAt string, err error) {
 	if s.opts.Cgroup == "" {
 		return "/", nil
 	}
-	rep.Cgroup = event.Ptr(s.reader.memcgs.describe(s.opts.Cgroup))
+	rep.Cgroup = s.reader.memcgs.describe(s.opts.Cgroup)
 	limitAt, rep.Limit, rep.Tighter = s.reader.memcgs.limits(s.opts.Cgroup)
 	if limitAt != s.opts.Cgroup && s.opts.Cgroup != "/" {
 		rep.Incomplete = append(rep.Incomplete, scores.GapOutside)
@@ -377,8 +377,7 @@ func (s *Scores) identity(pid int, boottimeNS uint64) (scores.Identity, error) {
 	var id scores.Identity
 	var buf [64]byte
 	if n, err := readAt(unix.AT_FDCWD, filepath.Join(s.reader.opts.Proc, strconv.Itoa(pid), "comm"), buf[:]); err == nil {
-		comm, hexRaw := event.CleanString(bytes.TrimSuffix(buf[:n], []byte{'\n'}))
-		id.Comm, id.CommHex = &comm, hexRaw
+		id.Comm, id.CommHex = event.CleanText(bytes.TrimSuffix(buf[:n], []byte{'\n'}))
 	}
 	t, err := s.reader.Task(pid, 0)
 	if errors.Is(err, ErrGone) {
