@@ -22,21 +22,18 @@ const minRefresh = 100 * time.Millisecond
 
 type scoresFlags struct {
 	cli.Output
-	top      cli.Top
-	cgroup   cli.Word
-	watch    cli.Duration
-	cmdline  cli.Enum
-	procfs   cli.Word
-	sysfs    cli.Word
-	cgroupfs cli.Word
-	rootfs   cli.Word
+	top     cli.Top
+	cgroup  cli.Word
+	watch   cli.Duration
+	cmdline cli.Enum
+	roots   rootFlags
 }
 
 func newScores(env *cli.Env) *cobra.Command {
 	flags := scoresFlags{
 		top:     10,
 		cmdline: cmdlineFlag(),
-		procfs:  "/proc", sysfs: "/sys", rootfs: "/",
+		roots:   newRootFlags(),
 	}
 	cmd := &cobra.Command{
 		Use:   "scores",
@@ -71,10 +68,7 @@ No privileges are needed, but only root sees every executable and command line.`
 	f.Var(&flags.watch, "watch", "refresh so often, until Ctrl-C")
 	f.Var(&flags.cmdline, "cmdline", "how much of command lines to show")
 	flags.cmdline.Complete(cmd, "cmdline")
-	f.Var(&flags.procfs, "procfs", "the `directory` where the host's procfs is mounted")
-	f.Var(&flags.sysfs, "sysfs", "the `directory` where the host's sysfs is mounted")
-	f.Var(&flags.cgroupfs, "cgroupfs", "the `directory` where the host's cgroups are mounted (default: fs/cgroup below sysfs)")
-	f.Var(&flags.rootfs, "rootfs", "the `directory` where the host's root is mounted")
+	flags.roots.register(cmd)
 	return cmd
 }
 
@@ -83,16 +77,14 @@ func showScores(ctx context.Context, env *cli.Env, flags *scoresFlags) (err erro
 	if err != nil {
 		return err
 	}
-	if err := checkRoots(flags.procfs, flags.sysfs, flags.rootfs, flags.cgroupfs); err != nil {
+	if err := flags.roots.check(); err != nil {
 		return err
 	}
 	if w := time.Duration(flags.watch); w > 0 && w < minRefresh {
 		return cli.Usagef("--watch %s is too short; %s is the least", w, minRefresh)
 	}
-	proc := procsnap.Options{
-		Proc: string(flags.procfs), Sys: string(flags.sysfs), Root: string(flags.rootfs),
-		Cmdline: cmdline.Mode(flags.cmdline.Value),
-	}
+	proc := flags.roots.options()
+	proc.Cmdline = cmdline.Mode(flags.cmdline.Value)
 	reader, err := procsnap.New(proc)
 	if err != nil {
 		return err
@@ -103,7 +95,7 @@ func showScores(ctx context.Context, env *cli.Env, flags *scoresFlags) (err erro
 	}
 	defer func() { err = errors.Join(err, pods.Close()) }()
 	ranking, err := reader.NewScores(procsnap.ScoresOptions{
-		Cgroup: string(flags.cgroup), Cgroupfs: string(flags.cgroupfs), Top: int(flags.top), Pods: pods,
+		Cgroup: string(flags.cgroup), Top: int(flags.top), Pods: pods,
 	})
 	if err != nil {
 		return err

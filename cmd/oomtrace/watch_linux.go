@@ -24,7 +24,6 @@ import (
 	"github.com/oomtrace/oomtrace/internal/render"
 	"github.com/oomtrace/oomtrace/internal/version"
 	"github.com/oomtrace/oomtrace/tracer"
-	"github.com/oomtrace/oomtrace/tracer/procsnap"
 )
 
 // Groups of events that watch can be asked for.
@@ -53,10 +52,7 @@ type watchFlags struct {
 	cmdline     cli.Enum
 	maxLine     cli.Bytes
 	incidents   cli.Window
-	procfs      cli.Word
-	sysfs       cli.Word
-	cgroupfs    cli.Word
-	rootfs      cli.Word
+	roots       rootFlags
 	hostName    cli.Word
 	labels      []string
 }
@@ -69,7 +65,7 @@ func newWatch(env *cli.Env) *cobra.Command {
 		maxLine:     event.DefaultMaxLine,
 		stuckAfter:  cli.Duration(live.DefaultStuckAfter),
 		incidents:   cli.Window(incident.DefaultWindow),
-		procfs:      "/proc", sysfs: "/sys", rootfs: "/",
+		roots:       newRootFlags(),
 	}
 	cmd := &cobra.Command{
 		Use:   "watch",
@@ -116,10 +112,7 @@ come: a cgroup, and a pod or container that the kubelet knows.`,
 	flags.cmdline.Complete(cmd, "cmdline")
 	f.Var(&flags.maxLine, "max-line", "longest JSON line")
 	f.Var(&flags.incidents, "incident-window", "kills for one limit that are no further apart are one incident; 0: kills are not grouped")
-	f.Var(&flags.procfs, "procfs", "the `directory` where the host's procfs is mounted")
-	f.Var(&flags.sysfs, "sysfs", "the `directory` where the host's sysfs is mounted")
-	f.Var(&flags.cgroupfs, "cgroupfs", "the `directory` where the host's cgroups are mounted (default fs/cgroup in that of --sysfs)")
-	f.Var(&flags.rootfs, "rootfs", "the `directory` where the host's root is mounted")
+	flags.roots.register(cmd)
 	f.Var(&flags.hostName, "host-name", "the host's `name`, for a container that has another")
 	f.StringArrayVar(&flags.labels, "label", nil, "add `key=value` to every event's host")
 	return cmd
@@ -140,12 +133,10 @@ func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
 		Filters:    f.filter.Describe(),
 		Match:      f.filter.Match,
 		Incidents:  time.Duration(f.incidents),
-		Proc: procsnap.Options{
-			Proc: string(f.procfs), Sys: string(f.sysfs), Cgroup: string(f.cgroupfs), Root: string(f.rootfs), HostName: string(f.hostName),
-			Cmdline: cmdline.Mode(f.cmdline.Value),
-		},
-		Warn: func(w string) { env.Warnf("%s", render.Sanitize(w)) },
+		Proc:       f.roots.options(),
+		Warn:       func(w string) { env.Warnf("%s", render.Sanitize(w)) },
 	}
+	o.Proc.HostName, o.Proc.Cmdline = string(f.hostName), cmdline.Mode(f.cmdline.Value)
 	for _, n := range f.filter.Names() {
 		w := live.Wanted{Flag: n.Kind, Value: n.Value}
 		if n.Kind != "cgroup" {
@@ -169,7 +160,7 @@ func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
 	case o.Sample < live.SampleLeast:
 		return o, cli.Usagef("--sample %s is too often; %s is the least", &f.sample, live.SampleLeast)
 	}
-	if err := checkRoots(f.procfs, f.sysfs, f.rootfs, f.cgroupfs); err != nil {
+	if err := f.roots.check(); err != nil {
 		return o, err
 	}
 	size := 0
@@ -191,40 +182,6 @@ func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
 		return o, cli.Usagef("--max-line %s is too short for an event; %d B is the least", &f.maxLine, minMaxLine)
 	}
 	return o, nil
-}
-
-// checkRoots refuses a place that is not what its flag says: nothing that is read
-// below it would be there, and the session would hardly say so.
-func checkRoots(procfs, sysfs, rootfs, cgroupfs cli.Word) error {
-	for _, root := range []struct {
-		flag, path, kind string
-		magic            int64
-	}{
-		{"--procfs", string(procfs), "procfs", unix.PROC_SUPER_MAGIC},
-		{"--sysfs", string(sysfs), "sysfs", unix.SYSFS_MAGIC},
-		{"--rootfs", string(rootfs), "", 0},
-	} {
-		var st unix.Statfs_t
-		err := unix.Statfs(root.path, &st)
-		if err == nil && root.kind == "" {
-			var dir os.FileInfo
-			if dir, err = os.Stat(root.path); err == nil && !dir.IsDir() {
-				err = unix.ENOTDIR
-			}
-		}
-		switch {
-		case err != nil:
-			return cli.Usagef("%s %q: %w", root.flag, root.path, err)
-		case root.magic != 0 && st.Type != root.magic:
-			return cli.Usagef("%s %q is no mount of %s", root.flag, root.path, root.kind)
-		}
-	}
-	if cgroupfs != "" {
-		if err := procsnap.CheckCgroups(string(cgroupfs)); err != nil {
-			return cli.Usagef("--cgroupfs %q: %w", string(cgroupfs), err)
-		}
-	}
-	return nil
 }
 
 // minMaxLine fits every event when its frames and long strings are cut.

@@ -18,6 +18,22 @@ func CleanString(raw []byte) (s string, hexRaw string) {
 	return string([]rune(string(raw))), hex.EncodeToString(raw)
 }
 
+// CleanText is CleanString for a field that may be absent.
+func CleanText(raw []byte) (s *string, hexRaw string) {
+	clean, hexRaw := CleanString(raw)
+	return &clean, hexRaw
+}
+
+// RawString undoes CleanString: it returns the bytes that s and hexRaw were made of.
+func RawString(s, hexRaw string) string {
+	if hexRaw != "" {
+		if raw, err := hex.DecodeString(hexRaw); err == nil {
+			return string(raw)
+		}
+	}
+	return s
+}
+
 // CutNUL returns b up to its first NUL byte, or all of b. The kernel leaves
 // stale bytes behind the NUL of a comm.
 func CutNUL(b []byte) []byte {

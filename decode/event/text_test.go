@@ -3,8 +3,6 @@
 package event_test
 
 import (
-	"bytes"
-	"encoding/hex"
 	"testing"
 	"unicode/utf8"
 
@@ -48,14 +46,7 @@ func FuzzCleanString(f *testing.F) {
 		if !utf8.ValidString(s) {
 			t.Errorf("%q is invalid", s)
 		}
-		back := []byte(s)
-		if h != "" {
-			var err error
-			if back, err = hex.DecodeString(h); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if !bytes.Equal(back, raw) {
+		if back := event.RawString(s, h); back != string(raw) {
 			t.Errorf("%q is lost: %q, %q", raw, s, h)
 		}
 	})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/decode/scores"
 	"github.com/oomtrace/oomtrace/decode/scores/scorestest"
 )
@@ -150,6 +151,26 @@ func TestSchemaMirrorsTypes(t *testing.T) {
 	delete(root.Properties, "schema") // Append writes it
 	root.Required = slices.DeleteFunc(root.Required, func(s string) bool { return s == "schema" })
 	mirror{t, &root}.object("report", reflect.TypeFor[scores.Report](), &root)
+}
+
+// What events and rankings both tell is one thing, and its schema one text.
+func TestSchemaAgreesWithEvents(t *testing.T) {
+	var own, events struct {
+		Defs map[string]any `json:"$defs"`
+	}
+	for schema, into := range map[string]any{string(scores.SchemaJSON()): &own, string(event.SchemaJSON()): &events} {
+		if err := json.Unmarshal([]byte(schema), into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"cgroup", "container", "pod", "host"} {
+		if own.Defs[name] == nil {
+			t.Errorf("%s is not defined", name)
+		}
+		if diff := cmp.Diff(events.Defs[name], own.Defs[name]); diff != "" {
+			t.Errorf("%s (-events +scores)\n%s", name, diff)
+		}
+	}
 }
 
 type mirror struct {

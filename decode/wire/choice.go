@@ -98,8 +98,7 @@ func (d *Decoder) candidate(w *bpf.OomtraceWireCandidate, allowed *uint64) (even
 	}
 	c := event.Candidate{PID: int(w.Pid)}
 	if has(valid, bpf.OomtraceWireCandidateValidWIRE_CANDIDATE_COMM) {
-		comm, raw := cString(w.Comm[:])
-		c.Comm, c.CommHex = &comm, raw
+		c.Comm, c.CommHex = cText(w.Comm[:])
 	}
 	if has(valid, bpf.OomtraceWireCandidateValidWIRE_CANDIDATE_UID) {
 		c.UID = event.Ptr(w.Uid)

@@ -88,7 +88,7 @@ func (d *Decoder) Kill(r *Record) *event.Kill {
 		k.Stack = &s
 	}
 	if has(w.H.Valid, bpf.OomtraceWireKillValidWIRE_KILL_MESSAGE) {
-		k.Message, _ = cString(w.Message[:])
+		k.Message, _ = event.CleanString(event.CutNUL(bytesOf(w.Message[:])))
 	}
 	if has(w.H.Valid, bpf.OomtraceWireKillValidWIRE_KILL_OC) {
 		d.fromOC(k, w)

@@ -159,9 +159,9 @@ func bytesOf(c []int8) []byte {
 
 func has[B ~uint32](valid uint64, bit B) bool { return valid&(1<<bit) != 0 }
 
-// cString is a NUL-terminated C string, mended where it is not UTF-8.
-func cString(c []int8) (s, hexRaw string) {
-	return event.CleanString(event.CutNUL(bytesOf(c)))
+// cText is a NUL-terminated C string, mended where it is not UTF-8.
+func cText(c []int8) (s *string, hexRaw string) {
+	return event.CleanText(event.CutNUL(bytesOf(c)))
 }
 
 // path turns components leaf first, each with its NUL, into a path.

@@ -51,8 +51,7 @@ func task(t *bpf.OomtraceWireTask, tail []int8) event.Task {
 		out.TID = event.Ptr(int(t.Tid))
 	}
 	if taskHas(t, bpf.OomtraceWireTaskValidWIRE_TASK_COMM) {
-		comm, raw := cString(t.Comm[:])
-		out.Comm, out.CommHex = &comm, raw
+		out.Comm, out.CommHex = cText(t.Comm[:])
 	}
 	if taskHas(t, bpf.OomtraceWireTaskValidWIRE_TASK_UID) {
 		out.UID = event.Ptr(t.Uid)

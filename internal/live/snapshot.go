@@ -7,7 +7,6 @@ package live
 import (
 	"cmp"
 	"context"
-	"encoding/hex"
 	"slices"
 	"strconv"
 	"time"
@@ -158,11 +157,7 @@ func cgroupRef(c *event.Cgroup) *procsnap.CgroupRef {
 	if err != nil {
 		return nil
 	}
-	r := &procsnap.CgroupRef{Version: c.Version, Path: c.Path, ID: id}
-	if raw, err := hex.DecodeString(c.PathHex); err == nil && len(raw) > 0 {
-		r.Path = string(raw)
-	}
-	return r
+	return &procsnap.CgroupRef{Version: c.Version, Path: event.RawString(c.Path, c.PathHex), ID: id}
 }
 
 func sameUID(a, b *uint32) bool { return a != nil && b != nil && *a == *b }

@@ -48,7 +48,7 @@ func (s *session) lookForWanted() {
 	if paths != nil {
 		var missing []string
 		var err error
-		s.absent.cgroup, missing, err = procsnap.WatchCgroups(s.opts.Proc, paths, func(path string) {
+		s.absent.cgroup, missing, err = s.reader.WatchCgroups(paths, func(path string) {
 			s.isThere(Wanted{Flag: "cgroup", Value: path})
 		})
 		switch {
@@ -95,7 +95,7 @@ func (s *session) inCgroups(w Wanted) bool {
 		return false
 	}
 	// If it cannot tell, it is not there as far as is known.
-	found, _ := procsnap.FindCgroup(s.opts.Proc, func(id cgroup.Identity) bool { return w.Names(id.Container, id.Pod) })
+	found, _ := s.reader.FindCgroup(func(id cgroup.Identity) bool { return w.Names(id.Container, id.Pod) })
 	return found
 }
 

@@ -46,12 +46,15 @@ func TestWanted(t *testing.T) {
 		s.opts.Wanted = append(s.opts.Wanted, w)
 	}
 	var err error
+	if s.reader, err = procsnap.New(s.opts.Proc); err != nil {
+		t.Fatal(err)
+	}
 	if s.pods, err = procsnap.OpenPods(s.opts.Proc); err != nil {
 		t.Fatal(err)
 	}
 	s.lookForWanted()
 	want := []string{
-		"whether there are the cgroups that --cgroup names is not known: no mount of cgroup2, nor of the memory controller of cgroup v1",
+		"whether there are the cgroups that --cgroup names is not known: no hierarchy with the memory controller at " + s.opts.Proc.Cgroup + ", nor at memory or unified below it",
 		"--container app: no such container now; what happens in it is shown once it appears",
 		"--container " + id[:8] + ": no such container now; what happens in it is shown once it appears",
 		"--pod pay-1: no such pod now; what happens in it is shown once it appears",
@@ -91,7 +94,11 @@ func TestWanted(t *testing.T) {
 
 // Without a kubelet the name of a container means nothing.
 func TestWantedNames(t *testing.T) {
-	s := &session{opts: Options{Proc: procsnap.Options{Root: t.TempDir(), Cgroup: t.TempDir()}}}
+	s := &session{}
+	var err error
+	if s.reader, err = procsnap.New(procsnap.Options{Root: t.TempDir(), Cgroup: t.TempDir()}); err != nil {
+		t.Fatal(err)
+	}
 	for _, n := range (&filter.Filter{Containers: []string{"web", "c0ffee"}}).Names() {
 		s.opts.Wanted = append(s.opts.Wanted, Wanted{Flag: n.Kind, Value: n.Value, Names: n.Means})
 	}

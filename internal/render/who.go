@@ -3,7 +3,6 @@
 package render
 
 import (
-	"encoding/hex"
 	"path"
 	"strconv"
 	"strings"
@@ -11,22 +10,12 @@ import (
 	"github.com/oomtrace/oomtrace/decode/event"
 )
 
-// raw returns the bytes behind a string that had to be mended, else s.
-func raw(s, hexRaw string) string {
-	if hexRaw != "" {
-		if b, err := hex.DecodeString(hexRaw); err == nil {
-			return string(b)
-		}
-	}
-	return s
-}
-
-// optional is raw of a string that may be unknown: then "".
+// optional is event.RawString of a string that may be unknown: then "".
 func optional(s *string, hexRaw string) string {
 	if s == nil {
 		return ""
 	}
-	return raw(*s, hexRaw)
+	return event.RawString(*s, hexRaw)
 }
 
 // who is "java[4242]", or "pid 4242" for a process without a known name.
@@ -34,7 +23,7 @@ func who(pid int, comm *string, hexRaw string) string {
 	if comm == nil {
 		return "pid " + strconv.Itoa(pid)
 	}
-	return clip(raw(*comm, hexRaw), 256) + "[" + strconv.Itoa(pid) + "]"
+	return clip(event.RawString(*comm, hexRaw), 256) + "[" + strconv.Itoa(pid) + "]"
 }
 
 func taskName(t *event.Task) string { return who(t.PID, t.Comm, t.CommHex) }
@@ -87,7 +76,7 @@ func containerName(c *event.Container) string {
 }
 
 func cgroupPath(c *event.Cgroup) string {
-	p := clipHead(raw(c.Path, c.PathHex), 256)
+	p := clipHead(event.RawString(c.Path, c.PathHex), 256)
 	if c.Truncated {
 		return "…" + p
 	}

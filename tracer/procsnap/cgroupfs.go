@@ -8,10 +8,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
-	"path/filepath"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -25,103 +22,18 @@ type CgroupRef struct {
 	ID      uint64 // of kernfs; another cgroup of that path is not read
 }
 
-// cgroupMounts are where the hierarchies that may account memory are mounted; "" if
-// they are not.
-type cgroupMounts struct {
-	memory  string // v1
-	unified string // v2
-}
-
-// findCgroups looks at dir and at what is below it by the customs of systemd: cgroup2
-// alone, or a folder for each v1 hierarchy and perhaps unified beside them.
-func findCgroups(dir string) cgroupMounts {
-	var m cgroupMounts
-	isMount := func(path string, magic int64) bool {
-		var st unix.Statfs_t
-		_, err := ignoringEINTR(func() (int, error) { return 0, unix.Statfs(path, &st) })
-		return err == nil && st.Type == magic
-	}
-	for _, path := range [...]string{dir, filepath.Join(dir, "unified")} {
-		if isMount(path, unix.CGROUP2_SUPER_MAGIC) {
-			m.unified = path
-			break
-		}
-	}
-	for _, path := range [...]string{filepath.Join(dir, "memory"), dir} {
-		// Any v1 hierarchy may be there, but only that of memory has this file.
-		var st unix.Stat_t
-		if isMount(path, unix.CGROUP_SUPER_MAGIC) && unix.Stat(filepath.Join(path, "memory.stat"), &st) == nil {
-			m.memory = path
-			break
-		}
-	}
-	return m
-}
-
-// errNoCgroups says that there is no hierarchy which could account memory.
-var errNoCgroups = errors.New("no mount of cgroup2, nor of the memory controller of cgroup v1")
-
-// CheckCgroups says why there would be nothing to read of cgroups below dir.
-func CheckCgroups(dir string) error {
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
-		return err
-	}
-	if findCgroups(dir) == (cgroupMounts{}) {
-		return errNoCgroups
-	}
-	return nil
-}
-
-// of is the mount that has cgroups of a version.
-func (m cgroupMounts) of(version int) string {
-	if version == 1 {
-		return m.memory
-	}
-	return m.unified
-}
-
-// accounting is the mount that accounts memory: on a machine with both it is v1's.
-func (m cgroupMounts) accounting() string {
-	if m.memory != "" {
-		return m.memory
-	}
-	return m.unified
-}
-
-// openBelow opens a folder of a mount of cgroups by its path from the mount's root. The
-// kernel lets nothing lead out of there.
-func openBelow(mount, path string) (int, error) {
-	root, err := openAt(unix.AT_FDCWD, mount, unix.O_PATH|unix.O_DIRECTORY)
-	if err != nil {
-		return -1, err
-	}
-	defer unix.Close(root)
-	name := strings.TrimLeft(path, "/")
-	if name == "" {
-		name = "."
-	}
-	how := unix.OpenHow{
-		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV,
-	}
-	fd, err := ignoringEINTR(func() (int, error) { return unix.Openat2(root, name, &how) })
-	if err != nil {
-		return -1, &fs.PathError{Op: "open", Path: path, Err: err}
-	}
-	return fd, nil
-}
-
 // openCgroup opens the folder of a cgroup. Its inode number is the cgroup's id
 // (kernfs_id_ino, include/linux/kernfs.h, 40430452fd5d ("kernfs: use 64bit inos if
 // ino_t is 64bit") (in v5.5)): what is mounted from elsewhere than the hierarchy's root,
 // as in a container, and a cgroup made anew under the same name do not have it.
 func (r *Reader) openCgroup(ref CgroupRef) (int, error) {
-	mount := r.cgroups.of(ref.Version)
-	if mount == "" {
-		return -1, errNoCgroups
+	if r.memcgsErr != nil {
+		return -1, r.memcgsErr
 	}
-	fd, err := openBelow(mount, ref.Path)
+	if ref.Version != r.memcgs.version {
+		return -1, fmt.Errorf("open cgroup %q: it is v%d's, and v%d accounts memory", ref.Path, ref.Version, r.memcgs.version)
+	}
+	fd, err := r.memcgs.open(ref.Path)
 	if err != nil {
 		return -1, err
 	}

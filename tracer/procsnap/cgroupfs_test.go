@@ -70,10 +70,7 @@ func cgroupTree(t *testing.T, version int, files map[string]string) (*Reader, Cg
 	t.Helper()
 	r := newReader(t, Options{})
 	root := t.TempDir()
-	r.cgroups = cgroupMounts{unified: root}
-	if version == 1 {
-		r.cgroups = cgroupMounts{memory: root}
-	}
+	r.memcgs, r.memcgsErr = memcgs{root, version}, nil
 	dir := filepath.Join(root, "shop.slice", "web\n.scope")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -138,7 +135,7 @@ func TestAnswerLimit(t *testing.T) {
 }
 
 // No path leads out of the mount.
-func TestOpenBelow(t *testing.T) {
+func TestOpenCgroupBelow(t *testing.T) {
 	root := tree(t, map[string]string{"a/b/": "", "file": "", "out": "-> /", "a/up": "-> ..", "a/b/x": ""})
 	for _, tt := range []struct {
 		path string
@@ -161,7 +158,7 @@ func TestOpenBelow(t *testing.T) {
 		{"/" + strings.Repeat("x/", 4096), unix.ENAMETOOLONG},
 		{"/a\x00b", unix.EINVAL},
 	} {
-		fd, err := openBelow(root, tt.path)
+		fd, err := (memcgs{dir: root}).open(tt.path)
 		if err == nil {
 			unix.Close(fd)
 		}
@@ -171,70 +168,56 @@ func TestOpenBelow(t *testing.T) {
 	}
 }
 
-func TestCheckCgroups(t *testing.T) {
-	if err := CheckCgroups(t.TempDir()); !errors.Is(err, errNoCgroups) {
-		t.Errorf("an empty folder: %v", err)
-	}
-	if err := CheckCgroups("/proc"); !errors.Is(err, errNoCgroups) {
-		t.Errorf("procfs: %v", err)
-	}
-	if err := CheckCgroups(filepath.Join(t.TempDir(), "none")); !errors.Is(err, unix.ENOENT) {
-		t.Errorf("nothing: %v", err)
-	}
-}
-
 // A real cgroup is found by its path and id, and told apart from one made anew.
 func TestRealCgroup(t *testing.T) {
 	testenv.Privileged(t)
 	r := newReader(t, Options{})
-	mounts := map[int]string{1: r.cgroups.memory, 2: r.cgroups.unified}
-	if r.cgroups.accounting() == "" {
-		testenv.Skip(t, "no cgroups are mounted")
+	if r.memcgsErr != nil {
+		testenv.Skip(t, "%v", r.memcgsErr)
 	}
-	for version, mount := range mounts {
-		if mount == "" {
-			continue
+	name := fmt.Sprintf("oomtrace-test-%d", os.Getpid())
+	dir := filepath.Join(r.memcgs.dir, name)
+	mkdir := func() CgroupRef {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			testenv.Skip(t, "no cgroup can be made: %v", err)
 		}
-		name := fmt.Sprintf("oomtrace-test-%d", os.Getpid())
-		dir := filepath.Join(mount, name)
-		mkdir := func() CgroupRef {
-			if err := os.Mkdir(dir, 0o755); err != nil {
-				testenv.Skip(t, "no cgroup can be made: %v", err)
-			}
-			return CgroupRef{Version: version, Path: "/" + name, ID: inode(t, dir)}
-		}
-		rmdir := func() {
-			if err := os.Remove(dir); err != nil {
-				t.Error(err)
-			}
-		}
-		ref := mkdir()
-		fd, err := r.openCgroup(ref)
-		if err != nil {
-			t.Errorf("v%d: %v", version, err)
-			rmdir()
-			continue
-		}
-		unix.Close(fd)
-		_, err = os.Stat(filepath.Join(dir, "memory.stat"))
-		if a := r.rest(Request{Limit: &ref}, ""); (a.Limit == nil) != (err != nil) {
-			t.Errorf("v%d: limit %+v; memory.stat: %v", version, a.Limit, err)
-		} else if err == nil && a.Limit.Stat.AnonBytes == nil {
-			t.Errorf("v%d: %+v", version, a.Limit.Stat)
-		}
-		rmdir()
-		if _, err := r.openCgroup(ref); !errors.Is(err, unix.ENOENT) {
-			t.Errorf("v%d, removed: %v", version, err)
-		}
-		again := mkdir()
-		if _, err := r.openCgroup(ref); !errors.Is(err, ErrGone) || again.ID == ref.ID {
-			t.Errorf("v%d, made anew: %v, ids %d and %d", version, err, ref.ID, again.ID)
-		}
-		rmdir()
+		return CgroupRef{Version: r.memcgs.version, Path: "/" + name, ID: inode(t, dir)}
 	}
+	rmdir := func() {
+		if err := os.Remove(dir); err != nil {
+			t.Error(err)
+		}
+	}
+	ref := mkdir()
+	fd, err := r.openCgroup(ref)
+	if err != nil {
+		rmdir()
+		t.Fatal(err)
+	}
+	unix.Close(fd)
+	_, err = os.Stat(filepath.Join(dir, "memory.stat"))
+	if a := r.rest(Request{Limit: &ref}, ""); (a.Limit == nil) != (err != nil) {
+		t.Errorf("limit %+v; memory.stat: %v", a.Limit, err)
+	} else if err == nil && a.Limit.Stat.AnonBytes == nil {
+		t.Errorf("%+v", a.Limit.Stat)
+	}
+	other := ref
+	other.Version = 3 - ref.Version
+	if _, err := r.openCgroup(other); err == nil {
+		t.Error("opened by the other version's name")
+	}
+	rmdir()
+	if _, err := r.openCgroup(ref); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("removed: %v", err)
+	}
+	again := mkdir()
+	if _, err := r.openCgroup(ref); !errors.Is(err, ErrGone) || again.ID == ref.ID {
+		t.Errorf("made anew: %v, ids %d and %d", err, ref.ID, again.ID)
+	}
+	rmdir()
 	// The hierarchy's root has the id 1: below another one no path is the kernel's.
-	if mount := r.cgroups.accounting(); inode(t, mount) != 1 {
-		t.Logf("%s shows a part of the hierarchy", mount)
+	if !r.memcgs.fromRoot() {
+		t.Logf("%s shows a part of the hierarchy", r.memcgs.dir)
 	}
 }
 
@@ -264,7 +247,7 @@ func BenchmarkLimit(b *testing.B) {
 	}
 	ref := CgroupRef{Version: self.Cgroup.Version, Path: self.Cgroup.Path}
 	var st unix.Stat_t
-	if err := unix.Stat(filepath.Join(r.cgroups.of(ref.Version), ref.Path), &st); err != nil {
+	if err := unix.Stat(filepath.Join(r.memcgs.dir, ref.Path), &st); err != nil {
 		b.Skip(err)
 	}
 	ref.ID = st.Ino

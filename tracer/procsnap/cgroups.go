@@ -5,10 +5,6 @@
 package procsnap
 
 import (
-	"path/filepath"
-	"strconv"
-	"strings"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/oomtrace/oomtrace/decode/event"
@@ -37,21 +33,12 @@ type followedCgroup struct {
 // todoLimit bounds the folders that wait; what does not fit is not looked into.
 const todoLimit = 256
 
-func (w *cgroupWalk) open(o Options) {
-	mount := filepath.Join(o.Sys, "fs/cgroup")
-	var st unix.Statfs_t
-	if err := unix.Statfs(mount, &st); err != nil {
+func (w *cgroupWalk) open(m memcgs) {
+	if m.dir == "" {
 		return
 	}
-	w.version, w.usage = 2, "memory.current"
-	if st.Type != unix.CGROUP2_SUPER_MAGIC {
-		mount = filepath.Join(mount, "memory")
-		if err := unix.Statfs(mount, &st); err != nil || st.Type != unix.CGROUP_SUPER_MAGIC {
-			return
-		}
-		w.version, w.usage = 1, "memory.usage_in_bytes"
-	}
-	w.root.openAt(unix.AT_FDCWD, mount)
+	w.version, w.usage = m.version, m.usageFile()
+	w.root.openAt(unix.AT_FDCWD, m.dir)
 	w.todo = make([]string, 0, todoLimit)
 }
 
@@ -168,6 +155,5 @@ func readUsage(fd int, buf []byte) (bytes uint64, ok bool) {
 	if err != nil {
 		return 0, false
 	}
-	bytes, err = strconv.ParseUint(strings.TrimSpace(string(buf[:n])), 10, 64)
-	return bytes, err == nil
+	return parseCount(buf[:n])
 }

@@ -22,7 +22,7 @@ import (
 // CgroupWatch waits for cgroups that are not there, by inotify: nothing wakes but for a
 // new folder beside where they will be.
 type CgroupWatch struct {
-	mount   string
+	memcgs  memcgs
 	there   func(string)
 	watcher *watcher
 	done    chan struct{}
@@ -38,30 +38,24 @@ type cgroupWait struct {
 	next string // what is missing in it
 }
 
-// rootInode is that of a hierarchy's root: the first that kernfs gives
-// (kernfs_create_root, fs/kernfs/dir.c).
-const rootInode = 1
-
 // WatchCgroups looks for cgroups by their paths from the hierarchy's root, those of which
 // that are missing it names, and calls there, from another goroutine, for each once it
 // has appeared. The error says why that cannot be told. Close ends it.
-func WatchCgroups(o Options, paths []string, there func(path string)) (w *CgroupWatch, missing []string, err error) {
-	mount := findCgroups(o.cgroupfs()).accounting()
-	var st unix.Stat_t
-	switch {
-	case mount == "":
-		return nil, nil, errNoCgroups
-	case unix.Stat(mount, &st) != nil || st.Ino != rootInode:
-		return nil, nil, fmt.Errorf("%s shows a part of the host's cgroups alone", mount)
+func (r *Reader) WatchCgroups(paths []string, there func(path string)) (w *CgroupWatch, missing []string, err error) {
+	if r.memcgsErr != nil {
+		return nil, nil, r.memcgsErr
 	}
-	return watchCgroups(mount, paths, there)
+	if !r.memcgs.fromRoot() {
+		return nil, nil, fmt.Errorf("%s shows a part of the host's cgroups alone", r.memcgs.dir)
+	}
+	return watchCgroups(r.memcgs, paths, there)
 }
 
-func watchCgroups(mount string, paths []string, there func(path string)) (*CgroupWatch, []string, error) {
-	w := &CgroupWatch{mount: mount, there: there, done: make(chan struct{})}
+func watchCgroups(m memcgs, paths []string, there func(path string)) (*CgroupWatch, []string, error) {
+	w := &CgroupWatch{memcgs: m, there: there, done: make(chan struct{})}
 	close(w.done) // nobody reads
 	for _, p := range paths {
-		if fd, err := openBelow(mount, clean(p)); err == nil {
+		if fd, err := m.open(clean(p)); err == nil {
 			unix.Close(fd)
 		} else if errors.Is(err, fs.ErrNotExist) {
 			w.waits = append(w.waits, cgroupWait{path: p})
@@ -151,7 +145,7 @@ func (w *CgroupWatch) approach(wait *cgroupWait) (there bool, err error) {
 		if n == len(parts) {
 			return true, nil
 		}
-		dir := filepath.Join(w.mount, filepath.Join(parts[:n]...))
+		dir := filepath.Join(w.memcgs.dir, filepath.Join(parts[:n]...))
 		wd, err := w.watcher.add(dir)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // removed in between
@@ -169,7 +163,7 @@ func (w *CgroupWatch) approach(wait *cgroupWait) (there bool, err error) {
 // deepest says how many of parts are there, one below the other.
 func (w *CgroupWatch) deepest(parts []string) int {
 	for n := len(parts); n > 0; n-- {
-		if fd, err := openBelow(w.mount, path.Join(parts[:n]...)); err == nil {
+		if fd, err := w.memcgs.open(path.Join(parts[:n]...)); err == nil {
 			unix.Close(fd)
 			return n
 		}
@@ -184,25 +178,16 @@ const cgroupsLimit = 4096
 var errTooMany = errors.New("there are too many cgroups to look through")
 
 // FindCgroup says whether there is a cgroup for whose path, by what it tells, f is true.
-func FindCgroup(o Options, f func(cgroup.Identity) bool) (bool, error) {
-	mount := findCgroups(o.cgroupfs()).accounting()
-	if mount == "" {
-		return false, errNoCgroups
+func (r *Reader) FindCgroup(f func(cgroup.Identity) bool) (bool, error) {
+	if r.memcgsErr != nil {
+		return false, r.memcgsErr
 	}
 	n, found := 0, false
-	err := filepath.WalkDir(mount, func(p string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil && p == mount:
-			return err
-		case err != nil: // it is gone
-			return nil
-		case !d.IsDir():
-			return nil
-		}
+	err := r.memcgs.walk("/", func(path string) error {
 		if n++; n > cgroupsLimit {
 			return errTooMany
 		}
-		if found = f(cgroup.Parse(strings.TrimPrefix(p, mount))); found {
+		if found = f(cgroup.Parse(path)); found {
 			return fs.SkipAll
 		}
 		return nil

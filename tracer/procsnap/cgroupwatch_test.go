@@ -29,7 +29,7 @@ func await(t *testing.T, mount string, missing []string, paths ...string) awaite
 	a := awaited{t: t, there: make(chan string, 8)}
 	var got []string
 	var err error
-	a.CgroupWatch, got, err = watchCgroups(mount, paths, func(p string) { a.there <- p })
+	a.CgroupWatch, got, err = watchCgroups(memcgs{dir: mount}, paths, func(p string) { a.there <- p })
 	if err != nil || !slices.Equal(got, missing) {
 		t.Errorf("missing %q, %v; want %q", got, err, missing)
 	}
@@ -99,17 +99,17 @@ func TestWatchCgroups(t *testing.T) {
 
 func TestWatchRealCgroup(t *testing.T) {
 	testenv.Privileged(t)
-	mount := findCgroups("/sys/fs/cgroup").accounting()
-	if mount == "" || inode(t, mount) != rootInode {
+	r := newReader(t, Options{})
+	if !r.memcgs.fromRoot() {
 		testenv.Skip(t, "the host's cgroups are not mounted")
 	}
 	name := fmt.Sprintf("/oomtrace-test-%d/below", os.Getpid())
 	there := make(chan string, 1)
-	w, missing, err := WatchCgroups(Options{}, []string{"/", name}, func(p string) { there <- p })
+	w, missing, err := r.WatchCgroups([]string{"/", name}, func(p string) { there <- p })
 	if err != nil || !slices.Equal(missing, []string{name}) {
 		t.Fatalf("missing %q, %v", missing, err)
 	}
-	dir := filepath.Join(mount, name)
+	dir := filepath.Join(r.memcgs.dir, name)
 	defer os.Remove(filepath.Dir(dir))
 	defer os.Remove(dir)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -123,14 +123,14 @@ func TestWatchRealCgroup(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, _, err := WatchCgroups(Options{Cgroup: t.TempDir()}, nil, nil); !errors.Is(err, errNoCgroups) {
+	if _, _, err := newReader(t, Options{Cgroup: t.TempDir()}).WatchCgroups(nil, nil); !errors.Is(err, errNoMemcgs) {
 		t.Errorf("no cgroups: %v", err)
 	}
 	// As in a container: the root is not the hierarchy's.
-	if got, err := FindCgroup(Options{}, func(cgroup.Identity) bool { return true }); err != nil || !got {
+	if got, err := r.FindCgroup(func(cgroup.Identity) bool { return true }); err != nil || !got {
 		t.Errorf("no cgroup is found: %v", err)
 	}
-	if got, err := FindCgroup(Options{}, func(cgroup.Identity) bool { return false }); got || err != nil && !errors.Is(err, errTooMany) {
+	if got, err := r.FindCgroup(func(cgroup.Identity) bool { return false }); got || err != nil && !errors.Is(err, errTooMany) {
 		t.Errorf("a cgroup that is not there: %v, %v", got, err)
 	}
 }

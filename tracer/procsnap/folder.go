@@ -7,6 +7,7 @@ package procsnap
 import (
 	"bytes"
 	"encoding/binary"
+	"io/fs"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,11 +18,12 @@ type folder struct {
 	fd     int
 	buf    [4096]byte
 	rest   []byte // of buf
+	err    error  // why it is not open, or why its last end is not that of the list
 }
 
 func (f *folder) openAt(dir int, name string) {
-	fd, err := openAt(dir, name, unix.O_RDONLY|unix.O_DIRECTORY)
-	f.isOpen, f.fd, f.rest = err == nil, fd, nil
+	f.fd, f.err = openAt(dir, name, unix.O_RDONLY|unix.O_DIRECTORY)
+	f.isOpen, f.rest = f.err == nil, nil
 }
 
 func (f *folder) close() {
@@ -37,6 +39,7 @@ func (f *folder) next() (name []byte, inode uint64, isDir, ok bool) {
 	if len(f.rest) == 0 {
 		n, err := ignoringEINTR(func() (int, error) { return unix.Getdents(f.fd, f.buf[:]) })
 		if err != nil || n <= 0 {
+			f.err = err
 			_, _ = unix.Seek(f.fd, 0, 0)
 			return nil, 0, false, false
 		}
@@ -44,6 +47,40 @@ func (f *folder) next() (name []byte, inode uint64, isDir, ok bool) {
 	}
 	name, inode, isDir, f.rest = parseDirent(f.rest)
 	return name, inode, isDir, true
+}
+
+// nextPID gives the next entry that is a process or a thread; ok is false at the end,
+// after which it begins anew.
+func (f *folder) nextPID() (pid int, ok bool) {
+	for {
+		name, _, _, ok := f.next()
+		if !ok {
+			return 0, false
+		}
+		if pid := parsePID(name); pid > 0 {
+			return pid, true
+		}
+	}
+}
+
+// eachPID calls f for each process or thread that a folder of procfs lists, until f
+// returns false.
+func eachPID(dir string, f func(pid int) bool) error {
+	var d folder
+	d.openAt(unix.AT_FDCWD, dir)
+	if !d.isOpen {
+		return d.err
+	}
+	defer d.close()
+	for {
+		pid, ok := d.nextPID()
+		switch {
+		case !ok && d.err != nil:
+			return &fs.PathError{Op: "getdents64", Path: dir, Err: d.err}
+		case !ok, !f(pid):
+			return nil
+		}
+	}
 }
 
 // parseDirent takes the first of the records of getdents64(2): inode and offset of 8

@@ -7,12 +7,8 @@ package procsnap
 import (
 	"bytes"
 	"fmt"
-	"os"
-	"strconv"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/oomtrace/oomtrace/decode/event"
 )
 
 // Kept makes an identity of what was kept of a process elsewhere: its arguments as in
@@ -20,9 +16,8 @@ import (
 // executed by. It is shown as Options.Cmdline says, and looks at no file.
 func (r *Reader) Kept(args []byte, cut bool, exe []byte) Identity {
 	var id Identity
-	if len(exe) > 0 && r.opts.Cmdline.Exe() && namesExe(exe) {
-		s, hexRaw := event.CleanString(exe)
-		id.Exe, id.ExeHex = &s, hexRaw
+	if len(exe) > 0 && namesExe(exe) {
+		id.Exe, id.ExeHex = r.showExe(exe)
 	}
 	if len(args) == 0 {
 		return id
@@ -31,11 +26,7 @@ func (r *Reader) Kept(args []byte, cut bool, exe []byte) Identity {
 	if cut {
 		args = append(bytes.Clone(args), 'x') // what is cut may be the beginning of a secret
 	}
-	if line := r.opts.Cmdline.LineUpTo(args, limit); line != nil {
-		s, hexRaw := event.CleanString(line)
-		id.Cmdline, id.CmdlineHex = &s, hexRaw
-		id.CmdlineTruncated = cut
-	}
+	r.showCmdline(&id, args, limit)
 	return id
 }
 
@@ -64,7 +55,7 @@ func (r *Reader) Raw(pid, limit int) (Raw, error) {
 		return Raw{}, fmt.Errorf("read process %d: %w", pid, err)
 	}
 	defer unix.Close(dir)
-	raw := Raw{StartBoottimeNS: uint64(int64(st.startTicks)*tickNS - r.timensNS)}
+	raw := Raw{StartBoottimeNS: r.startNS(st)}
 	n, err := readAt(dir, "cmdline", buf[:min(limit, len(buf))])
 	if err != nil || n == 0 {
 		return Raw{}, fmt.Errorf("read process %d: %w", pid, ErrGone)
@@ -78,20 +69,8 @@ func (r *Reader) Raw(pid, limit int) (Raw, error) {
 
 // EachPID calls f for each process that /proc lists, until f returns false.
 func (r *Reader) EachPID(f func(pid int) bool) error {
-	dir, err := os.Open(r.opts.Proc)
-	if err != nil {
+	if err := eachPID(r.opts.Proc, f); err != nil {
 		return fmt.Errorf("list processes: %w", err)
 	}
-	defer dir.Close()
-	for {
-		all, err := dir.Readdirnames(256)
-		for _, name := range all {
-			if pid, err := strconv.Atoi(name); err == nil && !f(pid) {
-				return nil
-			}
-		}
-		if err != nil { // io.EOF, or nothing to be done
-			return nil
-		}
-	}
+	return nil
 }

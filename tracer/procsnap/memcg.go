@@ -6,7 +6,6 @@ package procsnap
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,30 +24,6 @@ import (
 
 // ErrNoCgroup means that there is no such memory cgroup.
 var ErrNoCgroup = errors.New("no such cgroup")
-
-// memcgs is the hierarchy that accounts memory.
-type memcgs struct {
-	dir     string
-	version int // 1 or 2
-}
-
-// findMemcgs looks below dir, where cgroup filesystems are mounted, and at dir itself,
-// for the memory controller: v1 where it is there, else v2.
-func findMemcgs(dir string) (memcgs, error) {
-	for _, d := range [...]string{filepath.Join(dir, "memory"), dir} {
-		// The root of the hierarchy has its usage and its processes, on v1.
-		if _, err := os.Stat(filepath.Join(d, "memory.usage_in_bytes")); err == nil {
-			return memcgs{d, 1}, nil
-		}
-	}
-	for _, d := range [...]string{dir, filepath.Join(dir, "unified")} {
-		controllers, err := os.ReadFile(filepath.Join(d, "cgroup.controllers"))
-		if err == nil && slices.Contains(strings.Fields(string(controllers)), "memory") {
-			return memcgs{d, 2}, nil
-		}
-	}
-	return memcgs{}, fmt.Errorf("find memory cgroups: no hierarchy with the memory controller at %s, nor at memory or unified below it", dir)
-}
 
 func (m memcgs) file(cgroup, name string) string { return filepath.Join(m.dir, cgroup, name) }
 
@@ -73,15 +48,17 @@ func (m memcgs) number(cgroup, name string) (n uint64, ok bool) {
 // PAGE_COUNTER_MAX pages (include/linux/page_counter.h), with pages of up to 64 KiB.
 func unlimited(bytes uint64) bool { return bytes >= 1<<63-64<<10 }
 
-// describe names a cgroup.
-func (m memcgs) describe(cgroup string) event.Cgroup {
-	c := event.Cgroup{Version: m.version}
-	if m.version == 1 {
+// describe names a cgroup of the hierarchy that accounts memory.
+func describe(version int, path []byte) *event.Cgroup {
+	c := &event.Cgroup{Version: version}
+	if version == 1 {
 		c.Controller = "memory"
 	}
-	c.Path, c.PathHex = event.CleanString([]byte(cgroup))
+	c.Path, c.PathHex = event.CleanString(path)
 	return c
 }
+
+func (m memcgs) describe(cgroup string) *event.Cgroup { return describe(m.version, []byte(cgroup)) }
 
 // lineage lists a cgroup and those above it, up to the root.
 func lineage(cgroup string) []string {
@@ -95,16 +72,16 @@ func lineage(cgroup string) []string {
 
 // limit reads the limit of a cgroup; nil if it has none, as the root never has.
 func (m memcgs) limit(cgroup string) *scores.Limit {
-	limitFile, usageFile := "memory.max", "memory.current"
+	limitFile := "memory.max"
 	if m.version == 1 {
-		limitFile, usageFile = "memory.limit_in_bytes", "memory.usage_in_bytes"
+		limitFile = "memory.limit_in_bytes"
 	}
 	bytes, ok := m.number(cgroup, limitFile)
 	if !ok || unlimited(bytes) {
 		return nil
 	}
-	l := &scores.Limit{Cgroup: m.describe(cgroup), Bytes: bytes}
-	if usage, ok := m.number(cgroup, usageFile); ok {
+	l := &scores.Limit{Cgroup: *m.describe(cgroup), Bytes: bytes}
+	if usage, ok := m.number(cgroup, m.usageFile()); ok {
 		l.UsageBytes = &usage
 	}
 	if m.version == 2 {
@@ -151,17 +128,14 @@ func (m memcgs) oomGroup(cgroup *event.Cgroup, limit string) *event.Cgroup {
 	if m.version != 2 || cgroup == nil || cgroup.Version != 2 {
 		return nil
 	}
-	own := cgroup.Path
-	if raw, err := hex.DecodeString(cgroup.PathHex); err == nil && len(raw) > 0 {
-		own = string(raw)
-	}
+	own := event.RawString(cgroup.Path, cgroup.PathHex)
 	if !path.IsAbs(own) || path.Clean(own) != own {
 		return nil // outside of this cgroup namespace
 	}
 	var group *event.Cgroup
 	for _, c := range lineage(own) {
 		if word, _ := m.word(c, "memory.oom.group"); word == "1" {
-			group = event.Ptr(m.describe(c))
+			group = m.describe(c)
 		}
 		if c == limit {
 			break
@@ -173,24 +147,11 @@ func (m memcgs) oomGroup(cgroup *event.Cgroup, limit string) *event.Cgroup {
 // processes lists the processes in a cgroup and below it; outside says that there are
 // others, outside of this pid namespace, which v1 does not tell.
 func (m memcgs) processes(cgroup string) (pids []int, outside bool, err error) {
-	top := filepath.Join(m.dir, cgroup)
-	err = filepath.WalkDir(top, func(dir string, d fs.DirEntry, err error) error {
-		if err != nil {
-			if dir == top {
-				return err
-			}
-			return nil // it was removed meanwhile
-		}
-		if !d.IsDir() {
-			if dir == top {
-				return fs.ErrNotExist // a cgroup's file is none
-			}
-			return nil
-		}
-		file, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	err = m.walk(cgroup, func(c string) error {
+		file, err := os.ReadFile(m.file(c, "cgroup.procs"))
 		switch {
 		case err == nil:
-		case dir != top, errors.Is(err, unix.EOPNOTSUPP):
+		case c != cgroup, errors.Is(err, unix.EOPNOTSUPP):
 			// Removed; or a threaded cgroup, whose processes are those of the
 			// domain above it.
 			return nil
@@ -206,8 +167,9 @@ func (m memcgs) processes(cgroup string) (pids []int, outside bool, err error) {
 		}
 		return nil
 	})
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {
-		return nil, false, fmt.Errorf("%w %q: looked for %s", ErrNoCgroup, cgroup, top)
+	// A cgroup's file is none.
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ENODEV) {
+		return nil, false, fmt.Errorf("%w %q: looked for %s", ErrNoCgroup, cgroup, filepath.Join(m.dir, cgroup))
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("list processes of cgroup %q: %w", cgroup, err)

@@ -7,10 +7,7 @@ package procsnap
 import (
 	"bytes"
 	"fmt"
-	"path/filepath"
 	"strconv"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/oomtrace/oomtrace/decode/event"
 )
@@ -23,11 +20,11 @@ import (
 func (r *Reader) Memory() (*event.Memory, error) {
 	buf := r.buffers.Get().(*[bufferSize]byte)
 	defer r.buffers.Put(buf)
-	n, err := readAt(unix.AT_FDCWD, filepath.Join(r.opts.Proc, "meminfo"), buf[:])
+	file, err := r.readProc("meminfo", buf[:])
 	if err != nil {
 		return nil, fmt.Errorf("read meminfo: %w", err)
 	}
-	return parseMeminfo(buf[:n]), nil
+	return parseMeminfo(file), nil
 }
 
 // parseMeminfo reads lines of the form "MemTotal:   8101500 kB", of 1024 bytes each

@@ -5,7 +5,6 @@
 package procsnap
 
 import (
-	"bytes"
 	"cmp"
 
 	"golang.org/x/sys/unix"
@@ -67,16 +66,14 @@ func (r *Reader) parent(pid int, buf *[bufferSize]byte) (p event.Parent, at Iden
 	}
 	defer unix.Close(dir)
 	p.PID = pid
-	comm, hexRaw := event.CleanString(st.comm(buf[:]))
-	p.Comm, p.CommHex = &comm, hexRaw
+	p.Comm, p.CommHex = event.CleanText(st.comm(buf[:]))
 	n, err := readAt(dir, "cgroup", buf[:])
 	if err != nil {
 		return p, at, st, false
 	}
 	at.setCgroup(buf[:n])
-	if exe, err := readlinkAt(dir, "exe", buf[:cmdlineLimit]); err == nil && r.opts.Cmdline.Exe() {
-		s, hexRaw := event.CleanString(exe)
-		p.Exe, p.ExeHex = &s, hexRaw
+	if exe, err := readlinkAt(dir, "exe", buf[:cmdlineLimit]); err == nil {
+		p.Exe, p.ExeHex = r.showExe(exe)
 	}
 	return p, at, st, true
 }
@@ -90,10 +87,4 @@ func (id *Identity) livesWith(other *Identity) bool {
 		return other.Unit == id.Unit
 	}
 	return id.Cgroup != nil && other.Cgroup != nil && id.Cgroup.Path == other.Cgroup.Path
-}
-
-// comm is the name in the line that s was parsed from.
-func (s stat) comm(line []byte) []byte {
-	line = line[:s.end]
-	return line[bytes.IndexByte(line, '(')+1:]
 }

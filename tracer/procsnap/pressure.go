@@ -21,11 +21,11 @@ const pressureFile = "pressure/memory"
 
 // pressure reads the machine's stall information; nil where there is none.
 func (r *Reader) pressure(buf []byte) *event.Pressure {
-	n, err := readAt(unix.AT_FDCWD, filepath.Join(r.opts.Proc, pressureFile), buf)
+	file, err := r.readProc(pressureFile, buf)
 	if err != nil {
 		return nil
 	}
-	return parsePressure(buf[:n])
+	return parsePressure(file)
 }
 
 // parsePressure reads lines of the form
@@ -55,7 +55,7 @@ func parsePressure(file []byte) *event.Pressure {
 					*avg10 = &v
 				}
 			case "total":
-				if v, err := strconv.ParseUint(string(value), 10, 64); err == nil {
+				if v, ok := parseCount(value); ok {
 					*total = &v
 				}
 			}
@@ -70,11 +70,11 @@ func parsePressure(file []byte) *event.Pressure {
 // reclaim reads what the kernel has done to get memory back since it booted; nil if
 // that cannot be read.
 func (r *Reader) reclaim(buf []byte) *event.Reclaim {
-	n, err := readAt(unix.AT_FDCWD, filepath.Join(r.opts.Proc, "vmstat"), buf)
+	file, err := r.readProc("vmstat", buf)
 	if err != nil {
 		return nil
 	}
-	return parseReclaim(buf[:n])
+	return parseReclaim(file)
 }
 
 // parseReclaim reads lines "pgscan_direct 1204" (vmstat_text, mm/vmstat.c), and adds up
@@ -110,8 +110,8 @@ func parseReclaim(file []byte) *event.Reclaim {
 				continue
 			}
 		}
-		n, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 64)
-		if err != nil {
+		n, ok := parseCount(value)
+		if !ok {
 			continue
 		}
 		if *counter != nil {

@@ -35,7 +35,8 @@ type Options struct {
 	Proc string // mount of procfs; default /proc
 	Sys  string // mount of sysfs; default /sys
 	Root string // the host's root folder, for its files in /etc and /var; default /
-	// Cgroup is where the host's cgroups are mounted; default fs/cgroup in Sys.
+	// Cgroup is where the host's cgroups are mounted, the hierarchy that accounts memory
+	// or those of v1 in folders of their own; default fs/cgroup in Sys.
 	Cgroup string
 	// HostName replaces the name that the kernel tells, which in a container is
 	// the container's.
@@ -52,8 +53,10 @@ type Reader struct {
 	// timensNS is what this time namespace adds to the boot clock.
 	timensNS int64
 	daemons  daemonCache
-	cgroups  cgroupMounts
-	users    *users
+	memcgs   memcgs // of Options.Cgroup
+	// memcgsErr says why there are none.
+	memcgsErr error
+	users     *users
 }
 
 func (o *Options) cgroupfs() string {
@@ -76,7 +79,8 @@ func New(o Options) (*Reader, error) {
 	} else if !st.IsDir() {
 		return nil, fmt.Errorf("open procfs: %w", &fs.PathError{Op: "open", Path: o.Proc, Err: unix.ENOTDIR})
 	}
-	r := &Reader{opts: o, cgroups: findCgroups(o.Cgroup), users: newUsers(o)}
+	r := &Reader{opts: o, users: newUsers(o)}
+	r.memcgs, r.memcgsErr = findMemcgs(o.Cgroup)
 	r.buffers.New = func() any { return new([bufferSize]byte) }
 	r.daemons.now = time.Now
 	if b, err := r.read(o.Proc, "self/timens_offsets"); err == nil {
@@ -117,6 +121,12 @@ func (r *Reader) read(root string, name string) ([]byte, error) {
 	b := make([]byte, bufferSize)
 	n, err := readAt(unix.AT_FDCWD, filepath.Join(root, name), b)
 	return b[:n:n], err
+}
+
+// readProc returns what a file below Options.Proc has, as far as buf goes.
+func (r *Reader) readProc(name string, buf []byte) ([]byte, error) {
+	n, err := readAt(unix.AT_FDCWD, filepath.Join(r.opts.Proc, name), buf)
+	return buf[:n], err
 }
 
 // word returns the contents of a small file below root without the white space

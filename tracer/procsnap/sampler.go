@@ -5,7 +5,6 @@
 package procsnap
 
 import (
-	"bytes"
 	"os"
 	"runtime"
 	"strconv"
@@ -32,7 +31,8 @@ type Sample struct {
 	Tasks    []TaskSize
 	Cgroups  []CgroupSize
 	// CgroupsFromRoot says that paths of cgroups are those that the kernel's events
-	// have: another cgroup namespace than the initial shows them from elsewhere.
+	// have: another cgroup namespace than the initial shows them from elsewhere, and
+	// so does a mount of a part of them.
 	CgroupsFromRoot bool
 	// CPU is the processor time that reading took.
 	CPU time.Duration
@@ -118,8 +118,9 @@ func NewSampler(r *Reader, withTasks bool) *Sampler {
 	if withTasks {
 		s.proc.openAt(unix.AT_FDCWD, r.opts.Proc)
 	}
-	s.cgroups.open(r.opts)
-	s.sample.CgroupsFromRoot = r.initCgroupNamespace()
+	s.cgroups.open(r.memcgs)
+	// Those of processes are told from this cgroup namespace's root.
+	s.sample.CgroupsFromRoot = r.memcgs.fromRoot() && r.initCgroupNamespace()
 	return s
 }
 
@@ -207,7 +208,7 @@ func (s *Sampler) walkTasks(now uint64, enough func() bool) {
 		if n >= walkLeast && n%8 == 0 && enough() {
 			return
 		}
-		pid, ok := s.nextPID()
+		pid, ok := s.proc.nextPID()
 		switch {
 		case !ok && wrapped:
 			return
@@ -221,19 +222,6 @@ func (s *Sampler) walkTasks(now uint64, enough func() bool) {
 			return
 		}
 		s.visitTask(pid, now)
-	}
-}
-
-// nextPID gives the next process; ok is false at the end, after which it begins anew.
-func (s *Sampler) nextPID() (pid int, ok bool) {
-	for {
-		name, _, _, ok := s.proc.next()
-		if !ok {
-			return 0, false
-		}
-		if pid := parsePID(name); pid > 0 {
-			return pid, true
-		}
 	}
 }
 
@@ -277,19 +265,13 @@ func (s *Sampler) identify(pid int) (id TaskSize, fd int, err error) {
 		return TaskSize{}, -1, err
 	}
 	defer unix.Close(dir)
-	id = TaskSize{PID: pid, StartNS: uint64(int64(st.startTicks)*tickNS - s.r.timensNS)}
-	n, err := readAt(dir, "comm", s.buf[:]) // stat escapes it
-	if err != nil {
-		return TaskSize{}, -1, err
-	}
-	id.Comm, id.CommHex = event.CleanString(bytes.TrimSuffix(s.buf[:n], []byte("\n")))
+	id = TaskSize{PID: pid, StartNS: s.r.startNS(st)}
+	id.Comm, id.CommHex = event.CleanString(st.comm(s.buf[:]))
 	if n, err := readAt(dir, "cgroup", s.buf[:]); err == nil {
 		paths := parseCgroups(s.buf[:n])
-		path := paths.memory
-		if path == nil {
-			path = paths.unified
+		if c := paths.accounting(); c != nil {
+			id.Cgroup = c.Path
 		}
-		id.Cgroup, _ = event.CleanString(path)
 	}
 	fd, err = openAt(dir, "statm", unix.O_RDONLY)
 	return id, fd, err

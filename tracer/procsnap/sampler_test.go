@@ -23,7 +23,6 @@ import (
 func sampledTask(files map[string]string, pid int, comm string, ticks uint64, pages int) {
 	dir := fmt.Sprintf("%d/", pid)
 	files[dir+"stat"] = statLine(pid, comm, "S", 0x400000, ticks)
-	files[dir+"comm"] = comm + "\n"
 	files[dir+"statm"] = statm(pages)
 	files[dir+"cgroup"] = "4:cpu,memory:/shop\n0::/\n"
 }
@@ -78,7 +77,7 @@ func TestSampler(t *testing.T) {
 	// It grows; it loses its memory; it executes another program; its pid is another's.
 	resize(t, root, 10, 5000)
 	resize(t, root, 11, 0)
-	if err := os.WriteFile(filepath.Join(root, "12/comm"), []byte("sleep\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(root, "12/stat"), []byte(statLine(12, "sleep", "S", 0x400000, 502)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	resize(t, root, 12, 2)
@@ -217,7 +216,7 @@ func TestCgroupWalk(t *testing.T) {
 	}
 	// Not even a hierarchy.
 	none := &cgroupWalk{}
-	none.open(Options{Sys: root})
+	none.open(memcgs{})
 	none.walk(buf[:], 1, never)
 	none.close()
 }

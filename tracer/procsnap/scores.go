@@ -6,7 +6,6 @@ package procsnap
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,10 +31,8 @@ type ScoresOptions struct {
 	// Cgroup is the memory cgroup whose processes are ranked, those below it
 	// included: a path from the root of its hierarchy.
 	Cgroup string
-	// Cgroupfs is where cgroups are mounted; default fs/cgroup below Options.Sys.
-	Cgroupfs string
-	Top      int   // how many candidates to tell of; 0 is all
-	Pods     *Pods // knows the pods' names; may be nil
+	Top    int   // how many candidates to tell of; 0 is all
+	Pods   *Pods // knows the pods' names; may be nil
 }
 
 // Scores reads whom the OOM killer would choose. It keeps its buffers from one
@@ -43,7 +40,6 @@ type ScoresOptions struct {
 type Scores struct {
 	reader  *Reader
 	opts    ScoresOptions
-	memcgs  memcgs // without dir if there are none
 	host    *event.Host
 	initNS  bool // pid 1 is init, whom nothing kills
 	pids    []int
@@ -73,13 +69,11 @@ func (r *Reader) NewScores(o ScoresOptions) (*Scores, error) {
 	s := &Scores{reader: r, opts: o, host: r.Host()}
 	// Unknown counts as not: then init is ranked, where it may be anything.
 	s.initNS, _ = r.InitPIDNamespace()
-	var err error
-	s.memcgs, err = findMemcgs(cmp.Or(o.Cgroupfs, filepath.Join(r.opts.Sys, "fs/cgroup")))
 	if o.Cgroup == "" {
-		return s, nil // memory.oom.group is all that they would be asked for
+		return s, nil // memory.oom.group is all that cgroups would be asked for
 	}
-	if err != nil {
-		return nil, err
+	if r.memcgsErr != nil {
+		return nil, fmt.Errorf("rank a cgroup: %w", r.memcgsErr)
 	}
 	s.opts.Cgroup = path.Join("/", o.Cgroup)
 	// cgroup.procs tells pids as this process sees them.
@@ -128,7 +122,7 @@ func (s *Scores) Read(ctx context.Context) (*scores.Report, error) {
 		}
 	}
 	if len(rep.Candidates) > 0 {
-		rep.OOMGroup = s.memcgs.oomGroup(rep.Candidates[0].Cgroup, limitAt)
+		rep.OOMGroup = s.reader.memcgs.oomGroup(rep.Candidates[0].Cgroup, limitAt)
 	}
 	return rep, nil
 }
@@ -154,8 +148,8 @@ func (s *Scores) frame(rep *scores.Report) (limitAt string, err error) {
 	if s.opts.Cgroup == "" {
 		return "/", nil
 	}
-	rep.Cgroup = event.Ptr(s.memcgs.describe(s.opts.Cgroup))
-	limitAt, rep.Limit, rep.Tighter = s.memcgs.limits(s.opts.Cgroup)
+	rep.Cgroup = s.reader.memcgs.describe(s.opts.Cgroup)
+	limitAt, rep.Limit, rep.Tighter = s.reader.memcgs.limits(s.opts.Cgroup)
 	if limitAt != s.opts.Cgroup && s.opts.Cgroup != "/" {
 		rep.Incomplete = append(rep.Incomplete, scores.GapOutside)
 	}
@@ -163,9 +157,9 @@ func (s *Scores) frame(rep *scores.Report) (limitAt string, err error) {
 		return "/", nil
 	}
 	rep.Scope = scores.ScopeMemcg
-	if s.memcgs.version == 1 {
+	if s.reader.memcgs.version == 1 {
 		rep.Settings.Swappiness = nil
-		if n, ok := s.memcgs.number(limitAt, "memory.swappiness"); ok {
+		if n, ok := s.reader.memcgs.number(limitAt, "memory.swappiness"); ok {
 			rep.Settings.Swappiness = event.Ptr(int(n))
 		}
 	}
@@ -191,26 +185,18 @@ func (s *Scores) list(rep *scores.Report) (err error) {
 	s.pids = s.pids[:0]
 	if s.opts.Cgroup != "" {
 		var outside bool
-		if s.pids, outside, err = s.memcgs.processes(s.opts.Cgroup); outside {
+		if s.pids, outside, err = s.reader.memcgs.processes(s.opts.Cgroup); outside {
 			rep.Incomplete = append(rep.Incomplete, scores.GapPIDNamespace)
 		}
 		return err
 	}
-	dir, err := os.Open(s.reader.opts.Proc)
-	if err != nil {
-		return fmt.Errorf("list processes: %w", err)
-	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return fmt.Errorf("list processes: %w", err)
-	}
 	hidden := true
-	for _, name := range names {
-		if pid, err := strconv.Atoi(name); err == nil && pid > 0 {
-			s.pids = append(s.pids, pid)
-			hidden = hidden && pid != 1
-		}
+	if err := s.reader.EachPID(func(pid int) bool {
+		s.pids = append(s.pids, pid)
+		hidden = hidden && pid != 1
+		return true
+	}); err != nil {
+		return err
 	}
 	if !s.initNS {
 		rep.Incomplete = append(rep.Incomplete, scores.GapPIDNamespace)
@@ -330,17 +316,16 @@ func readStatus(proc int, dir string, buf []byte) (status, error) {
 // the others; leader is what the first tells.
 func (s *Scores) readThreads(dir string, leader status, buf []byte) (status, error) {
 	tasks := filepath.Join(s.reader.opts.Proc, dir, "task")
-	entries, err := os.ReadDir(tasks)
-	if err != nil {
-		return status{}, err
-	}
-	for _, e := range entries {
-		st, err := readStatus(unix.AT_FDCWD, filepath.Join(tasks, e.Name()), buf)
+	found := leader
+	err := eachPID(tasks, func(tid int) bool {
+		st, err := readStatus(unix.AT_FDCWD, filepath.Join(tasks, strconv.Itoa(tid)), buf)
 		if err == nil && st.hasMemory {
-			return st, nil
+			found = st
+			return false
 		}
-	}
-	return leader, nil
+		return true
+	})
+	return found, err
 }
 
 // count sets s.found to the processes that may be chosen, and counts the others.
@@ -369,18 +354,20 @@ func (s *Scores) count(rep *scores.Report) {
 
 // threadTask is Task of a process whose first thread has ended, from one of the others.
 func (s *Scores) threadTask(pid int) (Identity, error) {
-	threads, err := os.ReadDir(filepath.Join(s.reader.opts.Proc, strconv.Itoa(pid), "task"))
-	if err != nil {
+	t, found := Identity{}, false
+	err := eachPID(filepath.Join(s.reader.opts.Proc, strconv.Itoa(pid), "task"), func(tid int) bool {
+		if tid != pid {
+			var err error
+			t, err = s.reader.Task(tid, 0)
+			found = err == nil
+		}
+		return !found
+	})
+	switch {
+	case found:
+		return t, nil
+	case err != nil:
 		return Identity{}, orGone(err)
-	}
-	for _, e := range threads {
-		tid, err := strconv.Atoi(e.Name())
-		if err != nil || tid == pid {
-			continue
-		}
-		if t, err := s.reader.Task(tid, 0); err == nil {
-			return t, nil
-		}
 	}
 	return Identity{}, ErrGone
 }
@@ -390,8 +377,7 @@ func (s *Scores) identity(pid int, boottimeNS uint64) (scores.Identity, error) {
 	var id scores.Identity
 	var buf [64]byte
 	if n, err := readAt(unix.AT_FDCWD, filepath.Join(s.reader.opts.Proc, strconv.Itoa(pid), "comm"), buf[:]); err == nil {
-		comm, hexRaw := event.CleanString(bytes.TrimSuffix(buf[:n], []byte{'\n'}))
-		id.Comm, id.CommHex = &comm, hexRaw
+		id.Comm, id.CommHex = event.CleanText(bytes.TrimSuffix(buf[:n], []byte{'\n'}))
 	}
 	t, err := s.reader.Task(pid, 0)
 	if errors.Is(err, ErrGone) {

@@ -342,10 +342,11 @@ func oomKills(t *testing.T, m memcgs, name string) (n int) {
 // makeMemcg makes a memory cgroup with a limit.
 func makeMemcg(t *testing.T, limit int) (m memcgs, name string) {
 	t.Helper()
-	m, err := findMemcgs("/sys/fs/cgroup")
-	if err != nil {
-		testenv.Skip(t, "%v", err)
+	r := newReader(t, Options{})
+	if r.memcgsErr != nil {
+		testenv.Skip(t, "%v", r.memcgsErr)
 	}
+	m = r.memcgs
 	name = "/oomtrace-test-" + strconv.Itoa(os.Getpid())
 	dir := filepath.Join(m.dir, name)
 	file := "memory.max"

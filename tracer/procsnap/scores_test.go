@@ -114,9 +114,13 @@ func machine(t *testing.T, more map[string]string) string {
 	return tree(t, files)
 }
 
-func read(t *testing.T, proc string, o ScoresOptions) *scores.Report {
+// read ranks; cgroups is their mount, none if it is "".
+func read(t *testing.T, proc, cgroups string, o ScoresOptions) *scores.Report {
 	t.Helper()
-	s, err := newReader(t, Options{Proc: proc}).NewScores(o)
+	if cgroups == "" {
+		cgroups = t.TempDir()
+	}
+	s, err := newReader(t, Options{Proc: proc, Cgroup: cgroups}).NewScores(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +153,7 @@ func fourKiB(t *testing.T) {
 
 func TestScoresOfTheMachine(t *testing.T) {
 	fourKiB(t)
-	rep := read(t, machine(t, nil), ScoresOptions{Cgroupfs: t.TempDir()})
+	rep := read(t, machine(t, nil), "", ScoresOptions{})
 	if diff := cmp.Diff(map[int]int64{4: 1014, 5: 200 + 900, 6: 50}, pages(t, rep)); diff != "" {
 		t.Errorf("points\n%s", diff)
 	}
@@ -179,7 +183,7 @@ func TestScoresOfTheMachine(t *testing.T) {
 func TestScoresTop(t *testing.T) {
 	fourKiB(t)
 	for top, want := range map[int]int{1: 1, 2: 2, 3: 3, 9: 3} {
-		rep := read(t, machine(t, nil), ScoresOptions{Top: top})
+		rep := read(t, machine(t, nil), "", ScoresOptions{Top: top})
 		if len(rep.Candidates) != want || rep.Eligible != 3 || rep.MarginPages == nil || *rep.MarginPages != 86 {
 			t.Errorf("top %d: %d candidates of %d, margin %v", top, len(rep.Candidates), rep.Eligible, rep.MarginPages)
 		}
@@ -191,7 +195,7 @@ func TestScoresTop(t *testing.T) {
 func TestScoresPidReused(t *testing.T) {
 	fourKiB(t)
 	now := newReader(t, Options{}).BoottimeNS()/tickNS + 1000
-	rep := read(t, machine(t, map[string]string{"5/stat": statLine(5, "other", "S", 0, now)}), ScoresOptions{Top: 1})
+	rep := read(t, machine(t, map[string]string{"5/stat": statLine(5, "other", "S", 0, now)}), "", ScoresOptions{Top: 1})
 	if len(rep.Candidates) != 1 || rep.Candidates[0].PID != 4 || rep.Eligible != 2 || *rep.MarginPages != 1014-50 {
 		t.Errorf("%+v", rep)
 	}
@@ -202,12 +206,12 @@ func TestScoresOfAPartOfTheMachine(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(proc, "1")); err != nil {
 		t.Fatal(err)
 	}
-	rep := read(t, proc, ScoresOptions{})
+	rep := read(t, proc, "", ScoresOptions{})
 	if diff := cmp.Diff([]scores.Gap{scores.GapPIDNamespace, scores.GapHidden, scores.GapUnreadable}, rep.Incomplete); diff != "" {
 		t.Error(diff)
 	}
 	// In another pid namespace 1 is a process like the others.
-	rep = read(t, machine(t, map[string]string{"2/stat": statLine(2, "bash", "S", 0, 5)}), ScoresOptions{Top: 1})
+	rep = read(t, machine(t, map[string]string{"2/stat": statLine(2, "bash", "S", 0, 5)}), "", ScoresOptions{Top: 1})
 	if rep.Candidates[0].PID != 1 || rep.Protected != 1 {
 		t.Errorf("%+v", rep)
 	}
@@ -283,7 +287,7 @@ func TestScoresOfACgroup(t *testing.T) {
 			scores.Report{Scope: scores.ScopeGlobal, AllowedPages: 9216, Eligible: 3, Incomplete: []scores.Gap{scores.GapUnreadable}}, map[int]int64{5: 1100, 4: 1014, 6: 50}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			rep := read(t, machine(t, tt.proc), ScoresOptions{Cgroup: tt.cgroup, Cgroupfs: tree(t, tt.files)})
+			rep := read(t, machine(t, tt.proc), tree(t, tt.files), ScoresOptions{Cgroup: tt.cgroup})
 			if diff := cmp.Diff(tt.pages, pages(t, rep)); diff != "" {
 				t.Errorf("points\n%s", diff)
 			}
@@ -309,28 +313,24 @@ func with(files map[string]string, name, content string) map[string]string {
 }
 
 func TestScoresOfNoCgroup(t *testing.T) {
-	r := newReader(t, Options{Proc: machine(t, nil)})
-	dir := tree(t, map[string]string{"cgroup.controllers": "memory\n"})
-	s, err := r.NewScores(ScoresOptions{Cgroup: "/none/../other", Cgroupfs: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Read(t.Context()); !errors.Is(err, ErrNoCgroup) || !strings.Contains(err.Error(), `"/other": looked for `+dir+"/other") {
-		t.Errorf("%v", err)
-	}
-	if s, err = r.NewScores(ScoresOptions{Cgroup: "/cgroup.controllers", Cgroupfs: dir}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Read(t.Context()); !errors.Is(err, ErrNoCgroup) {
-		t.Errorf("%v", err)
+	proc, dir := machine(t, nil), tree(t, map[string]string{"cgroup.controllers": "memory\n"})
+	r := newReader(t, Options{Proc: proc, Cgroup: dir})
+	for _, cgroup := range []string{"/none/../other", "/cgroup.controllers"} { // the latter is a file
+		s, err := r.NewScores(ScoresOptions{Cgroup: cgroup})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Read(t.Context()); !errors.Is(err, ErrNoCgroup) || !strings.Contains(err.Error(), "looked for "+filepath.Join(dir, cgroup)) {
+			t.Errorf("%v", err)
+		}
 	}
 	empty := t.TempDir()
-	if _, err := r.NewScores(ScoresOptions{Cgroup: "/a", Cgroupfs: empty}); err == nil || !strings.Contains(err.Error(), empty) {
+	if _, err := newReader(t, Options{Proc: proc, Cgroup: empty}).NewScores(ScoresOptions{Cgroup: "/a"}); !errors.Is(err, errNoMemcgs) || !strings.Contains(err.Error(), empty) {
 		t.Errorf("%v", err)
 	}
 	// Pids of this namespace do not name processes of that procfs.
-	r = newReader(t, Options{Proc: machine(t, map[string]string{"self": "-> 4194305"})})
-	if _, err := r.NewScores(ScoresOptions{Cgroup: "/a", Cgroupfs: dir}); !errors.Is(err, errors.ErrUnsupported) {
+	r = newReader(t, Options{Proc: machine(t, map[string]string{"self": "-> 4194305"}), Cgroup: dir})
+	if _, err := r.NewScores(ScoresOptions{Cgroup: "/a"}); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("%v", err)
 	}
 }

@@ -5,11 +5,8 @@
 package procsnap
 
 import (
-	"path/filepath"
+	"bytes"
 	"strconv"
-	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/decode/kdumpconf"
@@ -40,11 +37,11 @@ func (r *Reader) sysctls() *event.Settings {
 // the runtime poll the file, would make nine system calls of four.
 func (r *Reader) sysctl(name string) *int {
 	var buf [32]byte
-	n, err := readAt(unix.AT_FDCWD, filepath.Join(r.opts.Proc, "sys", name), buf[:])
+	file, err := r.readProc("sys/"+name, buf[:])
 	if err != nil {
 		return nil
 	}
-	value, err := strconv.Atoi(strings.TrimSpace(string(buf[:n])))
+	value, err := strconv.Atoi(string(bytes.TrimSpace(file)))
 	if err != nil {
 		return nil
 	}

@@ -34,6 +34,13 @@ func (s stat) dead() bool {
 	return s.state == 'Z' || s.state == 'X' || s.flags&pfExiting != 0
 }
 
+// comm is the name in the line that s was parsed from, as the kernel has it: status
+// alone escapes it (proc_task_name, fs/proc/array.c).
+func (s stat) comm(line []byte) []byte {
+	line = line[:s.end]
+	return line[bytes.IndexByte(line, '(')+1:]
+}
+
 // parseStat reads one line "pid (comm) state ppid …". comm may hold anything, a
 // parenthesis too, so the fields are counted from the last one.
 func parseStat(line []byte) (stat, bool) {

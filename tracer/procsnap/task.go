@@ -53,9 +53,8 @@ func (r *Reader) Task(pid int, startBoottimeNS uint64) (Identity, error) {
 
 	id := Identity{PPID: &st.ppid, KThread: event.Ptr(st.flags&pfKthread != 0), startTicks: st.startTicks}
 	exe, exeErr := readlinkAt(dir, "exe", buf[:cmdlineLimit])
-	if exeErr == nil && r.opts.Cmdline.Exe() {
-		s, hexRaw := event.CleanString(exe)
-		id.Exe, id.ExeHex = &s, hexRaw
+	if exeErr == nil {
+		id.Exe, id.ExeHex = r.showExe(exe)
 	}
 	n, cmdErr := readAt(dir, "cmdline", buf[:cmdlineLimit+1])
 	if cmdErr == nil && n == 0 && exeErr != nil {
@@ -64,11 +63,7 @@ func (r *Reader) Task(pid int, startBoottimeNS uint64) (Identity, error) {
 			return Identity{}, fmt.Errorf("read process %d: %w", pid, ErrGone)
 		}
 	} else if cmdErr == nil {
-		id.CmdlineTruncated = n > cmdlineLimit
-		if line := r.opts.Cmdline.LineUpTo(buf[:n], cmdlineLimit); line != nil {
-			s, hexRaw := event.CleanString(line)
-			id.Cmdline, id.CmdlineHex = &s, hexRaw
-		}
+		r.showCmdline(&id, buf[:n], cmdlineLimit)
 	}
 	if n, err := readAt(dir, "cgroup", buf[:]); err == nil {
 		id.setCgroup(buf[:n])
@@ -76,6 +71,23 @@ func (r *Reader) Task(pid int, startBoottimeNS uint64) (Identity, error) {
 		return Identity{}, fmt.Errorf("read process %d: %w", pid, orGone(err))
 	}
 	return id, nil
+}
+
+// showExe is an executable's path, if Options.Cmdline says to show it.
+func (r *Reader) showExe(path []byte) (s *string, hexRaw string) {
+	if !r.opts.Cmdline.Exe() {
+		return nil, ""
+	}
+	return event.CleanText(path)
+}
+
+// showCmdline sets the command line as Options.Cmdline says. args go on for more than
+// limit bytes where it is cut.
+func (r *Reader) showCmdline(id *Identity, args []byte, limit int) {
+	if line := r.opts.Cmdline.LineUpTo(args, limit); line != nil {
+		id.Cmdline, id.CmdlineHex = event.CleanText(line)
+		id.CmdlineTruncated = len(args) > limit
+	}
 }
 
 // openTask opens the folder of pid, for its files to be read without a race: once
@@ -114,6 +126,12 @@ func (r *Reader) startedAt(st stat, boottimeNS uint64) bool {
 	return -1 <= diff && diff <= 1
 }
 
+// startNS is when a process began, on the boot clock of the kernel's events, cut to a
+// tick.
+func (r *Reader) startNS(st stat) uint64 {
+	return uint64(int64(st.startTicks)*tickNS - r.timensNS)
+}
+
 // startedAfter says whether the process began only after boottimeNS: then it is not
 // the one of an event of that time.
 func (r *Reader) startedAfter(id *Identity, boottimeNS uint64) bool {
@@ -140,14 +158,7 @@ func readlinkAt(dir int, name string, buf []byte) ([]byte, error) {
 func (id *Identity) setCgroup(file []byte) { id.setOwner(parseCgroups(file)) }
 
 func (id *Identity) setOwner(paths cgroupPaths) {
-	switch {
-	case paths.memory != nil:
-		id.Cgroup = &event.Cgroup{Controller: "memory", Version: 1}
-		id.Cgroup.Path, id.Cgroup.PathHex = event.CleanString(paths.memory)
-	case paths.unified != nil:
-		id.Cgroup = &event.Cgroup{Version: 2}
-		id.Cgroup.Path, id.Cgroup.PathHex = event.CleanString(paths.unified)
-	}
+	id.Cgroup = paths.accounting()
 	var slice string
 	for _, path := range [...][]byte{paths.memory, paths.unified, paths.systemd} {
 		owner := cgroup.Parse(string(path))
@@ -171,6 +182,17 @@ type cgroupPaths struct {
 	memory  []byte // v1
 	systemd []byte // v1, name=systemd
 	unified []byte // v2
+}
+
+// accounting is the one that accounts memory; nil if there is none.
+func (p *cgroupPaths) accounting() *event.Cgroup {
+	switch {
+	case p.memory != nil:
+		return describe(1, p.memory)
+	case p.unified != nil:
+		return describe(2, p.unified)
+	}
+	return nil
 }
 
 // parseCgroups reads lines "hierarchy:controllers:path". A line without an end,

@@ -78,14 +78,14 @@ func TestTask(t *testing.T) {
 			PPID: event.Ptr(1), KThread: event.Ptr(true), Cgroup: &event.Cgroup{Version: 2, Path: "/"},
 		}, nil},
 		{"hostile, only its executable", cmdline.Exe, 15, 0, Identity{
-			Exe: event.Ptr("/tmp/\ufffd"), ExeHex: "2f746d702fff", CmdlineTruncated: true,
+			Exe: event.Ptr("/tmp/\ufffd"), ExeHex: "2f746d702fff",
 			PPID: event.Ptr(1), KThread: event.Ptr(false),
 			Cgroup: &event.Cgroup{Version: 2, Path: "/user.slice/user-1.slice/\ufffd",
 				PathHex: "2f757365722e736c6963652f757365722d312e736c6963652ffe"},
 			Unit: "user-1.slice",
 		}, nil},
 		{"nothing", cmdline.None, 15, 0, Identity{
-			CmdlineTruncated: true, PPID: event.Ptr(1), KThread: event.Ptr(false),
+			PPID: event.Ptr(1), KThread: event.Ptr(false),
 			Cgroup: &event.Cgroup{Version: 2, Path: "/user.slice/user-1.slice/\ufffd",
 				PathHex: "2f757365722e736c6963652f757365722d312e736c6963652ffe"},
 			Unit: "user-1.slice",

@@ -182,10 +182,7 @@ func (w *Worker) Warm() {
 	if w == nil {
 		return
 	}
-	root := CgroupRef{Version: 2, Path: "/", ID: rootInode}
-	if w.reader.cgroups.memory != "" {
-		root.Version = 1
-	}
+	root := CgroupRef{Version: w.reader.memcgs.version, Path: "/", ID: rootInode}
 	w.Ask(Request{
 		Tasks: []Ref{{PID: os.Getpid(), UID: new(uint32)}}, Parents: true, Nodes: true,
 		Limit: &root, Machine: true, Zones: true, Blocks: true,

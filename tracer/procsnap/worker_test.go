@@ -155,7 +155,7 @@ func TestWorkerConcurrent(t *testing.T) {
 // does not wait for the other.
 func TestWorkerParts(t *testing.T) {
 	r, ref := cgroupTree(t, 2, map[string]string{"memory.events": "oom_kill 1\n"})
-	stat := filepath.Join(r.cgroups.unified, ref.Path, "memory.stat")
+	stat := filepath.Join(r.memcgs.dir, ref.Path, "memory.stat")
 	if err := unix.Mkfifo(stat, 0o600); err != nil {
 		t.Fatal(err)
 	}
