@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -432,6 +433,24 @@ func TestRunSlowOutput(t *testing.T) {
 	if got >= uint64(calls.Calls) || got < outboxSize/2 {
 		t.Errorf("%d of %d calls came", got, calls.Calls)
 	}
+}
+
+// dropper is a record on a disk that is full.
+type dropper struct{ dropped atomic.Uint64 }
+
+func (d *dropper) Event(*event.Event) error { d.dropped.Add(1); return nil }
+func (d *dropper) Dropped() uint64          { return d.dropped.Load() }
+
+// A loss is told though no event follows.
+func TestRunLossAfterTheLast(t *testing.T) {
+	var full dropper
+	r := begin(t, Options{Record: &full, Daemon: DaemonAll})
+	calls := simulateClock(t, 1)
+	r.wait("the call", callsOf(calls.PID))
+	dropped := full.Dropped()
+	r.wait("the loss of the last event", func(e *event.Event) bool {
+		return e.Lost != nil && e.Lost.Counts.Record != nil && *e.Lost.Counts.Record >= dropped && dropped >= 2
+	})
 }
 
 // Without what was asked for, a session does not begin.
