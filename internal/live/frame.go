@@ -125,7 +125,9 @@ func (p *pump) end(reason string) *event.SessionEnd {
 	written[string(event.TypeSessionEnd)]++
 	e.SessionEnd = &event.SessionEnd{Reason: reason, Received: p.received, Written: written, Lost: counts, Incidents: p.incidentCount()}
 	if st, err := p.tracer.Stats(); err == nil {
-		e.SessionEnd.ClockReads = &st.ClockReads
+		if !p.opts.Tracer.NoClock {
+			e.SessionEnd.ClockReads = &st.ClockReads
+		}
 		if p.tracer.SeesInvocations() {
 			e.SessionEnd.Invocations, e.SessionEnd.Waits, e.SessionEnd.NoKillsLeftOut = &st.Invocations, &st.Waits, &st.NoKills
 		}

@@ -56,7 +56,7 @@ func newPump(s *session, in *intake, outs []*outbox, cancel context.CancelCauseF
 		received:  map[string]uint64{},
 		written:   map[string]uint64{},
 	}
-	if s.opts.Incidents > 0 {
+	if s.opts.Incidents > 0 && !s.opts.Tracer.NoOOM {
 		p.incidents = incident.New(s.opts.Incidents)
 	}
 	p.settle.Stop()
