@@ -459,7 +459,7 @@ func TestRunRequire(t *testing.T) {
 	sink := func(*event.Event) error { return nil }
 	for _, forbid := range [][]string{tracer.Kinds(), {tracer.KindFentry, tracer.KindKprobe, tracer.KindTracepoint}} {
 		_, err := Run(t.Context(), Options{Sink: sink, Require: []string{"clock"}, Tracer: tracer.Options{Forbid: forbid}})
-		if !errors.Is(err, tracer.ErrNotSupported) {
+		if !errors.Is(err, tracer.ErrNotSupported) || errors.Is(err, tracer.ErrNotPermitted) {
 			t.Errorf("without %v: %v", forbid, err)
 		}
 	}
