@@ -50,12 +50,15 @@ func (t *Tracer) attach(kind string, p hookPoint) (link.Link, error) {
 // perfRefused finds out that perf events may not be opened: Debian's kernels want
 // CAP_SYS_ADMIN for that where kernel.perf_event_paranoid is 3, its default.
 func (t *Tracer) perfRefused(kind string, err error) error {
-	var file *fs.PathError // of tracefs, which says enough
-	if errors.Is(err, unix.EACCES) && !errors.As(err, &file) {
-		t.broken[kind] = fmt.Errorf("opening it is not permitted (CAP_SYS_ADMIN, or a lower kernel.perf_event_paranoid): %w", unix.EACCES)
-		return t.broken[kind]
+	if !errors.Is(err, unix.EACCES) {
+		return err
 	}
-	return err
+	var file *fs.PathError
+	if errors.As(err, &file) { // one for each tracepoint: say it once
+		return fmt.Errorf("tracefs may not be read: %w", file.Err)
+	}
+	t.broken[kind] = fmt.Errorf("opening it is not permitted (CAP_SYS_ADMIN, or a lower kernel.perf_event_paranoid): %w", unix.EACCES)
+	return t.broken[kind]
 }
 
 // load loads one program with the maps all share. Programs that no rung uses

@@ -72,3 +72,20 @@ func TestReason(t *testing.T) {
 		}
 	}
 }
+
+// A tracepoint that tracefs hides tells that, and not which file: the reason is one for
+// all. A perf event that is refused goes for the whole kind.
+func TestPerfRefused(t *testing.T) {
+	tr := &Tracer{broken: map[string]error{}}
+	file := &fs.PathError{Op: "open", Path: "/sys/kernel/tracing/events/x/y/id", Err: unix.EACCES}
+	err := tr.perfRefused(KindTracepoint, fmt.Errorf("read id: %w", file))
+	if err == nil || err.Error() != "tracefs may not be read: permission denied" || !errors.Is(err, fs.ErrPermission) || len(tr.broken) != 0 {
+		t.Errorf("%v, broken %v", err, tr.broken)
+	}
+	if err := tr.perfRefused(KindTracepoint, unix.EACCES); tr.broken[KindTracepoint] == nil || !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("%v, broken %v", err, tr.broken)
+	}
+	if err := tr.perfRefused(KindTracepoint, nil); err != nil {
+		t.Error(err)
+	}
+}

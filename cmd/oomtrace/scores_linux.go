@@ -106,7 +106,7 @@ func showScores(ctx context.Context, env *cli.Env, flags *scoresFlags) (err erro
 	refresh := func() error {
 		report, err := ranking.Read(ctx)
 		if err != nil {
-			return scoresError(ctx, err)
+			return scoresError(ctx, err, o.Again)
 		}
 		return render.Scores(env.Stdout, report, o)
 	}
@@ -134,11 +134,13 @@ func showScores(ctx context.Context, env *cli.Env, flags *scoresFlags) (err erro
 }
 
 // scoresError says what can be done about a cgroup that is not there. To be
-// interrupted is no error.
-func scoresError(ctx context.Context, err error) error {
+// interrupted is no error. seen says that it was there before.
+func scoresError(ctx context.Context, err error, seen bool) error {
 	switch {
 	case ctx.Err() != nil:
 		return nil
+	case errors.Is(err, procsnap.ErrNoCgroup) && seen:
+		return fmt.Errorf("the cgroup is gone: %w", err)
 	case errors.Is(err, procsnap.ErrNoCgroup):
 		return fmt.Errorf("%w; give --cgroup the path that /proc/PID/cgroup shows, or that watch calls cgroup", err)
 	}

@@ -58,7 +58,10 @@ Not for production: it moves counters and may set off alerts, which it names.`,
 				return err
 			}
 			plan, err := simulate.PlanMemcg(simulate.MemcgOptions{LimitBytes: uint64(limit), Timeout: time.Duration(timeout), Count: int(count)})
-			if err != nil {
+			switch {
+			case errors.Is(err, simulate.ErrTooSmall):
+				return cli.Usage(err)
+			case err != nil:
 				return err
 			}
 			announce(env, plan.Steps()...)
@@ -131,8 +134,8 @@ The answer is the one with the highest oom_score, which comes close to what the
 kernel goes by, and is not the same.
 
 With --really and the name of this host, start a process that holds memory at
-oom_score_adj 1000 in a cgroup of its own, check that it is the first choice by far enough, and tell the
-kernel to kill. It never panics on this, whatever vm.panic_on_oom is.
+oom_score_adj 1000 in a cgroup of its own, check that it is the first choice by far
+enough, and tell the kernel to kill. It never panics on this, whatever vm.panic_on_oom is.
 
 Not for production: the kernel chooses, and this cannot be contained.`,
 		Example: `  oomtrace simulate sysrq

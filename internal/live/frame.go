@@ -126,7 +126,9 @@ func (p *pump) end(reason string) *event.SessionEnd {
 	written[string(event.TypeSessionEnd)]++
 	e.SessionEnd = &event.SessionEnd{Reason: reason, Received: p.received, Written: written, Lost: counts, Incidents: p.incidentCount()}
 	if st, err := p.tracer.Stats(); err == nil {
-		e.SessionEnd.ClockReads = &st.ClockReads
+		if p.seesClock() {
+			e.SessionEnd.ClockReads = &st.ClockReads
+		}
 		if p.tracer.SeesInvocations() {
 			e.SessionEnd.Invocations, e.SessionEnd.Waits, e.SessionEnd.NoKillsLeftOut = &st.Invocations, &st.Waits, &st.NoKills
 		}
@@ -134,6 +136,11 @@ func (p *pump) end(reason string) *event.SessionEnd {
 	end := *e.SessionEnd
 	p.emit(e)
 	return &end
+}
+
+// seesClock says whether changes of the clock have a hook: else nobody counts reads.
+func (p *pump) seesClock() bool {
+	return slices.ContainsFunc(p.hooks, func(h tracer.Hook) bool { return h.Fact == tracer.FactAdjtimex && h.OK })
 }
 
 // incidentCount is how many incidents the kills were of; nil if that is not known: once

@@ -92,8 +92,18 @@ func (p *pump) noKill(seq uint64) {
 		return
 	}
 	e := p.event(event.TypeOOMNoKill, seq, p.rec.Kill.H.BoottimeNs, event.SourceBPF)
-	e.NoKill = p.decoder.NoKill(&p.rec)
+	n := p.decoder.NoKill(&p.rec)
+	e.NoKill = n
+	if v := n.Victim; v != nil {
+		p.pods.Fill(v.Container, v.Pod)
+		e.Simulated = bySimulator(v.Comm, v.Cgroup)
+	}
+	if t := n.Trigger; t != nil {
+		p.pods.Fill(t.Container, t.Pod)
+		e.Simulated = e.Simulated || bySimulator(t.Comm, t.Cgroup)
+	}
 	p.emit(e)
+	p.checkLoss()
 }
 
 // waitSymbols waits until kills can be decoded in full, or never will.

@@ -237,12 +237,27 @@ func (s *session) require() error {
 	for _, group := range s.opts.Require {
 		for _, h := range s.hooks {
 			if slices.Contains(groups[group], h.Fact) && !h.OK {
-				return fmt.Errorf("trace %s: %w: no hook for %s works: %s", group, tracer.ErrNotSupported, h.Fact, h.Reason)
+				return unserved{group, h}
 			}
 		}
 	}
 	return nil
 }
+
+// unserved is a group of facts that was asked for and has no hook, be that for the
+// kernel or for want of a permission: the reason says which.
+type unserved struct {
+	group string
+	hook  tracer.Hook
+}
+
+func (u unserved) Error() string {
+	return fmt.Sprintf("no hook for %s works here: %s; 'oomtrace doctor hooks' says what would help; to go on without, leave %s out of --events",
+		u.hook.Fact, u.hook.Reason, u.group)
+}
+
+// Is makes it what this machine does not offer.
+func (u unserved) Is(target error) bool { return target == tracer.ErrNotSupported }
 
 // lookups opens /proc's worker, unless pids there are not the kernel's.
 func (s *session) lookups() {

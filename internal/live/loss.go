@@ -13,15 +13,30 @@ import (
 // lossEvery is how often losses are looked for, when there are events.
 const lossEvery = time.Second
 
-// checkLoss reports new losses, once a second at the most and never when idle.
+// checkLoss reports new losses after an event, once a second at the most, and those that
+// come after the last event a second later. Never when idle.
 func (p *pump) checkLoss() {
-	now := time.Now()
-	if now.Before(p.lossAt) {
+	if time.Now().Before(p.lossAt) {
+		p.lookLater()
 		return
 	}
-	p.lossAt = now.Add(lossEvery)
-	if !p.outs[0].hasRoom() {
-		return // the report would be a loss itself
+	p.lookForLoss()
+}
+
+// lookLater has losses looked for though no event may come any more: what is still
+// queued can be lost on its way out, as to a disk that is full.
+func (p *pump) lookLater() {
+	if !p.lossTimed {
+		p.lossTimed = true
+		p.lossTimer.Reset(lossEvery)
+	}
+}
+
+func (p *pump) lookForLoss() {
+	p.lossAt = time.Now().Add(lossEvery)
+	if !p.outs[0].hasRoom() { // the report would be a loss itself
+		p.lookLater()
+		return
 	}
 	counts, delta, grown := p.losses()
 	if !grown {

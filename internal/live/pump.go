@@ -42,6 +42,8 @@ type pump struct {
 	symbolsBy    time.Time // kills wait for symbols until then
 	blockedUntil time.Time // /proc hangs: do not wait for it
 	lossAt       time.Time
+	lossTimer    *time.Timer // runs after an event, as losses may come after the last one
+	lossTimed    bool
 	lost         event.LostCounts
 }
 
@@ -49,14 +51,16 @@ func newPump(s *session, in *intake, outs []*outbox, cancel context.CancelCauseF
 	p := &pump{
 		session: s, in: in, outs: outs, cancel: cancel,
 		settle:    time.NewTimer(time.Hour),
+		lossTimer: time.NewTimer(time.Hour),
 		symbolsBy: time.Now().Add(symbolWait),
 		received:  map[string]uint64{},
 		written:   map[string]uint64{},
 	}
-	if s.opts.Incidents > 0 {
+	if s.opts.Incidents > 0 && !s.opts.Tracer.NoOOM {
 		p.incidents = incident.New(s.opts.Incidents)
 	}
 	p.settle.Stop()
+	p.lossTimer.Stop()
 	p.ends = newEnds(s.hooks)
 	return p
 }
@@ -106,6 +110,9 @@ func (p *pump) run(stopped <-chan struct{}) {
 				p.summarise()
 			case t := <-p.sampling.samples():
 				p.sampled(t)
+			case <-p.lossTimer.C:
+				p.lossTimed = false
+				p.lookForLoss()
 			case <-p.sets():
 				p.settleIn(settleWait)
 			case <-p.settle.C:

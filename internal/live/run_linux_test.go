@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -434,13 +435,31 @@ func TestRunSlowOutput(t *testing.T) {
 	}
 }
 
+// dropper is a record on a disk that is full.
+type dropper struct{ dropped atomic.Uint64 }
+
+func (d *dropper) Event(*event.Event) error { d.dropped.Add(1); return nil }
+func (d *dropper) Dropped() uint64          { return d.dropped.Load() }
+
+// A loss is told though no event follows.
+func TestRunLossAfterTheLast(t *testing.T) {
+	var full dropper
+	r := begin(t, Options{Record: &full, Daemon: DaemonAll})
+	calls := simulateClock(t, 1)
+	r.wait("the call", callsOf(calls.PID))
+	dropped := full.Dropped()
+	r.wait("the loss of the last event", func(e *event.Event) bool {
+		return e.Lost != nil && e.Lost.Counts.Record != nil && *e.Lost.Counts.Record >= dropped && dropped >= 2
+	})
+}
+
 // Without what was asked for, a session does not begin.
 func TestRunRequire(t *testing.T) {
 	privileged(t)
 	sink := func(*event.Event) error { return nil }
 	for _, forbid := range [][]string{tracer.Kinds(), {tracer.KindFentry, tracer.KindKprobe, tracer.KindTracepoint}} {
 		_, err := Run(t.Context(), Options{Sink: sink, Require: []string{"clock"}, Tracer: tracer.Options{Forbid: forbid}})
-		if !errors.Is(err, tracer.ErrNotSupported) {
+		if !errors.Is(err, tracer.ErrNotSupported) || errors.Is(err, tracer.ErrNotPermitted) {
 			t.Errorf("without %v: %v", forbid, err)
 		}
 	}

@@ -98,6 +98,24 @@ func TestDerivedIsDegraded(t *testing.T) {
 	}
 }
 
+// What is missing since another fact has no hook goes with that one's reason.
+func TestObstacleOfAnother(t *testing.T) {
+	hooks := []event.Hook{
+		{Fact: "invocation", Method: "derived in mark_victim", OK: true, Reason: "kprobe: this kernel has no kprobes"},
+		{Fact: "candidates", Method: "computed in mark_victim", OK: true, Reason: "invocation is not hooked"},
+	}
+	if got := obstacles(hooks); len(got) != 1 || len(got[0].facts) != 2 {
+		t.Errorf("%+v", got)
+	}
+	if got, want := hookNotes(hooks), "no kprobe (not in this kernel): invocation, candidates derived"; len(got) != 1 || got[0] != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	alone := obstacles(hooks[1:])
+	if len(alone) != 1 || alone[0].reason != "invocation is not hooked" {
+		t.Errorf("%+v", alone)
+	}
+}
+
 // What differs only by the function that was tried is one obstacle.
 func TestObstaclesAreJoined(t *testing.T) {
 	const why = "tracefs is not mounted; mount -t tracefs tracefs /sys/kernel/tracing"

@@ -19,10 +19,15 @@ func killRow(e *event.Event, wide bool) row {
 		where:   victimPlace(v),
 	}
 	c := &r.what
-	*c = append(*c, part{text: killCause(k), style: bold})
+	*c = append(*c, part{text: killCauseAt(k, r.where), style: bold})
 	c.add(killShmem(k))
 	c.add(killFragmented(k))
 	c.add(killRole(k))
+	c.add(killRSS(v))
+	addGrowth(c, k)
+	if t := killTrigger(k); t != "" {
+		*c = append(*c, part{text: t, keep: taskName(k.Trigger)})
+	}
 	c.add(killPoints(v))
 	if u := killRunnerUp(k); u != "" {
 		p := part{text: u}
@@ -30,11 +35,6 @@ func killRow(e *event.Event, wide bool) row {
 			p.keep = who(k.RunnerUp.PID, k.RunnerUp.Comm, k.RunnerUp.CommHex)
 		}
 		*c = append(*c, p)
-	}
-	c.add(killRSS(v))
-	addGrowth(c, k)
-	if t := killTrigger(k); t != "" {
-		*c = append(*c, part{text: t, keep: taskName(k.Trigger)})
 	}
 	c.add(killGroup(k))
 	addIncident(c, k.Incident, false)
@@ -48,7 +48,10 @@ func killRow(e *event.Event, wide bool) row {
 }
 
 // killCause says what ran full, whose limit that was and how large.
-func killCause(k *event.Kill) string {
+func killCause(k *event.Kill) string { return killCauseAt(k, "") }
+
+// killCauseAt leaves out the path of a cgroup that place tells, beside it.
+func killCauseAt(k *event.Kill, place string) string {
 	switch k.Scope {
 	case event.ScopeGlobal:
 		s := "the machine is out of memory"
@@ -57,7 +60,7 @@ func killCause(k *event.Kill) string {
 		}
 		return s
 	case event.ScopeMemcg:
-		return memcgCause(k)
+		return memcgCause(k, place)
 	case event.ScopeCpuset:
 		return "out of memory on the NUMA nodes that its cpuset allows" + nodesOf(k)
 	case event.ScopeMempolicy:
@@ -81,10 +84,14 @@ func nodesOf(k *event.Kill) string {
 	return s + ", cgroup " + cgroupPath(k.Limit.Cgroup)
 }
 
-func memcgCause(k *event.Kill) string {
+func memcgCause(k *event.Kill, place string) string {
 	l := k.Limit
 	if l == nil {
 		return "a cgroup reached its memory limit (whose is not known)"
+	}
+	owner := limitOwner(l, &k.Victim)
+	if strings.HasPrefix(owner, "cgroup ") && place == "cgroup "+cgroupPath(l.Cgroup) {
+		owner = "its cgroup"
 	}
 	what := "memory limit"
 	switch l.Kind {
@@ -95,11 +102,11 @@ func memcgCause(k *event.Kill) string {
 	}
 	switch {
 	case l.Unlimited != nil && *l.Unlimited:
-		return "out of memory in " + limitOwner(l, &k.Victim) + ", its " + what + " is unlimited"
+		return "out of memory in " + owner + ", its " + what + " is unlimited"
 	case l.Bytes != nil:
 		what += " " + size(*l.Bytes)
 	}
-	return what + " of " + limitOwner(l, &k.Victim) + " reached"
+	return what + " of " + owner + " reached"
 }
 
 // killRole says why this process, when it was not for its points.

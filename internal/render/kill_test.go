@@ -3,9 +3,11 @@
 package render
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/decode/event/eventtest"
 )
 
 func TestKillCause(t *testing.T) {
@@ -53,6 +55,44 @@ func TestKillCause(t *testing.T) {
 	} {
 		if got := killCause(&tt.kill); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// The cgroup that has the limit is named once, be it the one beside it.
+func TestKillNamesACgroupOnce(t *testing.T) {
+	limit := &event.Limit{Kind: event.LimitMemory, Bytes: event.Ptr(uint64(512 << 20)), Cgroup: &event.Cgroup{Path: "/a/b"}}
+	for path, want := range map[string]string{
+		"/a/b":   "memory limit 512.0 MiB of its cgroup reached",
+		"/a/b/c": "memory limit 512.0 MiB of cgroup /a/b reached",
+	} {
+		k := event.Kill{Scope: event.ScopeMemcg, Victim: event.Victim{PID: 42, Cgroup: &event.Cgroup{Path: path}}, Limit: limit}
+		if r := killRow(&event.Event{Kill: &k}, false); r.where != "cgroup "+path || r.what[0].text != want {
+			t.Errorf("in %s: %q", r.where, r.what[0].text)
+		}
+	}
+}
+
+// A victim's other threads may ask for memory while it dies: that is no news.
+func TestDyingVictimIsNoNews(t *testing.T) {
+	kill, echo := eventtest.Kill(), eventtest.NoKill()
+	again := eventtest.NoKill() // another process by that pid
+	again.NoKill.Victim.StartBoottimeNS = event.Ptr(*again.NoKill.Victim.StartBoottimeNS + 1)
+	for _, tt := range []struct {
+		name   string
+		o      Options
+		events []*event.Event
+		want   bool
+	}{
+		{"after its kill", Options{}, []*event.Event{kill, echo}, false},
+		{"after its kill, not folded", Options{NoFold: true}, []*event.Event{kill, echo}, false},
+		{"by itself", Options{}, []*event.Event{echo}, true},
+		{"in wide", Options{Format: "wide"}, []*event.Event{kill, echo}, true},
+		{"another process", Options{}, []*event.Event{kill, again}, true},
+		{"another reason", Options{}, []*event.Event{kill, eventtest.NoKillNobody()}, true},
+	} {
+		if got := strings.Contains(string(show(t, tt.o, tt.events...)), " OOM "); got != tt.want {
+			t.Errorf("%s: told %v", tt.name, got)
 		}
 	}
 }

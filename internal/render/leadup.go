@@ -162,14 +162,14 @@ func addReclaim(c *cell, r *event.Reclaim) {
 		return
 	}
 	for _, v := range []struct {
-		label string
-		n     *uint64
+		noun, rest string
+		n          *uint64
 	}{
-		{"direct reclaims", r.AllocStalls}, {"pages scanned by them", r.DirectScanPages}, {"pages swapped in", r.SwapInPages},
-		{"pages swapped out", r.SwapOutPages}, {"refaults", r.RefaultPages}, {"direct compactions", r.CompactStalls},
+		{"direct reclaim", "", r.AllocStalls}, {"page", " scanned by them", r.DirectScanPages}, {"page", " swapped in", r.SwapInPages},
+		{"page", " swapped out", r.SwapOutPages}, {"refault", "", r.RefaultPages}, {"direct compaction", "", r.CompactStalls},
 	} {
 		if v.n != nil && *v.n > 0 {
-			c.add(count(*v.n) + " " + v.label)
+			c.add(plural(*v.n, v.noun) + v.rest)
 		}
 	}
 }

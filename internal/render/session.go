@@ -93,7 +93,11 @@ func Summary(e *event.Event) string {
 	s := e.SessionEnd
 	kills, clocks := s.Received[string(event.TypeOOMKill)], s.Received[string(event.TypeClockAdjust)]
 	steps := s.Received[string(event.TypeClockStep)]
-	said := []string{plural(kills, "kill"), plural(clocks+steps, "clock change")}
+	said := []string{plural(kills, "kill")}
+	// Reads are counted where the clock was watched.
+	if clocks+steps > 0 || s.ClockReads != nil {
+		said = append(said, plural(clocks+steps, "clock change"))
+	}
 	if s.Incidents != nil && kills > 1 {
 		said[0] += " in " + plural(*s.Incidents, "incident")
 	}

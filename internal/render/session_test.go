@@ -43,9 +43,9 @@ func TestSummary(t *testing.T) {
 		want string
 	}{
 		{"quiet", event.SessionEnd{Reason: "signal", Lost: event.LostCounts{Reserve: none, Queue: none, Read: none, Recursion: none, ProbeMissed: none}},
-			"ended (signal): 0 kills, 0 clock changes, nothing lost"},
+			"ended (signal): 0 kills, nothing lost"},
 		{"one kill", event.SessionEnd{Reason: "signal", Received: map[string]uint64{"oom.kill": 1}, Incidents: event.Ptr(uint64(1)), Lost: event.LostCounts{Reserve: none, Queue: none, Read: none, Recursion: none, ProbeMissed: none}},
-			"ended (signal): 1 kill, 0 clock changes, nothing lost"},
+			"ended (signal): 1 kill, nothing lost"},
 		{"nothing known", event.SessionEnd{Received: map[string]uint64{"oom.kill": 1, "clock.step": 1, "oom.future": 3}},
 			"ended (no reason given): 1 kill, 1 clock change, 3 oom.future, not known: ring losses, queue losses, failed reads, recursion, missed probes"},
 		{"rich", *eventtest.SessionEnd().SessionEnd,

@@ -24,10 +24,13 @@ func sigkillRow(e *event.Event, wide bool) row {
 	}
 	*c = append(*c, did)
 	if s := k.Sender; s != nil {
-		if s.PID == v.PID {
+		switch from := taskPlace(s); {
+		case s.PID == v.PID:
 			c.add("by itself")
-		} else {
-			c.add(taskPlace(s))
+		case from != "" && from == r.where:
+			c.add("in the same place")
+		default:
+			c.add(from)
 		}
 	}
 	c.add(sigkillVerdict(k))

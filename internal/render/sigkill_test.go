@@ -33,6 +33,7 @@ func TestSigkillRow(t *testing.T) {
 		{"OOM killer", event.Sigkill{Via: event.ViaOOMKiller, Verdict: event.VerdictKernelOOM}, "SIGKILL from the kernel's OOM killer · out of memory"},
 		{"kernel", event.Sigkill{Verdict: event.VerdictKernel}, "SIGKILL from the kernel (why is not known)"},
 		{"nobody known", event.Sigkill{Verdict: event.VerdictOther}, "SIGKILL (from whom is not known)"},
+		{"neighbour", event.Sigkill{Sender: by("sh", "shop.service"), Via: event.ViaKill, Verdict: event.VerdictOther}, "SIGKILL from sh[7] · in the same place"},
 		{"new words", event.Sigkill{Via: "warp", Verdict: "martians"}, "SIGKILL by warp · martians"},
 	} {
 		tt.kill.Victim = victim

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,8 @@ type tableSink struct {
 	layout layout
 	grid   *grid
 	folder *folder // nil: every kill has a row
+	killed [maxKilled]task
+	last   int
 	titled bool
 	failed bool
 	buf    []byte
@@ -44,6 +47,10 @@ func newTableSink(w io.Writer, o Options, wide bool) (*tableSink, error) {
 
 // Event writes the row of e, and before it what is due of the kills that had none.
 func (s *tableSink) Event(e *event.Event) error {
+	if e.Kill != nil {
+		s.killed[s.last] = taskOf(&e.Kill.Victim)
+		s.last = (s.last + 1) % maxKilled
+	}
 	if s.folder != nil {
 		if own, err := s.fold(e); err != nil || !own {
 			return err
@@ -92,6 +99,34 @@ func (s *tableSink) fold(e *event.Event) (own bool, err error) {
 		return endNotable(e.End) || !f.has(e.End.Episode, e.End.PID), nil
 	}
 	return true, nil
+}
+
+// maxKilled are the victims that are remembered for what their dying threads ask for.
+const maxKilled = 64
+
+// task names a process for good.
+type task struct {
+	pid   int
+	start uint64
+}
+
+// taskOf is zero for a victim that is not known well enough.
+func taskOf(v *event.Victim) task {
+	if v == nil || v.StartBoottimeNS == nil {
+		return task{}
+	}
+	return task{v.PID, *v.StartBoottimeNS}
+}
+
+// echoes says whether an invocation killed nobody since one that was just killed is still
+// dying, as when another of its threads asked for memory: its KILL has told it all.
+func (s *tableSink) echoes(n *event.NoKill) bool {
+	switch n.Reason {
+	case event.NoKillCurrentExiting, event.NoKillChosenExiting:
+		t := taskOf(n.Victim)
+		return t != task{} && slices.Contains(s.killed[:], t)
+	}
+	return false
 }
 
 // tell writes rows of kills that had none.
@@ -173,6 +208,9 @@ func (s *tableSink) row(e *event.Event) (r row, ok bool) {
 		}
 		r = snapshotRow(e)
 	case e.NoKill != nil:
+		if !wide && s.echoes(e.NoKill) {
+			return r, false
+		}
 		r = noKillRow(e, wide)
 	case e.End != nil:
 		if !wide && !endNotable(e.End) {

@@ -50,6 +50,7 @@ func cost(h event.Hook) string {
 		"kill tracepoint":     "swap, cgroup and threads of victims that are not the trigger",
 		"trigger derived":     "gfp_mask, order and message; scope, limit and points are computed",
 		"invocation derived":  "its time: the episode begins with the first kill",
+		"candidates derived":  "what the kernel itself found: points are computed",
 		"adjtimex tracepoint": syscalls,
 		"settime tracepoint":  syscalls,
 		"warp timerfd":        "who made the step of a first time zone",
@@ -112,11 +113,26 @@ func obstaclesOf(h event.Hook) []obstacle {
 	return out
 }
 
+// rooted gives a hook that another's absence keeps out the reason of that one.
+func rooted(hooks []event.Hook) []event.Hook {
+	out := slices.Clone(hooks)
+	for i := range out {
+		needs, ok := strings.CutSuffix(out[i].Reason, " is not hooked")
+		if !ok {
+			continue
+		}
+		if j := slices.IndexFunc(hooks, func(h event.Hook) bool { return h.Fact == needs && h.Reason != "" }); j >= 0 {
+			out[i].Reason = hooks[j].Reason
+		}
+	}
+	return out
+}
+
 // obstacles are those of all hooks, each once with the facts that it stands in the
 // way of.
 func obstacles(hooks []event.Hook) []obstacle {
 	var out []obstacle
-	for _, h := range hooks {
+	for _, h := range rooted(hooks) {
 		for _, o := range obstaclesOf(h) {
 			i := slices.IndexFunc(out, func(p obstacle) bool { return p.kind == o.kind && p.reason == o.reason })
 			if i < 0 {
@@ -171,7 +187,7 @@ func (o obstacle) remedy() remedy {
 func hookNotes(hooks []event.Hook) []string {
 	var out, reasons []string
 	by := map[string][]event.Hook{}
-	for _, h := range hooks {
+	for _, h := range rooted(hooks) {
 		if hookState(h) == statePass {
 			continue
 		}

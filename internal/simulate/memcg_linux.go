@@ -39,7 +39,7 @@ func PlanMemcg(o MemcgOptions) (*MemcgPlan, error) {
 		return nil, err
 	}
 	if p.limit < minLimit {
-		return nil, fmt.Errorf("a limit of %d bytes is too small for a process to start in; give %d or more", p.limit, minLimit)
+		return nil, fmt.Errorf("a limit of %d bytes is %w; give %d MiB or more", p.limit, ErrTooSmall, minLimit>>20)
 	}
 	if err := refuseShortage(procRoot, 2*p.limit); err != nil {
 		return nil, err

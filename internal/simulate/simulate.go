@@ -25,6 +25,9 @@ func (e *Unsupported) Error() string { return e.Missing + "; " + e.Remedy }
 // Is makes the error an errors.ErrUnsupported.
 func (e *Unsupported) Is(target error) bool { return target == errors.ErrUnsupported }
 
+// ErrTooSmall is a limit that nothing could start below.
+var ErrTooSmall = errors.New("too small for a process to start in")
+
 // MemcgOptions configures a memory cgroup OOM. The zero value is ready.
 type MemcgOptions struct {
 	LimitBytes uint64        // of the cgroup; 0 means 64 MiB
