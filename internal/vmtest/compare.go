@@ -345,6 +345,11 @@ func (c *comparison) candidates(k LoggedKill, i Invocation, e *event.Kill) {
 		}
 		at := slices.IndexFunc(rows, func(r ranked) bool { return r.pid == cand.PID })
 		if at < 0 {
+			// The victim's death ends the vfork: in_vfork() is false by the time that the
+			// points are computed.
+			if c.x.Computed && slices.Contains(c.x.Sharers, cand.PID) {
+				continue
+			}
 			if len(rows) > 3 {
 				continue // gone by the dump
 			}
@@ -358,9 +363,10 @@ func (c *comparison) candidates(k LoggedKill, i Invocation, e *event.Kill) {
 	next := slices.DeleteFunc(rows, func(r ranked) bool { return r.pid == e.Victim.PID })
 	switch {
 	case len(next) == 0:
-		if e.RunnerUp != nil && e.CandidatesSeen != nil && *e.CandidatesSeen > 2 {
+		if e.RunnerUp != nil && e.CandidatesSeen != nil && *e.CandidatesSeen > 2 && !slices.Contains(c.x.Sharers, e.RunnerUp.PID) {
 			c.differ("pid %d (%q): runner-up %d, the log has none", k.PID, k.Comm, e.RunnerUp.PID)
 		}
+	case e.RunnerUp != nil && c.x.Computed && slices.Contains(c.x.Sharers, e.RunnerUp.PID):
 	case e.RunnerUp == nil:
 		c.differ("pid %d (%q): no runner-up, the log has %d", k.PID, k.Comm, next[0].pid)
 	case len(next) == 1 || next[0].points-next[1].points > 2*slack(next[0].points):

@@ -68,7 +68,7 @@ func logged(t *testing.T, r *Result, pid int, comm string) Invocation {
 // window waits until the kernel reports OOMs again: it does so ten times in five
 // seconds (oom_rs, mm/oom_kill.c), and nothing but time ends that.
 func window(name string) piece {
-	return piece{steps: []scenario.Step{scenario.Run(name, scenario.Guest, "pass", "6s")}}
+	return piece{steps: []scenario.Step{scenario.Run(name, scenario.Guest, "linger", "6s")}}
 }
 
 func want(t *testing.T, what string, got, want any) {

@@ -3,6 +3,7 @@
 package vmtest
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,7 +13,7 @@ import (
 )
 
 // killFacts are what a watcher of OOM kills and SIGKILLs asks for.
-var killFacts = []string{"invocation", "trigger", "kill", "sigkill", "exec", "symbols"}
+var killFacts = append(slices.Clone(episodeFacts), "sigkill", "exec", "symbols")
 
 // TestSigkills has processes killed by kill(2), by cgroup.kill, where the kernel has it,
 // and by the OOM killer, and holds each rung against that: the last is told as an oom.kill
@@ -40,7 +41,7 @@ func TestSigkills(t *testing.T) {
 			if hasKill {
 				start = append(start,
 					scenario.Cgroup("doomed"),
-					scenario.Start("doomed", "", scenario.Guest, "pass", "1h").In("doomed"),
+					scenario.Start("doomed", "ready", hog("-hold", "doomed", "1")...).In("doomed"),
 					scenario.Write(scenario.CgroupV2+"/doomed/cgroup.kill", "1"),
 					scenario.Wait("doomed"))
 			}
@@ -88,9 +89,9 @@ func TestSigkills(t *testing.T) {
 						t.Errorf("%s: %s: command line %v (%v), want %q", rung.name, what, deref(c), s.Sources, cmdline)
 					}
 				}
-				by("kill(2)", slain, r.Report.Procs["slay"].PID, event.ViaKill, "/proc/self/exe pass 1h")
+				by("kill(2)", slain, r.Report.Procs["slay"].PID, event.ViaKill, "/proc/self/exe linger 1h")
 				if hasKill {
-					by("cgroup.kill", r.Report.Procs["doomed"].PID, 1, event.ViaCgroupKill, scenario.Guest+" pass 1h")
+					by("cgroup.kill", r.Report.Procs["doomed"].PID, 1, event.ViaCgroupKill, scenario.Guest+" hog -hold doomed 1")
 				}
 			}
 		})

@@ -37,7 +37,7 @@ func main() {
 func run(args []string) error {
 	commands := map[string]func([]string) error{
 		"cat":     cat,
-		"pass":    pass,
+		"linger":  linger,
 		"slay":    slay,
 		"hog":     hog,
 		"sharer":  sharer,

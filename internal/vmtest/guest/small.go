@@ -34,8 +34,16 @@ func slay(args []string) error {
 	if len(args) != 0 {
 		return errors.New("slay: want no argument")
 	}
-	cmd := exec.Command("/proc/self/exe", "pass", "1h")
+	cmd := exec.Command("/proc/self/exe", "linger", "1h")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return fmt.Errorf("slay: %w", err)
+	}
 	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("slay: %w", err)
+	}
+	// Its exec is over once it speaks.
+	if _, err := out.Read(make([]byte, 1)); err != nil {
 		return fmt.Errorf("slay: %w", err)
 	}
 	if err := cmd.Process.Kill(); err != nil {
@@ -46,15 +54,16 @@ func slay(args []string) error {
 	return nil
 }
 
-// pass DURATION: lets time pass, where time itself is what is waited for.
-func pass(args []string) error {
+// linger DURATION: lets time pass, where time itself is what is waited for.
+func linger(args []string) error {
 	if len(args) != 1 {
-		return errors.New("pass: want a duration")
+		return errors.New("linger: want a duration")
 	}
 	d, err := time.ParseDuration(args[0])
 	if err != nil {
-		return fmt.Errorf("pass: %w", err)
+		return fmt.Errorf("linger: %w", err)
 	}
+	fmt.Println("ready")
 	time.Sleep(d)
 	return nil
 }
