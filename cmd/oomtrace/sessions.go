@@ -4,55 +4,84 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/internal/render"
 )
 
+// maxSessions bounds the sessions that are under way in a recording: watchers that share
+// a file.
+const maxSessions = 16
+
 // sessions follows the sessions of a recording, and tells what each could not see,
-// what it lost, and what the recording lacks. Sessions that are mixed line by line
-// are told, but not checked.
+// what it lost, and what the recording lacks.
 type sessions struct {
 	warn func(string) // takes inert text
+	open []session    // under way, oldest first
+}
 
-	id          string // of the session that is under way; "" for none
-	started     bool   // and whose beginning is there
+// session is one that is under way.
+type session struct {
+	id          string
+	started     bool   // its beginning is there
 	first, last uint64 // sequence numbers
 	seen        uint64 // events with one of their own
 }
 
 // event takes the next event of the recording.
 func (s *sessions) event(e *event.Event) {
-	if e.Session != s.id || e.SessionStart != nil {
-		s.end()
-		*s = sessions{warn: s.warn, id: e.Session, started: e.SessionStart != nil, first: e.Seq, last: e.Seq}
-	}
+	o := s.of(e)
 	if e.Type != event.TypeOOMDetail { // it has its kill's
-		s.first, s.last = min(s.first, e.Seq), max(s.last, e.Seq)
-		s.seen++
+		o.first, o.last = min(o.first, e.Seq), max(o.last, e.Seq)
+		o.seen++
 	}
 	for _, note := range render.Notes(e) {
 		s.warn(note)
 	}
 	if end := e.SessionEnd; end != nil {
 		s.warn(render.Summary(e))
-		if lacks := s.lacks(end); s.started && lacks > 0 {
+		if lacks := o.lacks(end); o.started && lacks > 0 {
 			s.warn(fmt.Sprintf("%d events are missing that were neither filtered nor counted as lost", lacks))
 		}
-		s.id = ""
+		s.open = slices.DeleteFunc(s.open, func(o session) bool { return o.id == e.Session })
 	}
+}
+
+// of is the session of e, which may begin with it.
+func (s *sessions) of(e *event.Event) *session {
+	i := slices.IndexFunc(s.open, func(o session) bool { return o.id == e.Session })
+	if i >= 0 && e.SessionStart == nil {
+		return &s.open[i]
+	}
+	if i < 0 && len(s.open) == maxSessions {
+		i = 0
+	}
+	if i >= 0 {
+		s.unended(s.open[i])
+		s.open = slices.Delete(s.open, i, i+1)
+	}
+	s.open = append(s.open, session{id: e.Session, started: e.SessionStart != nil, first: e.Seq, last: e.Seq})
+	return &s.open[len(s.open)-1]
 }
 
 // end takes the end of the recording.
 func (s *sessions) end() {
-	if s.id != "" && s.started {
+	for _, o := range s.open {
+		s.unended(o)
+	}
+	s.open = nil
+}
+
+func (s *sessions) unended(o session) {
+	if o.started {
 		s.warn("no end was recorded: the watcher still runs, or was killed; what it lost is not known")
 	}
 }
 
 // lacks counts the events that have left the kernel and are neither in the recording
 // nor accounted for.
-func (s *sessions) lacks(end *event.SessionEnd) uint64 {
+func (s *session) lacks(end *event.SessionEnd) uint64 {
 	var known uint64
 	for t, n := range end.Received {
 		known += n - min(n, end.Written[t]) // filtered, or summed up

@@ -135,7 +135,7 @@ type SessionEnd struct {
 	Waits          *uint64 `json:"waits,omitempty"`
 	NoKillsLeftOut *uint64 `json:"nokills_left_out,omitempty"`
 	// ClockReads counts adjtimex calls that changed nothing, dropped in the
-	// kernel.
+	// kernel; absent when the clock was not watched.
 	ClockReads *uint64 `json:"clock_reads,omitempty"`
 	// Incidents counts those that the kills received belong to; absent when kills
 	// were not grouped, or not all.

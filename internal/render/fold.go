@@ -187,20 +187,17 @@ func (f *folder) has(episode string, pid int) bool {
 	return slices.Contains(f.folded[:], victim{episode, pid})
 }
 
-// foldRow tells of kills that had no row.
+// foldRow tells of kills that had no row, of which there are several.
 func foldRow(u *untold, wide bool, loc *time.Location) row {
 	k := u.last.Kill
 	r := row{
 		time:    u.last.Time,
 		event:   part{text: "KILLS", style: red},
-		process: "… " + count(u.kills) + " more kill",
+		process: "… " + count(u.kills) + " more kills",
 		where:   u.where,
 	}
-	if u.kills > 1 {
-		r.process += "s"
-	}
 	c := &r.what
-	*c = append(*c, part{text: killCause(k), style: bold})
+	*c = append(*c, part{text: killCauseAt(k, u.where), style: bold})
 	last := who(k.Victim.PID, k.Victim.Comm, k.Victim.CommHex)
 	clock := u.since.In(loc)
 	layout := time.TimeOnly

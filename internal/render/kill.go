@@ -232,9 +232,7 @@ func killWide(c *cell, k *event.Kill) {
 	addLeadUp(c, k.LeadUp)
 	addMemory(c, k.Memory)
 	addZones(c, k.Memory)
-	if v.Cgroup != nil {
-		c.add(labelled("cgroup", cgroupPath(v.Cgroup)))
-	}
+	addCgroup(c, "cgroup", v.Cgroup, victimPlace(v))
 	if v.Container != nil {
 		c.add(labelled("container id", v.Container.ID))
 	}
@@ -255,6 +253,16 @@ func labelled(label, value string) string {
 		return ""
 	}
 	return label + " " + value
+}
+
+// addCgroup adds the path of a cgroup, unless place says it already.
+func addCgroup(c *cell, label string, cg *event.Cgroup, place string) {
+	if cg == nil {
+		return
+	}
+	if p := cgroupPath(cg); place != "cgroup "+p {
+		c.add(labelled(label, p))
+	}
 }
 
 type sized struct {

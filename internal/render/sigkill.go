@@ -113,9 +113,7 @@ func sigkillWide(c *cell, k *event.Sigkill) {
 }
 
 func tellTask(c *cell, whose string, t *event.Task) {
-	if t.Cgroup != nil {
-		c.add(labelled(whose+"cgroup", cgroupPath(t.Cgroup)))
-	}
+	addCgroup(c, whose+"cgroup", t.Cgroup, taskPlace(t))
 	if t.Container != nil {
 		c.add(labelled(whose+"container id", t.Container.ID))
 	}

@@ -132,7 +132,13 @@ func (s *tableSink) echoes(n *event.NoKill) bool {
 // tell writes rows of kills that had none.
 func (s *tableSink) tell(them ...untold) error {
 	for i := range them {
-		if err := s.write(foldRow(&them[i], s.layout.wide, s.loc), them[i].simulated); err != nil {
+		u := &them[i]
+		r := foldRow(u, s.layout.wide, s.loc)
+		if u.kills == 1 { // its own row tells more than one that counts it
+			r, _ = s.row(u.last)
+			r.time = u.last.Time
+		}
+		if err := s.write(r, u.simulated); err != nil {
 			return err
 		}
 	}
