@@ -34,9 +34,9 @@ func (f *eventFlags) register(cmd *cobra.Command) {
 
 // filterHelp is what a command's long help says of the filters.
 const filterHelp = `The filters --pid, --comm, --cgroup, --container, --pod and --namespace ask about
-the victim of a kill, or the process that moved the clock. Each can be given
-several times: any value of one filter will do, but all filters must hold. What
-an event does not know matches no filter.`
+the victim of a kill or SIGKILL, or the process that moved the clock. Each can be
+given several times: any value of one filter will do, but all filters must hold.
+What an event does not know matches no filter.`
 
 // renderOptions says how to show events on the stdout of env. Its errors are
 // usage errors.

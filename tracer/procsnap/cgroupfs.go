@@ -59,7 +59,10 @@ func (r *Reader) cgroupLimits(dir int, version int, l *event.Limit) {
 	}
 	if version == 1 {
 		events := parseOOMControl(read("memory.oom_control"))
-		if n, ok := parseCount(read("memory.failcnt")); ok {
+		// The limit was met, so 0 is not a count: where that of memory and swap was, the
+		// kernel counts nothing (mm/memcontrol.c, mem_cgroup_css_alloc: track_failcnt is
+		// memory's alone).
+		if n, ok := parseCount(read("memory.failcnt")); ok && n > 0 {
 			events.FailCnt = &n
 		}
 		if events != (event.CgroupEvents{}) {

@@ -116,6 +116,8 @@ func TestAnswerLimit(t *testing.T) {
 			Events: &event.CgroupEvents{OOMKill: u64(3), FailCnt: u64(70212)},
 			Stat:   &event.CgroupStat{AnonBytes: u64(4096), KernelBytes: u64(135168)},
 		}},
+		{"v1, met by memory and swap", 1, map[string]string{"memory.oom_control": "oom_kill 1\n", "memory.failcnt": "0\n"},
+			&event.Limit{Events: &event.CgroupEvents{OOMKill: u64(1)}}},
 		{"v1, no files", 1, nil, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
