@@ -114,7 +114,7 @@ func Open(ctx context.Context, opts Options) (_ *Tracer, err error) {
 		return nil, fmt.Errorf("%w: it has no BTF (CONFIG_DEBUG_INFO_BTF), without which the programs cannot know its structures: %w", ErrNotSupported, err)
 	}
 	if t.kernel.structHas("task_rss_stat", "count") {
-		t.threadRSSPages = taskRSSThreshold
+		t.threadRSSPages = taskRSSFaults * uint64(max(1, faultAroundBytes/os.Getpagesize()))
 	}
 	t.knowsRecursion = t.kernel.structHas("bpf_prog_info", "recursion_misses")
 	t.knowsMissed = t.kernel.structHas("bpf_link_info", "missed")
@@ -231,8 +231,13 @@ func (t *Tracer) readGFPFormat() []byte {
 	return format
 }
 
-// taskRSSThreshold is TASK_RSS_EVENTS_THRESH (mm/memory.c).
-const taskRSSThreshold = 64
+// A thread adds its own counts to its process's after so many faults
+// (TASK_RSS_EVENTS_THRESH, check_sync_rss_stat, mm/memory.c), each of which can map as
+// many pages of a file or of shared memory as lie around (fault_around_bytes).
+const (
+	taskRSSFaults    = 65
+	faultAroundBytes = 64 << 10
+)
 
 // ThreadRSSPages is how many pages of a resident counter each thread may keep to
 // itself on this kernel; 0 where there is no such cache, since commit f1a7941243c1

@@ -197,13 +197,13 @@ func (c *comparison) near(k LoggedKill, field string, got *uint64, want, slack u
 }
 
 // slack is how far a resident counter may be off, besides. Before 6.2 each thread
-// keeps up to 64 pages of it to itself until it exits (TASK_RSS_EVENTS_THRESH,
+// keeps what 65 faults of it mapped to itself until it exits (TASK_RSS_EVENTS_THRESH,
 // mm/memory.c), and the event says so, unless it does not know the threads; in these
-// workloads no more than eight touch that much, most of it text. Later each of the two CPUs keeps up to
-// 32 (percpu_counter_batch), which the event adds and the log does not.
+// workloads all threads together keep no more than 512 pages. Later each of the two CPUs
+// keeps up to 32 (percpu_counter_batch), which the event adds and the log does not.
 func (c *comparison) slack(bound *uint64) uint64 {
 	page := uint64(c.x.PageSize)
-	switch most := 8 * 64 * page; {
+	switch most := 512 * page; {
 	case bound != nil:
 		return min(*bound, most)
 	case c.x.Recorded:

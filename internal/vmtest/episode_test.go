@@ -21,7 +21,7 @@ func immune() piece {
 		steps: []scenario.Step{
 			scenario.Cgroup("immune", "memory.max=16M"),
 			scenario.Start("immune", "", hog("-adj", "-1000", "immunehog", "24")...).In("immune"),
-			scenario.Run("immune-while", scenario.Guest, "linger", "2s"),
+			scenario.Run("immune-oom", scenario.Guest, "await", scenario.CgroupV2+"/immune/memory.events", "oom"),
 			scenario.Write(scenario.CgroupV2+"/immune/memory.max", "max"),
 			scenario.Wait("immune"),
 		},

@@ -37,6 +37,7 @@ func main() {
 func run(args []string) error {
 	commands := map[string]func([]string) error{
 		"cat":     cat,
+		"await":   await,
 		"linger":  linger,
 		"slay":    slay,
 		"hog":     hog,

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 )
 
@@ -27,6 +28,24 @@ func cat(args []string) error {
 		return fmt.Errorf("cat: %w", err)
 	}
 	return nil
+}
+
+// await FILE KEY: waits until the count of that name in the file is not 0.
+func await(args []string) error {
+	if len(args) != 2 {
+		return errors.New("await: want a file and a key")
+	}
+	for ; ; time.Sleep(10 * time.Millisecond) {
+		b, err := os.ReadFile(args[0])
+		if err != nil {
+			return fmt.Errorf("await: %w", err)
+		}
+		for line := range strings.Lines(string(b)) {
+			if f := strings.Fields(line); len(f) == 2 && f[0] == args[1] && f[1] != "0" {
+				return nil
+			}
+		}
+	}
 }
 
 // slay: starts a process, kills it with SIGKILL, and prints its pid.
