@@ -33,15 +33,21 @@ struct walk {
 
 struct walk walk = {};
 
+/*
+ * The functions below that are not inlined, but global, are looked at once by the
+ * verifier, each by itself: in line they took it 0.1 s.
+ */
+
 /* A task's mm, or that of a thread of its: find_lock_task_mm(). */
-static __always_inline struct mm_struct *process_mm(struct task_struct *task)
+__noinline u64 process_mm(u64 process)
 {
+	struct task_struct *task = (void *)process;
 	struct mm_struct *mm = BPF_CORE_READ(task, mm);
 	struct signal_struct *signal;
 	u64 head, node;
 
 	if (mm)
-		return mm;
+		return (u64)mm;
 	signal = BPF_CORE_READ(task, signal);
 	head = (u64)__builtin_preserve_access_index(&signal->thread_head);
 	node = (u64)BPF_CORE_READ(signal, thread_head.next);
@@ -50,7 +56,7 @@ static __always_inline struct mm_struct *process_mm(struct task_struct *task)
 		mm = BPF_CORE_READ(task, mm);
 		node = (u64)BPF_CORE_READ(task, thread_node.next);
 	}
-	return mm;
+	return (u64)mm;
 }
 
 /* Writes what a candidate is, but for its points. */
@@ -94,25 +100,33 @@ struct found {
 
 struct found found[WIRE_CANDIDATES] = {};
 
-/*
- * Sums up the candidates' counters, of all CPUs: of the ten, not of each that was among
- * the best for a while. One that has ended since keeps the quick ones.
- */
-static __always_inline void sum_candidates(void)
+/* Sums up a candidate's counters, of all CPUs. One that has ended keeps the quick ones. */
+__noinline int sum_candidate(u32 i)
 {
-	for (u32 i = 0; i < WIRE_CANDIDATES && i < choice_scratch.len; i++) {
-		struct wire_candidate *c = &choice_scratch.cands[i];
-		struct task_struct *task = (void *)found[i].task;
-		struct mm_struct *mm = (void *)found[i].mm;
+	struct wire_candidate *c;
+	struct task_struct *task;
+	u64 mm;
 
-		if (!mm || BPF_CORE_READ(task, tgid) != c->pid || process_mm(task) != mm)
-			continue;
-		if (!read_counters(&c->file_pages, mm))
-			c->valid &= ~(1 << WIRE_CANDIDATE_RSS_QUICK);
-	}
+	if (i >= WIRE_CANDIDATES)
+		return 0;
+	c = &choice_scratch.cands[i];
+	task = (void *)found[i].task;
+	mm = found[i].mm;
+	if (!mm || BPF_CORE_READ(task, tgid) != c->pid || process_mm((u64)task) != mm)
+		return 0;
+	if (!read_counters(&c->file_pages, (void *)mm))
+		c->valid &= ~(1 << WIRE_CANDIDATE_RSS_QUICK);
+	return 0;
 }
 
-/* Keeps task if it is among the best. A global function: looked at once by the verifier. */
+/* Of the ten, not of each that was among the best for a while. */
+static __always_inline void sum_candidates(void)
+{
+	for (u32 i = 0; i < WIRE_CANDIDATES && i < choice_scratch.len; i++)
+		sum_candidate(i);
+}
+
+/* Keeps task if it is among the best. */
 __noinline int consider(u64 task, s64 points)
 {
 	struct wire_choice *c = &choice_scratch;
@@ -128,7 +142,7 @@ __noinline int consider(u64 task, s64 points)
 		c->len = slot + 1;
 	}
 	found[slot].task = task;
-	found[slot].mm = (u64)process_mm((void *)task);
+	found[slot].mm = process_mm(task);
 	read_candidate(&c->cands[slot], (void *)task, (void *)found[slot].mm);
 	c->cands[slot].points = points;
 	least = c->cands[0].points;
@@ -161,9 +175,9 @@ static __always_inline void leave_badness(s64 points)
 
 /* --- where oom_badness() is not to be seen: its formula ---------------------- */
 
-static __always_inline bool below_memcg(struct task_struct *task, u64 memcg)
+__noinline int below_memcg(u64 task, u64 memcg)
 {
-	struct cgroup_subsys_state *css = memory_css(task);
+	struct cgroup_subsys_state *css = memory_css((void *)task);
 
 	for (int i = 0; i < WALK_DEPTH && css && (u64)css != memcg; i++)
 		css = BPF_CORE_READ(css, parent);
@@ -196,9 +210,9 @@ static __always_inline void walk_task(struct task_struct *task)
 		return;
 	if (in_vfork(task))
 		return;
-	if (walk.memcg && !below_memcg(task, walk.memcg))
+	if (walk.memcg && !below_memcg((u64)task, walk.memcg))
 		return;
-	mm = process_mm(task);
+	mm = (void *)process_mm((u64)task);
 	if (!mm)
 		return;
 	quick_counters(pages, mm);
@@ -253,9 +267,10 @@ static __always_inline u64 memcg_pages(struct mem_cgroup *cg)
 	return BPF_CORE_READ(cg, memory.max) + (swap < swap_pages ? swap : swap_pages);
 }
 
-/* Whether cg's usage stands at its limit, but for the stocks of other CPUs. */
-static __always_inline bool is_full(struct mem_cgroup *cg, bool v1)
+/* Whether the usage of the memcg css stands at its limit, but for the stocks of other CPUs. */
+__noinline int is_full(u64 css, u32 v1)
 {
+	struct mem_cgroup *cg = (void *)css; /* the first member */
 	struct mem_cgroup___swap *sw = (void *)cg;
 
 	return BPF_CORE_READ(cg, memory.usage.counter) + CHARGE_SLACK >=
@@ -266,23 +281,24 @@ static __always_inline bool is_full(struct mem_cgroup *cg, bool v1)
 			BPF_CORE_READ(sw, swap.max));
 }
 
-/* The one memcg from task's up that is full; NULL for none, or more than one. */
-static __always_inline struct cgroup_subsys_state *full_memcg(struct task_struct *task)
+/* The one memcg from task's up that is full; 0 for none, or more than one. */
+__noinline u64 full_memcg(u64 process)
 {
+	struct task_struct *task = (void *)process;
 	struct cgroup_subsys_state *css = memory_css(task);
+	u64 full = 0;
 	bool v1;
-	struct cgroup_subsys_state *full = NULL;
-	int n = 0;
 
 	task_kn(task, &v1);
 	for (int i = 0; i < WIRE_MEMCG_DEPTH && css; i++) {
-		if (is_full((void *)css, v1)) {
-			full = css;
-			n++;
+		if (is_full((u64)css, v1)) {
+			if (full)
+				return 0;
+			full = (u64)css;
 		}
 		css = BPF_CORE_READ(css, parent);
 	}
-	return n == 1 ? full : NULL;
+	return full;
 }
 
 /*
@@ -307,7 +323,7 @@ static __always_inline void compute_choice(u32 victim)
 		css = HAVE_MEMCG ? (void *)BPF_CORE_READ(oc, memcg) : NULL;
 		walk.totalpages = BPF_CORE_READ(oc, totalpages);
 	} else if (HAVE_MEMCG) {
-		css = full_memcg(current);
+		css = (void *)full_memcg((u64)current);
 		if (css)
 			walk.totalpages = memcg_pages((void *)css);
 	}

@@ -55,13 +55,16 @@ static __always_inline int read_memcg(struct wire_memcg *m, struct mem_cgroup *c
 	return err;
 }
 
-/* A memory cgroup and its ancestors, leaf first. */
-static __always_inline void read_memcgs(struct wire_kill *k, struct cgroup_subsys_state *css)
+/* A memory cgroup and its ancestors, leaf first. As the other global functions that write
+ * the kill, looked at once by the verifier, which saves it half of its work. */
+__noinline int read_memcgs(u64 leaf)
 {
+	struct cgroup_subsys_state *css = (void *)leaf;
+	struct wire_kill *k = &kill_scratch;
 	u32 n = 0;
 
 	if (!HAVE_MEMCG)
-		return;
+		return 0;
 	for (int i = 0; i < WIRE_MEMCG_DEPTH && css; i++) {
 		if (read_memcg(&k->memcgs[i], (void *)css)) { /* css is the first member */
 			k->failed++;
@@ -75,6 +78,18 @@ static __always_inline void read_memcgs(struct wire_kill *k, struct cgroup_subsy
 		k->h.valid |= 1 << WIRE_KILL_MEMCGS;
 	if (css)
 		k->h.valid |= 1 << WIRE_KILL_MEMCGS_CUT;
+	return 0;
+}
+
+/* As read_task(): the kill's victim or trigger. */
+__noinline u64 read_party(u64 task, u32 is_victim, u64 off)
+{
+	struct wire_kill *k = &kill_scratch;
+
+	if (off > 2 * (WIRE_PATH_LEN + WIRE_NAME_LEN))
+		return off;
+	return read_task(is_victim ? &k->victim : &k->trigger, (void *)task, k->tail, off,
+			 is_victim ? 0 : k->victim.cgroup_id);
 }
 
 static __always_inline void read_oc(struct wire_kill *k)
@@ -181,8 +196,9 @@ static __always_inline void read_invocation(struct wire_kill *k)
 }
 
 /* The path of the memcg that was short, unless it is the victim's own. */
-static __always_inline u32 read_limit_path(struct wire_kill *k, u32 off)
+__noinline u64 read_limit_path(u64 off)
 {
+	struct wire_kill *k = &kill_scratch;
 	struct oom_control *oc = inv.oc;
 	struct kernfs_node *kn;
 	bool cut;
@@ -235,10 +251,10 @@ static __noinline int emit_kill(void *ctx, struct task_struct *task, struct kill
 	if (role == WIRE_ROLE_SHARED_MM || (is_owner() && inv.chosen_tgid))
 		k->h.valid |= 1 << WIRE_KILL_ROLE;
 	read_victim_memory(k, task, (void *)by->mm);
-	read_memcgs(k, memory_css(task));
-	off = read_task(&k->victim, task, k->tail, 0, 0);
-	off = read_task(&k->trigger, current, k->tail, off, k->victim.cgroup_id);
-	off = read_limit_path(k, off);
+	read_memcgs((u64)memory_css(task));
+	off = read_party(plain(task), true, 0);
+	off = read_party((u64)current, false, off);
+	off = read_limit_path(off);
 	read_stack(ctx, k);
 	submit_kill(k, off);
 	return 0;
@@ -349,15 +365,15 @@ static __noinline int emit_nokill(struct task_struct *task, u32 pid, u32 reason)
 		read_invocation(k);
 	if (task) {
 		read_victim_memory(k, task, BPF_CORE_READ(task, mm));
-		off = read_task(&k->victim, task, k->tail, 0, 0);
+		off = read_party(plain(task), true, 0);
 	} else if (pid) {
 		k->victim.pid = k->victim.tid = pid;
 		k->victim.valid = 1 << WIRE_TASK_PID;
 	}
-	off = read_task(&k->trigger, current, k->tail, off, task ? k->victim.cgroup_id : 0);
-	read_memcgs(k, memory_css(current));
+	off = read_party((u64)current, false, off);
+	read_memcgs((u64)memory_css(current));
 	k->h.valid |= 1 << WIRE_KILL_MEMCGS_TRIGGER;
-	off = read_limit_path(k, off);
+	off = read_limit_path(off);
 	submit_kill(k, off);
 	return 0;
 }
@@ -495,7 +511,7 @@ static __always_inline void on_signal_record(struct trace_event_raw_signal_gener
 	k->victim.tid = rec->pid;
 	bpf_core_read(k->victim.comm, WIRE_COMM_LEN, &rec->comm);
 	k->victim.valid = 1 << WIRE_TASK_PID | 1 << WIRE_TASK_COMM;
-	submit_kill(k, read_task(&k->trigger, (void *)bpf_get_current_task(), k->tail, 0, 0));
+	submit_kill(k, read_party(bpf_get_current_task(), false, 0));
 }
 
 static __noinline int emit_record(void *ctx, struct trace_event_raw_mark_victim *rec,
@@ -533,18 +549,18 @@ static __noinline int emit_record(void *ctx, struct trace_event_raw_mark_victim 
 			      1 << WIRE_KILL_ADJ;
 	}
 	read_invocation(k);
-	off = read_task(&k->trigger, current, k->tail, 0, 0);
+	off = read_party((u64)current, false, 0);
 	if (k->trigger.valid & (1 << WIRE_TASK_CGROUP_V1))
 		k->victim.valid |= 1 << WIRE_TASK_CGROUP_V1;
 	if (k->h.valid & (1 << WIRE_KILL_OC_MEMCG)) {
 		struct oom_control *oc = inv.oc;
 
 		/* The limit's chain in place of the victim's, which is not known. */
-		read_memcgs(k, (void *)BPF_CORE_READ(oc, memcg));
-		off = read_limit_path(k, off);
+		read_memcgs((u64)BPF_CORE_READ(oc, memcg));
+		off = read_limit_path(off);
 	} else {
 		/* What was short is an ancestor of whoever charged, too. */
-		read_memcgs(k, memory_css(current));
+		read_memcgs((u64)memory_css(current));
 		k->h.valid |= 1 << WIRE_KILL_MEMCGS_TRIGGER;
 	}
 	read_stack(ctx, k);
