@@ -16,11 +16,10 @@ const lossEvery = time.Second
 // checkLoss reports new losses after an event, once a second at the most, and those that
 // come after the last event a second later. Never when idle.
 func (p *pump) checkLoss() {
-	if time.Now().Before(p.lossAt) {
-		p.lookLater()
-		return
+	p.lookLater() // this event's own loss may be yet to come
+	if !time.Now().Before(p.lossAt) {
+		p.lookForLoss()
 	}
-	p.lookForLoss()
 }
 
 // lookLater has losses looked for though no event may come any more: what is still
