@@ -14,9 +14,11 @@
 #define WALK_THREADS 32
 /* Cgroups between a task and the one that was full. */
 #define WALK_DEPTH 24
-/* Tasks that are looked at: older verifiers follow each turn of a loop. */
-#define WALK_TASKS 4000
-#define WALK_TASKS_ITER 65536
+/* Tasks that are looked at. Older verifiers follow each turn of a loop, and compare it with
+ * all before: hence one in another. */
+#define WALK_STRIDE 64
+#define WALK_STRIDES 64
+#define WALK_TASKS 65536
 /* How far below its maximum a counter may be when a charge failed on it: other CPUs drain
  * stocks of MEMCG_CHARGE_BATCH pages meanwhile (mm/memcontrol.c). */
 #define CHARGE_SLACK 64
@@ -235,6 +237,14 @@ __noinline u64 walk_step(u64 task)
 	return next == walk.first ? 0 : next;
 }
 
+/* As so many walk_step(). */
+__noinline u64 walk_stride(u64 task)
+{
+	for (int i = 0; i < WALK_STRIDE && task; i++)
+		task = walk_step(task);
+	return task;
+}
+
 /* for_each_process() from current on. */
 static __always_inline void walk_tasks(void)
 {
@@ -245,13 +255,13 @@ static __always_inline void walk_tasks(void)
 	if (HAVE_ITER_NUM) {
 		struct bpf_iter_num it;
 
-		bpf_iter_num_new(&it, 0, WALK_TASKS_ITER);
+		bpf_iter_num_new(&it, 0, WALK_TASKS);
 		while (task && bpf_iter_num_next(&it))
 			task = walk_step(task);
 		bpf_iter_num_destroy(&it);
 	} else {
-		for (int i = 0; i < WALK_TASKS && task; i++)
-			task = walk_step(task);
+		for (int i = 0; i < WALK_STRIDES && task; i++)
+			task = walk_stride(task);
 	}
 	if (task)
 		choice_scratch.h.valid |= 1 << WIRE_CHOICE_CUT;
