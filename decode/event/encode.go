@@ -34,10 +34,11 @@ type Encoder struct {
 	// 0 means DefaultMaxLine.
 	MaxLine int
 
-	buf  bytes.Buffer
-	json *json.Encoder // into buf
-	hdr  header
-	head int // the header's part of the last line, in bytes
+	buf     bytes.Buffer
+	json    *json.Encoder // into buf
+	hdr     header
+	head    int    // the header's part of the last line, in bytes
+	escaped []byte // what is only measured
 }
 
 // header is what [Event] shows of itself, with the time as text. A test keeps
@@ -88,7 +89,7 @@ func (c *Encoder) Append(dst []byte, e *Event) ([]byte, error) {
 		dst, err = c.appendLine(dst, e)
 	}
 	if err == nil && len(dst)-start > c.maxLine() {
-		dst, err = c.appendLong(dst[:start], e)
+		dst, err = c.appendLong(dst[:start], e, len(dst)-start)
 	}
 	if err != nil {
 		return dst[:start], fmt.Errorf("encode %s: %w", e.Type, err)

@@ -261,14 +261,16 @@ func BenchmarkEncode(b *testing.B) {
 	for _, bb := range []struct {
 		name string
 		e    *event.Event
+		max  int
 	}{
-		{"oom.kill-40-frames", bigKill(40, 0)},
-		{"clock.adjust", eventtest.ClockFrequency()},
-		{"oom.kill-split", bigKill(127, 0)},
-		{"oom.kill-split-and-cut", bigKill(127, 6000)},
+		{"oom.kill-40-frames", bigKill(40, 0), 16 << 10},
+		{"oom.kill-in-two", bigKill(40, 0), 0},
+		{"clock.adjust", eventtest.ClockFrequency(), 0},
+		{"oom.kill-split", bigKill(127, 0), 0},
+		{"oom.kill-split-and-cut", bigKill(127, 6000), 0},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
-			var enc event.Encoder
+			enc := event.Encoder{MaxLine: bb.max}
 			var dst []byte
 			b.ReportAllocs()
 			for b.Loop() {

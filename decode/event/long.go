@@ -2,20 +2,18 @@
 
 package event
 
-import (
-	"encoding/json"
-	"slices"
-)
+import "slices"
 
-// appendLong appends an event that does not fit one line as it is.
-func (c *Encoder) appendLong(dst []byte, e *Event) ([]byte, error) {
+// appendLong appends an event that does not fit one line: it takes full bytes as it is.
+func (c *Encoder) appendLong(dst []byte, e *Event, full int) ([]byte, error) {
 	if c.head > c.maxLine()/2 {
 		e = e.clone()
 		if err := c.cutHeader(e); err != nil {
 			return dst, err
 		}
+		full = c.lineLen(e)
 	}
-	first, details := c.split(e)
+	first, details := c.split(e, full)
 	dst, err := c.appendFit(dst, first)
 	for _, d := range details {
 		if err != nil {
@@ -41,8 +39,8 @@ func (c *Encoder) cutHeader(e *Event) error {
 
 // split moves the frames of an oom.kill into events of their own and, where that does not
 // do, the candidates, the lead-up, the limit's stat and the memory. Any other event is
-// returned as it is.
-func (c *Encoder) split(e *Event) (*Event, []*Event) {
+// returned as it is. full is how many bytes e takes as one line.
+func (c *Encoder) split(e *Event, full int) (*Event, []*Event) {
 	if e.Type != TypeOOMKill {
 		return e, nil
 	}
@@ -52,6 +50,7 @@ func (c *Encoder) split(e *Event) (*Event, []*Event) {
 	base := Detail{Episode: kill.Episode, PID: kill.Victim.PID, Part: maxFrames, Parts: maxFrames}
 	head.Detail = &base
 	room := c.maxLine() - c.lineLen(&head) - len(`,"frames":[],"candidates":[]`)
+	full += len(`,"details":127`)
 
 	// Parts go to one line as long as they fit.
 	var details []*Event
@@ -64,35 +63,43 @@ func (c *Encoder) split(e *Event) (*Event, []*Event) {
 		}
 		put(details[len(details)-1].Detail)
 		used += size
+		full -= size
 	}
 	var frames []Frame
+	sizes := make([]int, 0, maxFrames)
 	if kill.Stack != nil {
 		stack := *kill.Stack
 		frames, stack.Frames = stack.Frames, nil
 		kill.Stack = &stack
+		for i := range frames { // they go last
+			sizes = append(sizes, c.size(&frames[i])+len(","))
+			full -= sizes[i]
+		}
 	}
-	if moved := kill.Candidates; len(moved) > 0 && c.tooLong(&first) {
-		for _, m := range moved {
-			add(candidateLen(m), func(d *Detail) { d.Candidates = append(d.Candidates, m) })
+	tooLong := func() bool { return full > c.maxLine() }
+	if moved := kill.Candidates; len(moved) > 0 && tooLong() {
+		for i := range moved {
+			add(c.size(&moved[i])+len(","), func(d *Detail) { d.Candidates = append(d.Candidates, moved[i]) })
 		}
 		kill.Candidates = nil
 	}
-	if moved := kill.LeadUp; moved != nil && c.tooLong(&first) {
-		add(jsonLen(moved), func(d *Detail) { d.LeadUp = moved })
+	if moved := kill.LeadUp; moved != nil && tooLong() {
+		add(len(`,"lead_up":`)+c.size(moved), func(d *Detail) { d.LeadUp = moved })
 		kill.LeadUp = nil
 	}
-	if kill.Limit != nil && kill.Limit.Stat != nil && c.tooLong(&first) {
+	if kill.Limit != nil && kill.Limit.Stat != nil && tooLong() {
 		limit, moved := *kill.Limit, &Limit{Stat: kill.Limit.Stat}
-		add(jsonLen(moved), func(d *Detail) { d.Limit = moved })
+		add(len(`,"limit":`)+c.size(moved), func(d *Detail) { d.Limit = moved })
 		limit.Stat = nil
+		full += len(`,"limit":{`) // which stays
 		kill.Limit = &limit
 	}
-	if moved := kill.Memory; moved != nil && c.tooLong(&first) {
-		add(jsonLen(moved), func(d *Detail) { d.Memory = moved })
+	if moved := kill.Memory; moved != nil && tooLong() {
+		add(len(`,"memory":`)+c.size(moved), func(d *Detail) { d.Memory = moved })
 		kill.Memory = nil
 	}
-	for _, f := range frames {
-		add(frameLen(f), func(d *Detail) { d.Frames = append(d.Frames, f) })
+	for i, f := range frames {
+		add(sizes[i], func(d *Detail) { d.Frames = append(d.Frames, f) })
 	}
 	for _, d := range details {
 		d.Detail.Parts = len(details)
@@ -101,35 +108,19 @@ func (c *Encoder) split(e *Event) (*Event, []*Event) {
 	return &first, details
 }
 
-// jsonLen is what v takes in JSON with its name, of a Detail.
-func jsonLen(v any) int {
-	b, _ := json.Marshal(v)
-	return len(`,"memory":`) + len(b)
+// size is how many bytes v, a part of an event that was encoded before, takes in a line.
+func (c *Encoder) size(v any) int {
+	c.buf.Reset()
+	_ = c.json.Encode(v) // so it can be
+	c.escaped = appendEscaped(c.escaped[:0], c.buf.Bytes())
+	return len(c.escaped) - len("\n")
 }
-
-func (c *Encoder) tooLong(e *Event) bool { return c.lineLen(e) > c.maxLine() }
 
 // lineLen is the length of e as one line; e or what it is from was encoded before, so
 // it can be.
 func (c *Encoder) lineLen(e *Event) int {
-	line, _ := c.appendLine(nil, e)
-	return len(line)
-}
-
-// frameLen is the most that f takes in JSON.
-func frameLen(f Frame) int {
-	const rest = len(`{"symbol":"","offset":18446744073709551615,"module":"","addr":""},`)
-	return rest + textLen(f.Symbol) + textLen(f.Module) + textLen(f.Addr)
-}
-
-// candidateLen is the most that c takes in JSON.
-func candidateLen(c Candidate) int {
-	b, err := json.Marshal(c)
-	if err != nil { // it has no floats
-		return 0
-	}
-	// Control characters that json leaves alone take six bytes.
-	return len(b) + len(",") + 5*len(c.CommHex)
+	c.escaped, _ = c.appendLine(c.escaped[:0], e)
+	return len(c.escaped)
 }
 
 // appendFit appends e as one line, its payload made shorter until it fits.
