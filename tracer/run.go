@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 
 	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sync/errgroup"
@@ -57,10 +58,14 @@ func (t *Tracer) detach() error {
 	}
 	t.links, t.detached = nil, true
 	t.linksMu.Unlock()
-	var errs []error
-	for _, l := range links {
-		errs = append(errs, l.Close())
+	// At once: each waits for a grace period of the kernel's, and a kill in between would
+	// be told with half of its facts.
+	errs := make([]error, len(links))
+	var wg sync.WaitGroup
+	for i, l := range links {
+		wg.Go(func() { errs[i] = l.Close() })
 	}
+	wg.Wait()
 	return errors.Join(errs...)
 }
 
