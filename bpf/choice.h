@@ -35,6 +35,12 @@ struct walk {
 
 struct walk walk = {};
 
+/* Not all that should have been looked at was. */
+static __always_inline void cut_choice(void)
+{
+	choice_scratch.h.valid |= 1 << WIRE_CHOICE_CUT;
+}
+
 /*
  * The functions below that are not inlined, but global, are looked at once by the
  * verifier, each by itself: in line they took it 0.1 s.
@@ -58,6 +64,8 @@ __noinline u64 process_mm(u64 process)
 		mm = BPF_CORE_READ(task, mm);
 		node = (u64)BPF_CORE_READ(task, thread_node.next);
 	}
+	if (!mm && node && node != head)
+		cut_choice();
 	return (u64)mm;
 }
 
@@ -183,7 +191,9 @@ __noinline int below_memcg(u64 task, u64 memcg)
 
 	for (int i = 0; i < WALK_DEPTH && css && (u64)css != memcg; i++)
 		css = BPF_CORE_READ(css, parent);
-	return css && (u64)css == memcg;
+	if (css && (u64)css != memcg)
+		cut_choice();
+	return (u64)css == memcg;
 }
 
 /* Whether task has its parent's mm until it executes: in_vfork(). */
@@ -264,7 +274,7 @@ static __always_inline void walk_tasks(void)
 			task = walk_stride(task);
 	}
 	if (task)
-		choice_scratch.h.valid |= 1 << WIRE_CHOICE_CUT;
+		cut_choice();
 }
 
 /* The pages that cg may use, for a ranking: as mem_cgroup_get_max() on v2, near it on v1.

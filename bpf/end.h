@@ -8,7 +8,8 @@
 
 /* A process that got the OOM killer's signal. */
 struct victim {
-	u64 mm;	      /* 0: not known */
+	u64 mm;	   /* 0: not known */
+	u64 stack; /* where mm's began: another's mm at that address has another; 0: within exec */
 	u64 limit_id; /* kernfs id of the memcg that was full; 0: not known, or none */
 	u32 tgid;
 	u32 seen; /* with mm 0: 1 << WIRE_MOMENT_EXITED, 1 << WIRE_MOMENT_FREED */
@@ -32,6 +33,11 @@ struct {
 /* Whether there ever was one: exits are many, victims few. */
 u32 have_victims = 0;
 
+static __always_inline u64 start_stack(u64 mm)
+{
+	return BPF_CORE_READ((struct mm_struct *)mm, start_stack);
+}
+
 /*
  * Remembers a victim. At the signal, while the victim cannot have seen it: later it may
  * have ended.
@@ -41,6 +47,8 @@ static __always_inline void add_victim(u32 tgid, u64 mm)
 	struct victim v = {.mm = mm, .tgid = tgid};
 	struct oom_control *oc = inv.oc;
 
+	if (mm)
+		v.stack = start_stack(mm);
 	if (HAVE_MEMCG && is_owner() && oc)
 		v.limit_id = BPF_CORE_READ(oc, memcg, css.cgroup, kn, id);
 	bpf_map_update_elem(&victims, &tgid, &v, BPF_ANY);
@@ -119,6 +127,7 @@ static __always_inline void on_exit(void)
 
 		if (mm && can_free) {
 			v->mm = mm;
+			v->stack = start_stack(mm);
 			bpf_map_update_elem(&victim_mms, &mm, v, BPF_NOEXIST);
 		}
 	}
@@ -143,6 +152,9 @@ static __always_inline void on_freed(u64 mm)
 		v = bpf_map_lookup_elem(&victims, &tgid);
 		if (!v || v->mm)
 			return;
+	} else if (v->stack && v->stack != start_stack(mm)) {
+		bpf_map_delete_elem(&victim_mms, &mm); /* the victim's end was not seen */
+		return;
 	}
 	emit_moment(WIRE_MOMENT_FREED, v->tgid, mm, v->limit_id);
 	if (v->mm)

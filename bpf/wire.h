@@ -94,7 +94,7 @@ enum wire_clock_valid {
 enum wire_choice_valid {
 	WIRE_CHOICE_SEEN = 0,	  /* seen, len, cands: what oom_badness() returned */
 	WIRE_CHOICE_COMPUTED = 1, /* with SEEN: by its formula, after the choice */
-	WIRE_CHOICE_CUT = 2,	  /* there are more tasks than were looked at */
+	WIRE_CHOICE_CUT = 2,	  /* there is more than what was looked at */
 	WIRE_CHOICE_EFFORT = 3,
 	WIRE_CHOICE_MEMCG = 4, /* with COMPUTED: only tasks below memcg_id were looked at */
 };
