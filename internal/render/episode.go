@@ -135,7 +135,11 @@ func killRunnerUp(k *event.Kill) string {
 		}
 		return ""
 	}
-	s := "next would have been " + who(u.PID, u.Comm, u.CommHex)
+	s := "next would have been "
+	if (k.Choice == event.ChoiceAllocatingTask || k.Choice == event.ChoiceTaskOrigin) && k.MarginPages != nil && *k.MarginPages < 0 {
+		s = "by points it would have been "
+	}
+	s += who(u.PID, u.Comm, u.CommHex)
 	if u.PointsPages != nil {
 		s += " with " + count(*u.PointsPages)
 	}

@@ -133,3 +133,25 @@ func TestKillPoints(t *testing.T) {
 		}
 	}
 }
+
+// Who would have been next comes behind the victim, unless the victim was not chosen by
+// points.
+func TestKillRunnerUp(t *testing.T) {
+	next := &event.RunnerUp{PID: 7, Comm: event.Ptr("db"), PointsPages: event.Ptr(int64(9000)), OOMScoreAdj: event.Ptr(-50)}
+	for _, tt := range []struct {
+		kill event.Kill
+		want string
+	}{
+		{event.Kill{}, ""},
+		{event.Kill{CandidatesSeen: event.Ptr(uint64(1))}, "the only one that could be killed"},
+		{event.Kill{RunnerUp: next, CandidatesSeen: event.Ptr(uint64(2))}, "next would have been db[7] with 9,000 (adj -50)"},
+		{event.Kill{RunnerUp: next, Choice: event.ChoiceBadness, MarginPages: event.Ptr(int64(-3)), CandidatesSeen: event.Ptr(uint64(1200))}, "next would have been db[7] with 9,000 (adj -50), of 1,200"},
+		{event.Kill{RunnerUp: next, Choice: event.ChoiceAllocatingTask, MarginPages: event.Ptr(int64(-3))}, "by points it would have been db[7] with 9,000 (adj -50)"},
+		{event.Kill{RunnerUp: next, Choice: event.ChoiceAllocatingTask, MarginPages: event.Ptr(int64(3))}, "next would have been db[7] with 9,000 (adj -50)"},
+		{event.Kill{RunnerUp: next, Choice: event.ChoiceTaskOrigin, MarginPages: event.Ptr(int64(-3))}, "by points it would have been db[7] with 9,000 (adj -50)"},
+	} {
+		if got := killRunnerUp(&tt.kill); got != tt.want {
+			t.Errorf("%q, want %q", got, tt.want)
+		}
+	}
+}
