@@ -221,10 +221,19 @@ func open(ctx context.Context, o Options) (*session, error) {
 	s.host = s.reader.Host()
 	s.host.Labels = o.Labels
 	s.settings = s.reader.Settings()
+	s.warns = append(s.warns, atRisk(s.settings)...)
 	s.lookups()
 	s.lookForWanted()
 	s.machine()
 	return s, s.openSampling()
+}
+
+// atRisk says what may end this program itself.
+func atRisk(s *event.Settings) []string {
+	if v := s.OOMKillAllocatingTask; v == nil || *v == 0 {
+		return nil
+	}
+	return []string{"vm.oom_kill_allocating_task is set: when the machine runs out of memory the kernel kills whoever asks for it next, which may be oomtrace; only oom_score_adj -1000 exempts"}
 }
 
 // require fails when a group of facts that was asked for has no hook.

@@ -296,6 +296,17 @@ func TestTimersInAStorm(t *testing.T) {
 }
 
 // Count ends the session when so many were shown, not when they were dropped.
+func TestAtRisk(t *testing.T) {
+	for _, tt := range []struct {
+		sysctl *int
+		want   int
+	}{{nil, 0}, {event.Ptr(0), 0}, {event.Ptr(1), 1}} {
+		if got := atRisk(&event.Settings{OOMKillAllocatingTask: tt.sysctl}); len(got) != tt.want {
+			t.Errorf("%v: %q", tt.sysctl, got)
+		}
+	}
+}
+
 func TestCount(t *testing.T) {
 	r := newRig()
 	var ended error
