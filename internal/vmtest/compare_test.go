@@ -78,12 +78,12 @@ func TestCompareKills(t *testing.T) {
 		want   string
 	}{
 		"agrees":  {change: func(e []*event.Event) []*event.Event { return e }},
-		"missing": {change: func(e []*event.Event) []*event.Event { return e[1:] }, want: `pid 123 ("java"): 0 events, want 1`},
-		"twice":   {change: func(e []*event.Event) []*event.Event { return append(e, e[1]) }, want: `pid 124 ("sidecar"): 2 events, want 1`},
+		"missing": {change: func(e []*event.Event) []*event.Event { return e[1:] }, want: `pid 123 ("java"): no event`},
+		"twice":   {change: func(e []*event.Event) []*event.Event { return append(e, e[1]) }, want: `pid 124: 1 events of a kill that did not happen, "sidecar"`},
 		"invented": {change: func(e []*event.Event) []*event.Event {
 			return append(e, &event.Event{Type: event.TypeOOMKill, Kill: &event.Kill{Victim: event.Victim{PID: 7, Comm: event.Ptr("x")}}})
 		}, want: `pid 7: 1 events of a kill that did not happen, "x"`},
-		"no sharer": {expect: Expect{Sharers: []int{9}}, change: func(e []*event.Event) []*event.Event { return e }, want: `pid 9 ("mm sharer"): 0 events, want 1`},
+		"no sharer": {expect: Expect{Sharers: []int{9}}, change: func(e []*event.Event) []*event.Event { return e }, want: `pid 9 ("mm sharer"): no event`},
 		"sharer":    {expect: Expect{Sharers: []int{9}}, change: func(e []*event.Event) []*event.Event { return append(e, sharer("e", "s")) }},
 		"sharer's episode": {expect: Expect{Sharers: []int{9}}, change: func(e []*event.Event) []*event.Event { return append(e, sharer("f", "s")) },
 			want: `pid 9 ("mm sharer"): episode f, in which no victim was logged`},
@@ -93,8 +93,8 @@ func TestCompareKills(t *testing.T) {
 		"call trace":      {change: func(e []*event.Event) []*event.Event { e[1].Kill.Stack = nil; return e }, want: `pid 124 ("sidecar"): call trace false, want true`},
 		"call trace of no names": {expect: Expect{Nameless: true}, change: func(e []*event.Event) []*event.Event { return e[:1] },
 			want: `pid 123 ("java"): call trace true, want false
-pid 124 ("sidecar"): 0 events, want 1
-pid 125 ("logger"): 0 events, want 1`},
+pid 124 ("sidecar"): no event
+pid 125 ("logger"): no event`},
 		"computed": {change: func(e []*event.Event) []*event.Event { e[1].Kill.Sources["episode"] = "computed"; return e },
 			want: `pid 124 ("sidecar"): episode's source computed, want `},
 		"message": {change: func(e []*event.Event) []*event.Event { e[1].Kill.Message = ""; return e }, want: `pid 124 ("sidecar"): message , want Memory cgroup out of memory`},

@@ -74,6 +74,40 @@ func executing() piece {
 	}
 }
 
+// reused are victims with one pid, one after the other.
+func reused() piece {
+	return piece{
+		steps: []scenario.Step{
+			scenario.Cgroup("reused", "memory.max=8M"),
+			scenario.Run("reused", scenario.Guest, "burst", "-reuse", scenario.CgroupV2+"/reused", "again", "4"),
+		},
+		check: func(t *testing.T, r *Result) {
+			var b scenario.BurstResult
+			r.JSON(t, "reused.out", &b)
+			if slices.Sort(b.Killed); len(b.Killed) != 4 || len(slices.Compact(b.Killed)) == 4 {
+				t.Errorf("%d were killed, none with the pid of another", len(b.Killed))
+			}
+		},
+	}
+}
+
+// allocating is a shortage of the machine's, for which whoever asks is killed.
+func allocating() piece {
+	const sysctl = "/proc/sys/vm/oom_kill_allocating_task"
+	return piece{
+		steps: []scenario.Step{
+			// Who was woken to tell of the kill asks for memory, too.
+			scenario.Run("protect", scenario.Guest, "protect", "oomtrace"),
+			scenario.Write(sysctl, "1"),
+			scenario.Run("asking", hog("asking", "0")...).Within(2 * time.Minute),
+			scenario.Write(sysctl, "0"),
+		},
+		check: func(t *testing.T, r *Result) {
+			want(t, "who asked was killed", killed(t, r, "asking", "asking").Kills[0].allocating(), true)
+		},
+	}
+}
+
 const burstKills = 200
 
 // bursting kills many, one after the other, and again some of another cgroup.
@@ -108,7 +142,7 @@ func TestEpisode(t *testing.T) {
 		t.Run(k.String(), func(t *testing.T) {
 			t.Parallel()
 			late := watch("late", "--events", "oom")
-			all := pieces{immune(), lowered(), leaderless(), executing(), grouped("group", 3), shared(), window("window"), bursting(late)}
+			all := pieces{immune(), lowered(), leaderless(), executing(), grouped("group", 3), shared(), reused(), window("window"), allocating(), bursting(late)}
 			r := all.boot(t, lab, k, Options{MemMiB: 640},
 				[]scenario.Step{watch("watch", "--events", "oom")},
 				[]scenario.Step{scenario.Stop("late"), scenario.Stop("watch")})
@@ -119,10 +153,11 @@ func TestEpisode(t *testing.T) {
 			accounted(t, events)
 			nobodyKilled(t, r, events)
 			detailed(t, events)
+			chosen(t, events)
 			inTheMiddle(t, watched(t, r, "late"), events)
 			var pids []int
 			for _, e := range events {
-				if e.Kill != nil && e.Kill.Limit != nil && e.Kill.Limit.Cgroup.Path == "/bursting" {
+				if limitedBy(e.Kill, "/bursting") {
 					pids = append(pids, e.Kill.Victim.PID)
 				}
 			}
@@ -245,6 +280,31 @@ func accounted(t *testing.T, events []*event.Event) {
 		}
 	}
 	want(t, "invocations", *end.Invocations, uint64(len(episodes))+*end.Waits+*end.NoKillsLeftOut)
+}
+
+func limitedBy(k *event.Kill, path string) bool {
+	return k != nil && k.Limit != nil && k.Limit.Cgroup != nil && k.Limit.Cgroup.Path == path
+}
+
+// chosen checks how the victims were, and that those with one pid are told apart.
+func chosen(t *testing.T, events []*event.Event) {
+	t.Helper()
+	started := map[uint64]bool{}
+	for _, e := range events {
+		k := e.Kill
+		if k == nil || k.Role != event.RoleChosen {
+			continue
+		}
+		choice := event.ChoiceBadness
+		if strings.HasSuffix(k.Message, "(oom_kill_allocating_task)") {
+			choice = event.ChoiceAllocatingTask
+		}
+		want(t, "choice", k.Choice, choice)
+		if limitedBy(k, "/reused") {
+			started[*k.Victim.StartBoottimeNS] = true
+		}
+	}
+	want(t, "victims in /reused, by their start", len(started), 4)
 }
 
 // nobodyKilled checks the invocations for the immune, which only a hook of the return

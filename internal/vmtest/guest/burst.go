@@ -18,12 +18,14 @@ import (
 	"github.com/oomtrace/oomtrace/internal/vmtest/scenario"
 )
 
-// burst [-mib N] CGROUP NAME COUNT: forks COUNT children into the cgroup, a folder, one
-// after the other, that each grow until the OOM killer takes them. It prints "ready"
-// before the first and at the end what became of them.
+// burst [-mib N] [-reuse] CGROUP NAME COUNT: forks COUNT children into the cgroup, a
+// folder, one after the other, that each grow until the OOM killer takes them; with -reuse
+// all get the first one's pid, if nobody else does. It prints "ready" before the first and
+// at the end what became of them.
 func burst(args []string) error {
 	f := flag.NewFlagSet("burst", flag.ContinueOnError)
 	mib := f.Int("mib", 32, "most that a child touches, MiB")
+	reuse := f.Bool("reuse", false, "let all have the first one's pid")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -50,7 +52,14 @@ func burst(args []string) error {
 	clone := cloneArgs{flags: unix.CLONE_INTO_CGROUP, exitSignal: uint64(unix.SIGCHLD), cgroup: uint64(cgroup)}
 	fmt.Println("ready")
 	var out scenario.BurstResult
-	for range count {
+	for n := range count {
+		if *reuse && n > 0 {
+			// Where the search for a free pid begins, man 5 proc.
+			last := strconv.Itoa(out.Killed[0] - 1)
+			if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(last), 0); err != nil {
+				return fmt.Errorf("burst: %w", err)
+			}
+		}
 		pid, errno := fork(&clone, &comm[0], unsafe.Pointer(&memory[0]), uintptr(len(memory)), uintptr(os.Getpagesize()), null)
 		if errno != 0 {
 			return fmt.Errorf("burst: fork: %w", errno)
@@ -61,6 +70,8 @@ func burst(args []string) error {
 		}
 		if status.Signaled() && status.Signal() == unix.SIGKILL {
 			out.Killed = append(out.Killed, pid)
+		} else if *reuse {
+			return fmt.Errorf("burst: pid %d was not killed: status %#x", pid, status)
 		}
 	}
 	return json.NewEncoder(os.Stdout).Encode(out)

@@ -39,6 +39,7 @@ func run(args []string) error {
 		"cat":     cat,
 		"await":   await,
 		"linger":  linger,
+		"protect": protect,
 		"slay":    slay,
 		"hog":     hog,
 		"sharer":  sharer,

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -46,6 +47,27 @@ func await(args []string) error {
 			}
 		}
 	}
+}
+
+// protect COMM: makes every process of that name immune.
+func protect(args []string) error {
+	if len(args) != 1 {
+		return errors.New("protect: want a name")
+	}
+	names, err := filepath.Glob("/proc/[0-9]*/comm")
+	if err != nil {
+		return fmt.Errorf("protect: %w", err)
+	}
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if err != nil || string(b) != args[0]+"\n" { // it may have ended
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(filepath.Dir(name), "oom_score_adj"), []byte("-1000"), 0); err != nil {
+			return fmt.Errorf("protect: %w", err)
+		}
+	}
+	return nil
 }
 
 // slay: starts a process, kills it with SIGKILL, and prints its pid.
