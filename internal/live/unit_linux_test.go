@@ -295,7 +295,6 @@ func TestTimersInAStorm(t *testing.T) {
 	<-done
 }
 
-// Count ends the session when so many were shown, not when they were dropped.
 func TestAtRisk(t *testing.T) {
 	for _, tt := range []struct {
 		sysctl *int
@@ -307,6 +306,7 @@ func TestAtRisk(t *testing.T) {
 	}
 }
 
+// Count ends the session when so many were shown, not when they were dropped.
 func TestCount(t *testing.T) {
 	r := newRig()
 	var ended error
