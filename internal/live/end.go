@@ -133,13 +133,12 @@ func (v *victim) take(m moment) {
 // moment takes what the kernel tells of a victim's end.
 func (p *pump) moment(w wire.Moment, boot uint64) {
 	m := moment{Moment: w, boot: boot}
-	if m.What == bpf.OomtraceWireMomentWhatWIRE_MOMENT_FREED {
-		if i := slices.IndexFunc(p.ends.list, func(v victim) bool { return v.is(m) }); i >= 0 {
-			m.episode = p.ends.list[i].end.Episode
-		}
+	owner := p.ends.owner(m)
+	if owner != nil && m.What == bpf.OomtraceWireMomentWhatWIRE_MOMENT_FREED {
+		m.episode = owner.end.Episode
 	}
 	for i := range p.ends.list {
-		if v := &p.ends.list[i]; v.is(m) {
+		if v := &p.ends.list[i]; v.is(m) && v.with(owner) {
 			v.take(m)
 		}
 	}
@@ -149,6 +148,29 @@ func (p *pump) moment(w wire.Moment, boot uint64) {
 	}
 	p.ends.early = append(p.ends.early, m)
 	p.tellEnded()
+}
+
+// owner is the victim that m names, the last one by that pid, or else one that shares what
+// m is of; nil: none is told yet. An earlier one may have had the same pid or the same
+// place for its mm, and an end that was not seen.
+func (n *ends) owner(m moment) *victim {
+	var shares *victim
+	for i := range slices.Backward(n.list) {
+		v := &n.list[i]
+		if v.end.PID == m.PID || v.tid == m.PID {
+			return v
+		}
+		if v.is(m) {
+			shares = v
+		}
+	}
+	return shares
+}
+
+// with says whether v ended with owner: in one episode, or killed in two.
+func (v *victim) with(owner *victim) bool {
+	return v.end.Episode == owner.end.Episode ||
+		v.end.PID == owner.end.PID && (v.start == nil || owner.start == nil || *v.start == *owner.start)
 }
 
 // ended says whether nothing more is to come. The memory may be back a moment before the

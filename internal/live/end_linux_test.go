@@ -124,6 +124,22 @@ func TestEnds(t *testing.T) {
 			r.moment(wire.Moment{What: freed, PID: 1, MM: 5}, 1e6)
 			r.victimOf("e", 1, event.RoleChosen, 2e6, 5)
 		}, nil},
+		{"an end that was not seen, of a pid and of a mm that are another's now", []string{tracer.FactExit, tracer.FactFreed}, func(r rig) {
+			first, second := killed{mm: 77}, killed{mm: 78}
+			r.awaitEnd(&event.Kill{Episode: "d", Victim: event.Victim{PID: 1, StartBoottimeNS: event.Ptr[uint64](1)}}, 1e6, first, false)
+			r.awaitEnd(&event.Kill{Episode: "e", Victim: event.Victim{PID: 1, StartBoottimeNS: event.Ptr[uint64](2)}}, 2e6, second, false)
+			r.victimOf("f", 2, event.RoleChosen, 3e6, 77)
+			r.moment(wire.Moment{What: exited, PID: 1}, 4e6)
+			r.moment(wire.Moment{What: freed, PID: 1, MM: 78}, 5e6)
+			r.moment(wire.Moment{What: freed, PID: 2, MM: 77}, 6e6)
+			r.moment(wire.Moment{What: exited, PID: 2}, 7e6)
+		}, []string{"e 1 freed exit 2 freed 3", "f 2 freed exit 4 freed 3"}},
+		{"killed twice", []string{tracer.FactExit, tracer.FactFreed}, func(r rig) {
+			r.victimOf("d", 1, event.RoleChosen, 1e6, 77)
+			r.victimOf("e", 1, event.RoleGroup, 2e6, 77)
+			r.moment(wire.Moment{What: freed, PID: 1, MM: 77}, 3e6)
+			r.moment(wire.Moment{What: exited, PID: 1}, 4e6)
+		}, []string{"d 1 freed exit 3 freed 2", "e 1 freed exit 2 freed 1"}},
 		{"stuck, then gone", []string{tracer.FactExit, tracer.FactFreed}, func(r rig) {
 			r.opts.StuckAfter = time.Nanosecond
 			r.victimOf("e", 1, event.RoleChosen, 1e6, 77)
