@@ -33,6 +33,9 @@ type Expect struct {
 	// Sharers are processes that shared the memory of a logged victim: the
 	// kernel kills them without a word.
 	Sharers []int
+	// Origins are victims that had asked to be killed if there is no memory
+	// (oom_task_origin): they have no points.
+	Origins []int
 	// Derived is set where neither fentry nor kprobes serve, so that trigger,
 	// limit and episode are derived where the victim is marked and points
 	// computed: an absent limit and points off by 5 % are no difference then.
@@ -172,7 +175,7 @@ func (c *comparison) invocation(i Invocation) {
 		}
 		if row, ok := i.Tasks[e.Victim.PID]; ok && !k.Group {
 			// What is computed has the counts of all CPUs, the log has not.
-			c.points(k, row, e, i.Trigger.PID == k.PID && !c.x.Derived && !k.allocating())
+			c.points(k, row, e, i.Trigger.PID == k.PID && e.Sources["victim.points_pages"] == "")
 			c.candidates(k, i, e)
 		}
 	}
@@ -301,7 +304,7 @@ func (c *comparison) points(k LoggedKill, row Row, e *event.Kill, stopped bool) 
 		return
 	}
 	source := c.source()
-	if k.allocating() {
+	if k.allocating() || slices.Contains(c.x.Origins, k.PID) {
 		source = "computed"
 	}
 	c.same(k, "points' source", e.Sources["victim.points_pages"], source)

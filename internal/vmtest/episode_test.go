@@ -21,7 +21,8 @@ func immune() piece {
 		steps: []scenario.Step{
 			scenario.Cgroup("immune", "memory.max=16M"),
 			scenario.Start("immune", "", hog("-adj", "-1000", "immunehog", "24")...).In("immune"),
-			scenario.Run("immune-oom", scenario.Guest, "await", scenario.CgroupV2+"/immune/memory.events", "oom"),
+			// The kernel counts first, and then asks whether there is room meanwhile.
+			scenario.Run("immune-oom", scenario.Guest, "await", scenario.CgroupV2+"/immune/memory.events", "oom", "5"),
 			scenario.Write(scenario.CgroupV2+"/immune/memory.max", "max"),
 			scenario.Wait("immune"),
 		},
@@ -96,6 +97,8 @@ func allocating() piece {
 	const sysctl = "/proc/sys/vm/oom_kill_allocating_task"
 	return piece{
 		steps: []scenario.Step{
+			// With nobody left to kill the kernel would panic.
+			scenario.Start("bystanders", "ready", scenario.Guest, "members", "-kib", "64", "by", "3"),
 			// Who was woken to tell of the kill asks for memory, too.
 			scenario.Run("protect", scenario.Guest, "protect", "oomtrace"),
 			scenario.Write(sysctl, "1"),
@@ -105,6 +108,22 @@ func allocating() piece {
 		check: func(t *testing.T, r *Result) {
 			want(t, "who asked was killed", killed(t, r, "asking", "asking").Kills[0].allocating(), true)
 		},
+	}
+}
+
+// origin is a victim that has asked for it. Its cgroup has little memory once the pages
+// in it are merged, and is to have room for each of them.
+func origin() piece {
+	return piece{
+		steps: []scenario.Step{
+			scenario.Cgroup("origin"),
+			scenario.Start("alike", "ready", scenario.Guest, "alike", "48").In("origin"),
+			scenario.Write(scenario.CgroupV2+"/origin/memory.max", "24M"),
+			scenario.Run("origin", scenario.Guest, "unmerge").In("origin"),
+			scenario.Write("/sys/kernel/mm/ksm/run", "0"),
+			scenario.Stop("alike"),
+		},
+		check: func(t *testing.T, r *Result) { killed(t, r, "origin", "unmerge") },
 	}
 }
 
@@ -142,18 +161,19 @@ func TestEpisode(t *testing.T) {
 		t.Run(k.String(), func(t *testing.T) {
 			t.Parallel()
 			late := watch("late", "--events", "oom")
-			all := pieces{immune(), lowered(), leaderless(), executing(), grouped("group", 3), shared(), reused(), window("window"), allocating(), bursting(late)}
+			all := pieces{immune(), lowered(), leaderless(), executing(), grouped("group", 3), shared(), reused(), window("window"), allocating(), origin(), bursting(late)}
 			r := all.boot(t, lab, k, Options{MemMiB: 640},
 				[]scenario.Step{watch("watch", "--events", "oom")},
 				[]scenario.Step{scenario.Stop("late"), scenario.Stop("watch")})
-			x := Expect{Sharers: []int{sharerPID(t, r)}}
+			unmerge := r.Report.Procs["origin"].PID
+			x := Expect{Sharers: []int{sharerPID(t, r)}, Origins: []int{unmerge}}
 			events := judge(t, r, k, "watch", oomFacts, nil, x)
 			complete(t, "watch", events)
 			counted(t, r, events)
 			accounted(t, events)
 			nobodyKilled(t, r, events)
 			detailed(t, events)
-			chosen(t, events)
+			chosen(t, events, unmerge)
 			inTheMiddle(t, watched(t, r, "late"), events)
 			var pids []int
 			for _, e := range events {
@@ -287,7 +307,7 @@ func limitedBy(k *event.Kill, path string) bool {
 }
 
 // chosen checks how the victims were, and that those with one pid are told apart.
-func chosen(t *testing.T, events []*event.Event) {
+func chosen(t *testing.T, events []*event.Event, origin int) {
 	t.Helper()
 	started := map[uint64]bool{}
 	for _, e := range events {
@@ -296,8 +316,11 @@ func chosen(t *testing.T, events []*event.Event) {
 			continue
 		}
 		choice := event.ChoiceBadness
-		if strings.HasSuffix(k.Message, "(oom_kill_allocating_task)") {
+		switch {
+		case strings.HasSuffix(k.Message, "(oom_kill_allocating_task)"):
 			choice = event.ChoiceAllocatingTask
+		case k.Victim.PID == origin:
+			choice = event.ChoiceTaskOrigin
 		}
 		want(t, "choice", k.Choice, choice)
 		if limitedBy(k, "/reused") {

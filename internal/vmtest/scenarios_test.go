@@ -482,6 +482,9 @@ func (p pieces) boot(t *testing.T, lab *Lab, k Kernel, o Options, before, after 
 	for _, piece := range p {
 		o.Scenario.Steps = append(o.Scenario.Steps, piece.steps...)
 	}
+	// A victim's memory is freed some time after its parent knows of its end: watchers are
+	// to see that before they are stopped.
+	o.Scenario.Steps = append(o.Scenario.Steps, scenario.Run("settle", scenario.Guest, "linger", "2s"))
 	o.Scenario.Steps = append(o.Scenario.Steps, after...)
 	r := lab.Boot(t, k, o)
 	for _, piece := range p {

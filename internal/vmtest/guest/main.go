@@ -37,10 +37,12 @@ func main() {
 func run(args []string) error {
 	commands := map[string]func([]string) error{
 		"cat":     cat,
+		"alike":   alike,
 		"await":   await,
 		"linger":  linger,
 		"protect": protect,
 		"slay":    slay,
+		"unmerge": unmerge,
 		"hog":     hog,
 		"sharer":  sharer,
 		"burst":   burst,

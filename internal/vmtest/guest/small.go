@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -31,10 +32,14 @@ func cat(args []string) error {
 	return nil
 }
 
-// await FILE KEY: waits until the count of that name in the file is not 0.
+// await FILE KEY COUNT: waits until the number beside that name in the file is so high.
 func await(args []string) error {
-	if len(args) != 2 {
-		return errors.New("await: want a file and a key")
+	if len(args) != 3 {
+		return errors.New("await: want a file, a key and a count")
+	}
+	count, err := strconv.ParseUint(args[2], 10, 64)
+	if err != nil {
+		return fmt.Errorf("await: count: %w", err)
 	}
 	for ; ; time.Sleep(10 * time.Millisecond) {
 		b, err := os.ReadFile(args[0])
@@ -42,7 +47,11 @@ func await(args []string) error {
 			return fmt.Errorf("await: %w", err)
 		}
 		for line := range strings.Lines(string(b)) {
-			if f := strings.Fields(line); len(f) == 2 && f[0] == args[1] && f[1] != "0" {
+			f := strings.Fields(line)
+			if len(f) != 2 || f[0] != args[1] {
+				continue
+			}
+			if n, err := strconv.ParseUint(f[1], 10, 64); err == nil && n >= count {
 				return nil
 			}
 		}
