@@ -88,12 +88,16 @@ func ParseKmsg(r io.Reader) (Log, error) {
 		if !ok || strings.HasPrefix(line, " ") { // " KEY=value" continues a record
 			continue
 		}
-		if strings.Count(head, ",") < 3 {
+		fields := strings.Split(head, ",")
+		if len(fields) < 4 {
 			return Log{}, fmt.Errorf("not a kernel log record: %q", line)
 		}
-		if err := p.record(unescape(text)); err != nil {
+		if err := p.piece(unescape(text), fields[0], fields[3]); err != nil {
 			return Log{}, fmt.Errorf("record %q: %w", line, err)
 		}
+	}
+	if err := p.flush(); err != nil {
+		return Log{}, fmt.Errorf("the last record: %w", err)
 	}
 	if err := s.Err(); err != nil {
 		return Log{}, fmt.Errorf("read kernel log: %w", err)
@@ -124,6 +128,41 @@ type kmsgParser struct {
 	log     Log
 	columns []string // the numbers of the task dump that is under way
 	group   bool
+	pieces  string // of the line that names the choice, up to now
+}
+
+// piece takes a record, which may be a piece of a line: the kernel prints the one that
+// names the choice so, and what others write can come between.
+func (p *kmsgParser) piece(text, priority, flag string) error {
+	const choice = "oom-kill:constraint="
+	switch {
+	case p.pieces != "" && flag == "c":
+		p.pieces += text
+		if strings.Contains(text, ",uid=") {
+			return p.flush()
+		}
+		return nil
+	case strings.HasPrefix(text, choice) && !strings.Contains(text, ",uid="):
+		if err := p.flush(); err != nil {
+			return err
+		}
+		p.pieces = text
+		return nil
+	case len(priority) == 1: // the kernel's own; user space has a facility, too
+		if err := p.flush(); err != nil {
+			return err
+		}
+	}
+	return p.record(text)
+}
+
+// flush takes the pieces for a whole line.
+func (p *kmsgParser) flush() error {
+	text := p.pieces
+	if p.pieces = ""; text == "" {
+		return nil
+	}
+	return p.record(text)
 }
 
 // current returns the invocation that lines belong to: the OOM killer runs

@@ -164,3 +164,25 @@ func FuzzParseKmsg(f *testing.F) {
 		}
 	})
 }
+
+// The line that names the choice comes in pieces, another's between them.
+func TestParseKmsgPieces(t *testing.T) {
+	log, err := ParseKmsg(strings.NewReader(`4,742,27714668,-;kworker/0:0 invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=-1, oom_score_adj=0
+6,789,27716993,-;oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=
+11,790,27718010,-;@@ wait sysrq
+4,791,27718843,c;/,mems_allowed=0,global_oom,task_memcg=/,task=sysrqhog,pid=292,uid=0
+6,792,27718993,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=
+3,793,27721421,-;Out of memory: Killed process 292 (sysrqhog) total-vm:1kB, anon-rss:1kB, file-rss:0kB, shmem-rss:1kB, UID:0 pgtables:1kB oom_score_adj:1000
+6,794,27718993,-;oom-kill:constraint=CONSTRAINT_MEMCG
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := log.Invocations[0]
+	if i.ChosenPID != 292 || i.Constraint != "CONSTRAINT_NONE" || i.TaskMemcg != "/" || len(i.Kills) != 1 {
+		t.Errorf("%+v", i)
+	}
+	if i.Trigger != nil { // of the lines that were cut no more is known
+		t.Errorf("trigger %+v", i.Trigger)
+	}
+}
