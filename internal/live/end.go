@@ -150,8 +150,8 @@ func (p *pump) moment(w wire.Moment, boot uint64) {
 	p.tellEnded()
 }
 
-// owner is the victim that m names, the last one by that pid, or else one that shares what
-// m is of; nil: none is told yet. An earlier one may have had the same pid or the same
+// owner is the victim that m names, the last one by that pid, or else the last that shares
+// what m is of; nil: none is told yet. An earlier one may have had the same pid or the same
 // place for its mm, and an end that was not seen.
 func (n *ends) owner(m moment) *victim {
 	var shares *victim
@@ -160,7 +160,7 @@ func (n *ends) owner(m moment) *victim {
 		if v.end.PID == m.PID || v.tid == m.PID {
 			return v
 		}
-		if v.is(m) {
+		if shares == nil && v.is(m) {
 			shares = v
 		}
 	}

@@ -134,6 +134,13 @@ func TestEnds(t *testing.T) {
 			r.moment(wire.Moment{What: freed, PID: 2, MM: 77}, 6e6)
 			r.moment(wire.Moment{What: exited, PID: 2}, 7e6)
 		}, []string{"e 1 freed exit 2 freed 3", "f 2 freed exit 4 freed 3"}},
+		{"an end that was not seen, of a mm whose place a sharer has that is told late", []string{tracer.FactExit, tracer.FactFreed}, func(r rig) {
+			r.victimOf("d", 1, event.RoleChosen, 1e6, 77)
+			r.victimOf("e", 2, event.RoleChosen, 2e6, 77)
+			r.moment(wire.Moment{What: freed, PID: 3, MM: 77}, 3e6)
+			r.moment(wire.Moment{What: exited, PID: 1}, 4e6)
+			r.moment(wire.Moment{What: exited, PID: 2}, 5e6)
+		}, []string{"e 2 freed exit 3 freed 1"}},
 		{"killed twice", []string{tracer.FactExit, tracer.FactFreed}, func(r rig) {
 			r.victimOf("d", 1, event.RoleChosen, 1e6, 77)
 			r.victimOf("e", 1, event.RoleGroup, 2e6, 77)
