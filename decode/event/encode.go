@@ -44,16 +44,21 @@ type Encoder struct {
 // header is what [Event] shows of itself, with the time as text. A test keeps
 // the two alike.
 type header struct {
-	Schema     string   `json:"schema"`
-	Type       Type     `json:"type"`
-	Session    string   `json:"session"`
-	Seq        uint64   `json:"seq"`
-	Time       string   `json:"time"`
-	BoottimeNS *uint64  `json:"boottime_ns,omitempty"`
-	Source     Source   `json:"source"`
-	Host       *Host    `json:"host,omitempty"`
-	Simulated  bool     `json:"simulated,omitempty"`
-	Truncated  []string `json:"truncated,omitempty"`
+	Schema      string      `json:"schema"`
+	Type        Type        `json:"type"`
+	Session     string      `json:"session,omitempty"`
+	Seq         *uint64     `json:"seq,omitempty"`
+	Time        string      `json:"time,omitempty"`
+	BoottimeNS  *uint64     `json:"boottime_ns,omitempty"`
+	Source      Source      `json:"source"`
+	PrintkNS    *uint64     `json:"printk_ns,omitempty"`
+	TimeBasis   TimeBasis   `json:"time_basis,omitempty"`
+	TimeErrorMS *int64      `json:"time_error_ms,omitempty"`
+	TimeGuessed []TimeGuess `json:"time_guessed,omitempty"`
+	Backfill    bool        `json:"backfill,omitempty"`
+	Host        *Host       `json:"host,omitempty"`
+	Simulated   bool        `json:"simulated,omitempty"`
+	Truncated   []string    `json:"truncated,omitempty"`
 }
 
 // Append appends e to dst as one or more lines, each a complete JSON object of
@@ -104,8 +109,27 @@ func (c *Encoder) maxLine() int {
 	return DefaultMaxLine
 }
 
+// AppendEntry appends e as one JSON object of any length, without a newline. What came
+// from a log may lack session, seq and time: they are left out then.
+func (c *Encoder) AppendEntry(dst []byte, e *Event) ([]byte, error) {
+	start := len(dst)
+	dst, err := c.appendObject(dst, e, true)
+	if err != nil && errors.As(err, new(*json.UnsupportedValueError)) {
+		dst, err = c.appendObject(dst, e.clone(), true)
+	}
+	if err != nil {
+		return dst[:start], fmt.Errorf("encode %s: %w", e.Type, err)
+	}
+	return bytes.TrimSuffix(dst, []byte("\n")), nil
+}
+
 // appendLine appends e as one line of any length.
 func (c *Encoder) appendLine(dst []byte, e *Event) ([]byte, error) {
+	return c.appendObject(dst, e, false)
+}
+
+// appendObject appends e and a newline; an entry may lack what a line of a stream has.
+func (c *Encoder) appendObject(dst []byte, e *Event, entry bool) ([]byte, error) {
 	payload, err := e.payload(false)
 	if err != nil {
 		return dst, err
@@ -113,10 +137,20 @@ func (c *Encoder) appendLine(dst []byte, e *Event) ([]byte, error) {
 	if payload == nil {
 		return dst, errors.New("no payload")
 	}
-	if e.Time.IsZero() {
+	c.hdr = header{
+		Schema: Schema, Type: e.Type, BoottimeNS: e.BoottimeNS, Source: e.Source,
+		PrintkNS: e.PrintkNS, TimeBasis: e.TimeBasis, TimeErrorMS: e.TimeErrorMS, TimeGuessed: e.TimeGuessed,
+		Backfill: e.Backfill, Host: e.Host, Simulated: e.Simulated, Truncated: e.Truncated,
+	}
+	if e.Session != "" || !entry {
+		c.hdr.Session, c.hdr.Seq = e.Session, &e.Seq
+	}
+	switch {
+	case !e.Time.IsZero():
+		c.hdr.Time = FormatTime(e.Time)
+	case !entry:
 		return dst, errors.New("no time")
 	}
-	c.hdr = header{Schema, e.Type, e.Session, e.Seq, FormatTime(e.Time), e.BoottimeNS, e.Source, e.Host, e.Simulated, e.Truncated}
 	if c.json == nil {
 		c.json = json.NewEncoder(&c.buf)
 		c.json.SetEscapeHTML(false)
@@ -229,6 +263,10 @@ func (e *Event) payload(create bool) (any, error) {
 		return payload(&e.Sample, create), nil
 	case TypeLost:
 		return payload(&e.Lost, create), nil
+	case TypeKernelBoot:
+		return payload(&e.Boot, create), nil
+	case TypeKernelPanic:
+		return payload(&e.Panic, create), nil
 	}
 	return nil, &TypeError{Found: e.Type}
 }

@@ -283,3 +283,29 @@ func BenchmarkEncode(b *testing.B) {
 		})
 	}
 }
+
+// An entry lacks what its source did not tell; a line of a stream may not.
+func TestAppendEntry(t *testing.T) {
+	e := eventtest.KillLogged()
+	e.Session, e.Time = "", time.Time{}
+	var enc event.Encoder
+	got, err := enc.AppendEntry(nil, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(got, &fields); err != nil {
+		t.Fatalf("%v: %s", err, got)
+	}
+	for _, name := range []string{"session", "seq", "time"} {
+		if _, ok := fields[name]; ok {
+			t.Errorf("%s is there: %s", name, got)
+		}
+	}
+	if fields["printk_ns"] == nil || bytes.HasSuffix(got, []byte("\n")) {
+		t.Errorf("got %s", got)
+	}
+	if _, err := enc.Append(nil, e); err == nil {
+		t.Error("a line without a time was written")
+	}
+}

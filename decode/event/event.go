@@ -25,6 +25,8 @@ const (
 	TypeProcSigkill  Type = "proc.sigkill"
 	TypeSample       Type = "sample"
 	TypeLost         Type = "lost"
+	TypeKernelBoot   Type = "kernel.boot"
+	TypeKernelPanic  Type = "kernel.panic"
 )
 
 // Ptr returns a pointer to v: the way to say that an optional field is known.
@@ -43,7 +45,17 @@ type Event struct {
 	Time       time.Time `json:"time"`
 	BoottimeNS *uint64   `json:"boottime_ns,omitempty"`
 	Source     Source    `json:"source"`
-	Host       *Host     `json:"host,omitempty"`
+	// PrintkNS is the kernel log's own stamp: local_clock(), in nanoseconds since boot,
+	// which stands still in suspend.
+	PrintkNS *uint64 `json:"printk_ns,omitempty"`
+	// TimeBasis is what Time rests on if not on BoottimeNS, TimeErrorMS by how much it
+	// may be wrong, where that is known, and TimeGuessed what of it nobody told.
+	TimeBasis   TimeBasis   `json:"time_basis,omitempty"`
+	TimeErrorMS *int64      `json:"time_error_ms,omitempty"`
+	TimeGuessed []TimeGuess `json:"time_guessed,omitempty"`
+	// Backfill: it happened before the session began.
+	Backfill bool  `json:"backfill,omitempty"`
+	Host     *Host `json:"host,omitempty"`
 	// Simulated marks what `oomtrace simulate` caused.
 	Simulated bool `json:"simulated,omitempty"`
 	// Truncated names what was cut or left out so that the line fits, such as
@@ -65,7 +77,40 @@ type Event struct {
 	Sigkill      *Sigkill      `json:"-"`
 	Sample       *Sample       `json:"-"`
 	Lost         *Lost         `json:"-"`
+	Boot         *KernelBoot   `json:"-"`
+	Panic        *KernelPanic  `json:"-"`
 }
+
+// TimeBasis is what the time of an event rests on.
+type TimeBasis string
+
+// Bases, but for the absent one, which is the kernel's boot clock and the offset of the
+// wall clock at that moment.
+const (
+	// BasisPrintk is the log's own stamp and the time of the boot. It is off by what
+	// the machine was suspended for, and by steps of the clock since.
+	BasisPrintk TimeBasis = "printk"
+	// BasisJournal, BasisSyslog and BasisContainer are when who wrote the log down had
+	// it from the kernel.
+	BasisJournal   TimeBasis = "journal"
+	BasisSyslog    TimeBasis = "syslog"
+	BasisContainer TimeBasis = "container"
+	// BasisDmesg is what dmesg computed when it ran: wrong after a suspend or a step
+	// of the clock, by an amount that it does not tell.
+	BasisDmesg TimeBasis = "dmesg"
+	// BasisOrder: there is no time, only a place among other events.
+	BasisOrder TimeBasis = "order"
+)
+
+// TimeGuess is a part of a time that was guessed.
+type TimeGuess string
+
+// Guesses.
+const (
+	GuessYear TimeGuess = "year"
+	GuessZone TimeGuess = "zone"
+	GuessBoot TimeGuess = "boot" // when the boot was that a stamp counts from
+)
 
 // Source says where an event comes from.
 type Source string
@@ -75,6 +120,7 @@ const (
 	SourceBPF     Source = "bpf"
 	SourceTimerFD Source = "timerfd"
 	SourceProc    Source = "proc"
+	SourceKmsg    Source = "kmsg"   // the kernel's log
 	SourceTracer  Source = "tracer" // the tracer speaks of itself
 )
 
@@ -196,7 +242,9 @@ const (
 // others, an Encoder that lacks room leaves out the last field first.
 type Kill struct {
 	// Episode is the first 8 hex digits of boot_id, "-", and the hex
-	// boottime_ns of the invocation of the OOM killer.
+	// boottime_ns of the invocation of the OOM killer. From a log it is the stamp of the
+	// report's first line; "log" stands for a boot_id that is not known, and a line's
+	// number behind "line-" for both where there is no stamp.
 	Episode string `json:"episode"`
 	Scope   Scope  `json:"scope,omitempty"`
 	Choice  Choice `json:"choice,omitempty"`
@@ -300,6 +348,9 @@ const (
 	// NoKillEarly: a notifier freed memory (a balloon driver's, for one), or the
 	// allocation was one without __GFP_FS, for which nobody is killed.
 	NoKillEarly NoKillReason = "early_return"
+	// NoKillPanic: the kernel panicked instead, as vm.panic_on_oom asks or because there
+	// was nobody to kill.
+	NoKillPanic NoKillReason = "panic"
 )
 
 // NoKill is an invocation of the OOM killer that killed nobody.
@@ -307,11 +358,15 @@ type NoKill struct {
 	Episode string       `json:"episode"`
 	Reason  NoKillReason `json:"reason"`
 	Scope   Scope        `json:"scope,omitempty"`
+	Message string       `json:"message,omitempty"` // the kernel's
 	// Victim is the process that was dying already.
 	Victim  *Victim           `json:"victim,omitempty"`
 	Trigger *Task             `json:"trigger,omitempty"`
 	Limit   *Limit            `json:"limit,omitempty"`
 	Sources map[string]string `json:"sources,omitempty"`
+	Memory  *Memory           `json:"memory,omitempty"`
+	// Candidates are the processes of most memory, where a log lists them.
+	Candidates []Candidate `json:"candidates,omitempty"`
 }
 
 // Outcome is what became of a killed process and its memory.
@@ -341,6 +396,10 @@ type End struct {
 	// FreedBytes is the anonymous memory that left its address space since the kill.
 	// What it shares with a process that it forked stays until that lets go.
 	FreedBytes *uint64 `json:"freed_bytes,omitempty"`
+	// LeftAnonRSSBytes and the like are what the OOM reaper left, as the log says.
+	LeftAnonRSSBytes  *uint64 `json:"left_anon_rss_bytes,omitempty"`
+	LeftFileRSSBytes  *uint64 `json:"left_file_rss_bytes,omitempty"`
+	LeftShmemRSSBytes *uint64 `json:"left_shmem_rss_bytes,omitempty"`
 	// LimitUsageBytes is what the cgroup whose limit was hit used when the memory was
 	// back.
 	LimitUsageBytes *uint64 `json:"limit_usage_bytes,omitempty"`
@@ -553,7 +612,7 @@ type Memory struct {
 	SlabBytes              *uint64 `json:"slab_bytes,omitempty"`
 	SwapTotalBytes         *uint64 `json:"swap_total_bytes,omitempty"`
 	SwapFreeBytes          *uint64 `json:"swap_free_bytes,omitempty"`
-	Source                 string  `json:"source,omitempty"` // meminfo
+	Source                 string  `json:"source,omitempty"` // meminfo, kmsg
 	AgeMS                  *int64  `json:"age_ms,omitempty"` // read so long after (before: negative) the event
 	AnonBytes              *uint64 `json:"anon_bytes,omitempty"`
 	ActiveAnonBytes        *uint64 `json:"active_anon_bytes,omitempty"`
@@ -569,9 +628,32 @@ type Memory struct {
 	CommittedBytes         *uint64 `json:"committed_bytes,omitempty"`    // Committed_AS
 	HugetlbBytes           *uint64 `json:"hugetlb_bytes,omitempty"`      // of all sizes
 	HugetlbFreeBytes       *uint64 `json:"hugetlb_free_bytes,omitempty"` // of the default size
+	// The following are told by the log's Mem-Info alone.
+	IsolatedAnonBytes          *uint64 `json:"isolated_anon_bytes,omitempty"` // taken off the LRU lists for reclaim
+	IsolatedFileBytes          *uint64 `json:"isolated_file_bytes,omitempty"`
+	DirtyBytes                 *uint64 `json:"dirty_bytes,omitempty"`
+	WritebackBytes             *uint64 `json:"writeback_bytes,omitempty"`
+	MappedBytes                *uint64 `json:"mapped_bytes,omitempty"`
+	BounceBytes                *uint64 `json:"bounce_bytes,omitempty"`
+	SecPagetablesBytes         *uint64 `json:"sec_pagetables_bytes,omitempty"`
+	KernelMiscReclaimableBytes *uint64 `json:"kernel_misc_reclaimable_bytes,omitempty"`
+	FreePCPBytes               *uint64 `json:"free_pcp_bytes,omitempty"` // on the CPUs' own lists
+	FreeCMABytes               *uint64 `json:"free_cma_bytes,omitempty"`
+	SwapCachedBytes            *uint64 `json:"swap_cached_bytes,omitempty"`
+	ReservedBytes              *uint64 `json:"reserved_bytes,omitempty"` // of RAM, not for the page allocator
+	// Slabs are the caches of most unreclaimable slab, which the log lists when that is
+	// more than what processes have.
+	Slabs []Slab `json:"slabs,omitempty"`
 	// Zones are those that have memory, of the nodes allowed where these are known;
 	// only where the machine, or its nodes, ran out.
 	Zones []Zone `json:"zones,omitempty"`
+}
+
+// Slab is a cache of the slab allocator.
+type Slab struct {
+	Name       string `json:"name"`
+	UsedBytes  uint64 `json:"used_bytes"`  // by objects in use
+	TotalBytes uint64 `json:"total_bytes"` // taken from the page allocator
 }
 
 // Zone is a memory zone of a NUMA node: an allocation of one page fails where
@@ -915,4 +997,15 @@ type Sample struct {
 	Growers       []Grower       `json:"growers,omitempty"`
 	CgroupGrowers []CgroupGrower `json:"cgroup_growers,omitempty"`
 	CPUUS         *int64         `json:"cpu_us,omitempty"` // processor time that it took
+}
+
+// KernelBoot is the begin of a boot, as the log has it.
+type KernelBoot struct {
+	Release     string `json:"release"` // uname -r
+	CommandLine string `json:"command_line,omitempty"`
+}
+
+// KernelPanic is a panic for another reason than memory; one for that is an [NoKill].
+type KernelPanic struct {
+	Message string `json:"message"` // what stands behind "Kernel panic - "
 }

@@ -68,7 +68,7 @@ func All() []*event.Event {
 		SessionStart(), Kill(), Detail(), Snapshot(), KillGlobal(), KillGroup(), KillNodes(), KillSparse(),
 		NoKill(), NoKillNobody(), End(), EndReaped(), EndStuck(), EndByProc(),
 		Clock(), ClockFrequency(), ClockRefused(), ClockSummary(), ClockStep(),
-		SigkillOther(), SigkillCgroup(), SigkillKernel(), Sample(), Lost(), SessionEnd(),
+		SigkillOther(), SigkillCgroup(), SigkillKernel(), Sample(), KillLogged(), NoKillPanic(), EndLogged(), Boot(), Panic(), Lost(), SessionEnd(),
 	}
 }
 
@@ -809,4 +809,76 @@ func Hostile() []*event.Event {
 	c.Clock.Process.Comm = p(comms[0])
 	c.Clock.Process.Cmdline = p("date\n\x1b[1A\x1b[2K")
 	return append(out, c)
+}
+
+// logged returns an event that a kernel log told of, from before the session.
+func logged(t event.Type, ns uint64) *event.Event {
+	e := at(t, event.SourceKmsg, 1, ns)
+	e.BoottimeNS, e.PrintkNS, e.Backfill = nil, p(ns), true
+	e.TimeBasis = event.BasisPrintk
+	return e
+}
+
+// KillLogged is a kill that the log alone told of.
+func KillLogged() *event.Event {
+	e := logged(event.TypeOOMKill, 1_000_000_123_456_000)
+	e.TimeBasis, e.TimeErrorMS, e.TimeGuessed = event.BasisSyslog, p(int64(1000)), []event.TimeGuess{event.GuessYear, event.GuessZone}
+	e.Kill = &event.Kill{
+		Episode: "log-38d7eab8da3c0", Scope: event.ScopeGlobal, Choice: event.ChoiceBadness, Role: event.RoleChosen,
+		Message: "Out of memory",
+		Victim: event.Victim{
+			PID: 40738, Comm: p("mysqld"), UID: p(uint32(27)), OOMScoreAdj: p(0), PointsPages: p(int64(3283)),
+			TotalVMBytes: p(uint64(6_578_499_584)), AnonRSSBytes: p(uint64(13_443_072)), FileRSSBytes: p(uint64(4096)),
+		},
+		Trigger: &event.Task{PID: 23212, Comm: p("php-fpm"), GFPMask: "280da", Order: p(0)},
+		Limit:   &event.Limit{Kind: event.LimitRAM, Bytes: p(uint64(33_615_118_336))},
+		Sources: map[string]string{"victim.points_pages": "computed"},
+		Memory: &event.Memory{
+			TotalBytes: p(uint64(33_615_118_336)), FreeBytes: p(uint64(66_846_720)), SwapTotalBytes: p(uint64(2_147_479_552)), SwapFreeBytes: p(uint64(0)),
+			Source:            "kmsg",
+			IsolatedAnonBytes: p(uint64(0)), IsolatedFileBytes: p(uint64(131072)), DirtyBytes: p(uint64(4096)), WritebackBytes: p(uint64(0)),
+			MappedBytes: p(uint64(8_384_512)), BounceBytes: p(uint64(0)), SecPagetablesBytes: p(uint64(0)), KernelMiscReclaimableBytes: p(uint64(0)),
+			FreePCPBytes: p(uint64(57344)), FreeCMABytes: p(uint64(0)), SwapCachedBytes: p(uint64(12288)), ReservedBytes: p(uint64(744_611_840)),
+			Slabs: []event.Slab{{Name: "kmalloc-64", UsedBytes: 12_700_672, TotalBytes: 12_701_696}},
+		},
+	}
+	return e
+}
+
+// NoKillPanic is a shortage for which the kernel panicked.
+func NoKillPanic() *event.Event {
+	e := logged(event.TypeOOMNoKill, 1_000_100_123_456_000)
+	e.TimeErrorMS = p(int64(250))
+	e.NoKill = &event.NoKill{
+		Episode: Episode(1_000_100_120_000_000), Reason: event.NoKillPanic, Scope: event.ScopeGlobal,
+		Message:    "Out of memory: system-wide panic_on_oom is enabled",
+		Trigger:    &event.Task{PID: 4021, Comm: p("memhog"), Order: p(0)},
+		Memory:     &event.Memory{FreeBytes: p(uint64(2_097_152)), Source: "kmsg"},
+		Candidates: []event.Candidate{{PID: 4021, Comm: p("memhog"), AnonRSSBytes: p(uint64(213_909_504))}},
+	}
+	return e
+}
+
+// EndLogged is the OOM reaper's word in the log.
+func EndLogged() *event.Event {
+	e := logged(event.TypeOOMEnd, 1_000_000_193_456_000)
+	e.End = &event.End{
+		Episode: "log-38d7eab8da3c0", PID: 40738, Comm: p("mysqld"), Outcome: event.OutcomeReaped, ReapMS: p(70.0),
+		LeftAnonRSSBytes: p(uint64(0)), LeftFileRSSBytes: p(uint64(0)), LeftShmemRSSBytes: p(uint64(0)),
+	}
+	return e
+}
+
+// Boot is the begin of a boot.
+func Boot() *event.Event {
+	e := logged(event.TypeKernelBoot, 0)
+	e.Boot = &event.KernelBoot{Release: "6.12.95+deb13-cloud-amd64", CommandLine: "root=/dev/vda1 ro quiet"}
+	return e
+}
+
+// Panic is a panic for another reason than memory.
+func Panic() *event.Event {
+	e := logged(event.TypeKernelPanic, 1_000_200_123_456_000)
+	e.Panic = &event.KernelPanic{Message: "not syncing: sysrq triggered crash"}
+	return e
 }
