@@ -15,9 +15,6 @@ import (
 	"github.com/oomtrace/oomtrace/decode/event"
 )
 
-// FileName is the file in the directory that events are appended to.
-const FileName = "events.jsonl"
-
 // Recorder appends events to a file. Its methods are for one goroutine, but for Dropped.
 type Recorder struct {
 	path    string
