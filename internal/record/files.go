@@ -19,7 +19,7 @@ const DefaultDir = "/var/lib/oomtrace"
 
 // FileName is the file in the directory that events are appended to. Full ones are
 // events.000001.jsonl, events.000002.jsonl and so on, the newest with the highest number.
-// A number never changes and is never used again, nor does it depend on a clock.
+// A number never changes, nor is a lower one used later, nor does it depend on a clock.
 const FileName = "events.jsonl"
 
 const (

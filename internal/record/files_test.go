@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// place makes files that hold their own names.
-func place(t *testing.T, dir string, names ...string) {
+// makeFiles makes files that hold their own names.
+func makeFiles(t *testing.T, dir string, names ...string) {
 	t.Helper()
 	for _, name := range names {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600); err != nil {
@@ -32,7 +32,7 @@ func TestFiles(t *testing.T) {
 		}
 	}
 	// By number, of whatever length; what only looks like one is none.
-	place(t, dir, "events.1000000.jsonl", FileName, "events.000002.jsonl", "events.999999.jsonl",
+	makeFiles(t, dir, "events.1000000.jsonl", FileName, "events.000002.jsonl", "events.999999.jsonl",
 		"events.2.jsonl", "events.000000.jsonl", "events.+00001.jsonl", "events..jsonl", "events.jsonl.1", "events.000003.jsonl.gz", "xevents.000001.jsonl")
 	if err := os.Mkdir(filepath.Join(dir, "events.000004.jsonl"), 0o700); err != nil {
 		t.Fatal(err)
@@ -66,7 +66,7 @@ func TestFiles(t *testing.T) {
 // A file that was full by the time it was looked for is read once, and nothing newer.
 func TestOpenFilesOnce(t *testing.T) {
 	dir := t.TempDir()
-	place(t, dir, "events.000001.jsonl", FileName, "events.000003.jsonl")
+	makeFiles(t, dir, "events.000001.jsonl", FileName, "events.000003.jsonl")
 	// As it looks to a reader that is overtaken: the same file under both names.
 	if err := os.Link(filepath.Join(dir, FileName), filepath.Join(dir, "events.000002.jsonl")); err != nil {
 		t.Fatal(err)
