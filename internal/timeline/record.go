@@ -91,6 +91,9 @@ func (r *record) take(events ...*event.Event) {
 		s := r.strand(e)
 		switch {
 		case e.SessionStart != nil:
+			if _, open := r.ended[e.Session]; open && e.SessionStart.Continued {
+				continue // an earlier file told it
+			}
 			r.ended[e.Session] = false
 		case e.SessionEnd != nil:
 			delete(r.ended, e.Session)
