@@ -51,7 +51,7 @@ nothing to show.
 			return replay(cmd.Context(), env, files, options, &flags.filter)
 		},
 	}
-	flags.register(cmd)
+	flags.register(cmd, cli.Table, cli.Wide, cli.JSON)
 	return cmd
 }
 
