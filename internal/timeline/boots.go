@@ -277,6 +277,13 @@ func (b *Builder) order(boots []*boot) {
 		}
 	}
 	slices.SortStableFunc(boots, func(x, y *boot) int {
-		return cmp.Or(places[x].at.Compare(places[y].at), cmp.Compare(places[x].n, places[y].n))
+		p, q := places[x], places[y]
+		if a, b := p.at.IsZero(), q.at.IsZero(); a != b { // nobody knows when: last
+			if a {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Or(p.at.Compare(q.at), cmp.Compare(p.n, q.n))
 	})
 }
