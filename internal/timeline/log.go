@@ -3,12 +3,14 @@
 package timeline
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"time"
+	"unicode"
 
 	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/decode/kmsg"
@@ -77,6 +79,7 @@ const maxMachines = 256
 // machine is the one that a record is from. One that has no name yet, as early in its
 // boot, is the one that was last.
 func (l *log) machine(name []byte) *machine {
+	name = shortName(name)
 	if l.last != nil && (string(name) == l.last.name || len(name) == 0 || string(name) == "localhost") {
 		return l.last
 	}
@@ -101,6 +104,14 @@ func (l *log) machine(name []byte) *machine {
 type located struct {
 	*fact
 	moment kmsg.Moment
+}
+
+// shortName is a host's name without its domain.
+func shortName(name []byte) []byte {
+	if i := bytes.IndexByte(name, '.'); i > 0 && bytes.ContainsFunc(name, unicode.IsLetter) {
+		return name[:i]
+	}
+	return name
 }
 
 func (l *log) strand(m *machine, boot int) *strand {
