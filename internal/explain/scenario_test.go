@@ -378,7 +378,9 @@ func scenarios() []scenario {
 	}
 	for _, exe := range []string{"node", "python3", "prometheus", "postgres", "mysqld", "php-fpm8.2", "nginx", "redis-server"} {
 		list = append(list, scenario{name: exe, say: says{"growth-victim": high}, events: []*event.Event{
-			unit(0, victim(func(v *event.Victim) { v.Comm, v.Exe, v.Cmdline = p(exe), p("/usr/bin/"+exe), p(exe+" --max-old-space-size=900") }), sampled(200, 260, 320, 380, 440)),
+			unit(0, victim(func(v *event.Victim) {
+				v.Comm, v.Exe, v.Cmdline = p(exe), p("/usr/bin/"+exe), p(exe+" --max-old-space-size=900")
+			}), sampled(200, 260, 320, 380, 440)),
 		}})
 	}
 	return list
