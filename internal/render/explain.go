@@ -194,6 +194,9 @@ func (x *explainer) entries() {
 			}
 		}
 		words := cell{{text: when}, r.event}
+		if e.Simulated {
+			words = append(words, part{text: "SIMULATED", style: magenta})
+		}
 		if r.process != "" {
 			words = append(words, part{text: r.process, keep: r.process})
 		}
