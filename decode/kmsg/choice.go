@@ -164,11 +164,14 @@ func (k *killLine) read(text []byte) bool {
 	if !ok {
 		return false
 	}
-	end := ") total-vm:"
-	at := bytes.LastIndex(b, []byte(end))
+	// The name has at most 15 bytes, so what may be in the log behind the line, which is
+	// anybody's, does not count.
+	front := b[:min(len(b), maxComm+len(totalVM))]
+	end := totalVM
+	at := bytes.LastIndex(front, []byte(end))
 	if at < 0 {
 		end = ") vsz:"
-		at = bytes.LastIndex(b, []byte(end))
+		at = bytes.LastIndex(front, []byte(end))
 	}
 	if at < 0 {
 		name, is := bytes.CutSuffix(b, []byte(")"))
@@ -195,8 +198,11 @@ func (k *killLine) read(text []byte) bool {
 			return false
 		}
 	}
-	return len(bytes.TrimRight(b, " \r")) == 0
+	b = bytes.TrimLeft(b, " \r")
+	return len(b) == 0 || b[0] == '\n'
 }
+
+const totalVM = ") total-vm:"
 
 // field reads name and a number of kB at the front of b.
 func field(b *[]byte, name string, n *Num) bool {

@@ -38,7 +38,7 @@ func (p *Parser) hold(kind partKind, r *Record, text []byte) {
 	if p.part.kind == kind && len(p.part.text) == len(text) {
 		return // it is the part itself, which is still not whole
 	}
-	if len(text) > maxPart {
+	if len(text) > maxPart || p.tail {
 		return
 	}
 	// A name has 15 bytes: what is no beginning of a whole line is not held.
