@@ -23,9 +23,15 @@ func (p *Parser) constraint(r *Record, text []byte) bool {
 	}
 	p.dropPart()
 	rep := p.under(r)
-	if rep == nil || rep.stage >= stageChosen {
+	switch {
+	case p.more && rep != nil && rep.stage == stageChosen:
+		rep.Chosen = Chosen{} // a part of the name was taken for it
+	case rep == nil || rep.stage >= stageChosen || rep.Mixed:
 		p.closeOld(r)
 		rep = p.begin(r)
+	}
+	if !p.more && len(c.comm) < maxComm {
+		p.hold(partConstraintMore, r, text)
 	}
 	rep.Constraint, rep.NodeMask, rep.Cpuset, rep.MemsAllowed = p.names.of(c.constraint), nodes(c.nodemask), short(c.cpuset), nodes(c.mems)
 	rep.Global, rep.OOMMemcg, rep.TaskMemcg = c.global, short(c.oomMemcg), short(c.taskMemcg)
@@ -375,7 +381,7 @@ func (p *Parser) chosen(r *Record, text []byte) bool {
 	}
 	p.dropPart()
 	rep := p.under(r)
-	if rep == nil || rep.stage >= stageChosen && rep.Chosen.PID != pid || rep.caller == "" && p.otherTable(rep, pid) {
+	if rep == nil || rep.Mixed || rep.stage >= stageChosen && rep.Chosen.PID != pid || rep.caller == "" && p.otherTable(rep, pid) {
 		rep = p.begin(r)
 	}
 	rep.choose(p, r, text, Chosen{PID: pid, Comm: p.names.of(comm), Score: num(score), Message: p.names.of(message), Child: true, old: tail == " or a child"})

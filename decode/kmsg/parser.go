@@ -30,6 +30,7 @@ type Parser struct {
 	part  partial
 	held  held
 	tail  bool // the lines behind a record's are left off
+	more  bool // the line that comes goes on from one that seemed to be whole
 }
 
 // Add takes the next record. Next tells what came of it; what r refers to is not kept.
@@ -78,6 +79,9 @@ func (p *Parser) record(r *Record, text []byte) {
 	}
 	if bytes.IndexByte(text, '\n') < 0 {
 		p.reportLine(r, text)
+		return
+	}
+	if p.cpuLine(r, text) || p.cpuset(r, text) {
 		return
 	}
 	// Of a record of several lines, only what cannot hold a name is looked for in

@@ -19,6 +19,7 @@ type partKind uint8
 const (
 	partNone partKind = iota
 	partConstraint
+	partConstraintMore // it is whole, unless the name goes on in the next line
 	partKill
 	partChosen
 	partGroup
@@ -69,6 +70,9 @@ func (p *Parser) join(r *Record) bool {
 		p.dropPart()
 		return false
 	}
+	if p.part.kind == partConstraintMore && (r.Continues || !bytes.Contains(r.Text, []byte(",uid="))) {
+		return false
+	}
 	if string(r.Caller) != string(p.part.r.Caller) || len(p.part.text)+len(r.Text) >= maxPart {
 		return false
 	}
@@ -85,6 +89,8 @@ func (p *Parser) join(r *Record) bool {
 		if p.isWhole(whole) {
 			first := p.part.r
 			first.Text = whole
+			p.more = p.part.kind == partConstraintMore
+			defer func() { p.more = false }()
 			p.dropPart()
 			p.release(&first)
 			p.commLine(&first, whole)
@@ -108,7 +114,7 @@ func (p *Parser) join(r *Record) bool {
 // isWhole says whether a line that began as the part that is held is whole.
 func (p *Parser) isWhole(text []byte) bool {
 	switch p.part.kind {
-	case partConstraint:
+	case partConstraint, partConstraintMore:
 		var c constraintLine
 		return c.read(text)
 	case partKill:
