@@ -64,6 +64,11 @@ func (l layout) exact() bool {
 	return false
 }
 
+// strong says whether one line shows that a log has this framing.
+func (l layout) strong() bool {
+	return l.inner != innerMonotonic && l.traits&traitBare == 0
+}
+
 // journal says whether journalctl may have written it.
 func (l layout) journal() bool {
 	switch l.inner {
@@ -110,6 +115,7 @@ type frame struct {
 	inner inner
 	traits
 	text  []byte        // what is left of the line
+	flag  byte          // of /dev/kmsg
 	since time.Duration // the record before, of dmesg --time-format reltime
 }
 

@@ -79,6 +79,18 @@ func month(b []byte) int64 {
 	return 0
 }
 
+// weekday is how long "Mon " at the head of b is; 0: there is none.
+func weekday(b []byte) int {
+	if len(b) < 4 || b[3] != ' ' {
+		return 0
+	}
+	switch string(b[:3]) {
+	case "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun":
+		return 4
+	}
+	return 0
+}
+
 // daysSince1970 counts the days to a date of the Gregorian calendar; false if there is
 // no such date.
 func daysSince1970(year, mon, mday int64) (int64, bool) {
@@ -97,7 +109,7 @@ func daysSince1970(year, mon, mday int64) (int64, bool) {
 	return days, true
 }
 
-// clockTime reads "12:47:02" and a fraction behind a point or comma.
+// clockTime is a time of day such as "12:47:02", and a fraction behind a point or comma.
 type clockTime struct {
 	sec, ns int64
 	digits  int  // of the fraction
@@ -221,6 +233,9 @@ func bsdTime(b []byte, basis Basis, w *Wall) (n int) {
 		return 0
 	}
 	n++
+	if _, k := number(b[n:], 1, 2); mon == 0 && k > 0 && n+k < len(b) && b[n+k] == ' ' {
+		n += k + 1 // a month of two words
+	}
 	var year int64
 	if y, k := number(b[n:], 4, 4); k > 0 && n+4 < len(b) && b[n+4] == ' ' {
 		year = y
