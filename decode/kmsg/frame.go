@@ -178,10 +178,11 @@ func (f *frame) reset(b []byte) {
 	f.clear()
 }
 
-// clear forgets what a framing told, except what an outer one did.
+// clear forgets what another framing was thought to tell.
 func (r *Record) clear() {
 	r.Printk, r.HasPrintk, r.Seq, r.HasSeq = 0, false, 0, false
 	r.Priority, r.Caller, r.Continues, r.User, r.Host, r.BootID = -1, nil, false, false, nil, nil
+	r.Wall = Wall{}
 }
 
 // found says that the line is in such a framing and its text is b.

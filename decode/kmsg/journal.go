@@ -152,7 +152,7 @@ func (e *entry) field(key, val []byte, t *slot) {
 		}
 		e.known = true
 	case "_TRANSPORT":
-		e.transport = true
+		e.transport, e.known = true, true
 		e.kernel = string(val) == "kernel"
 	case "SYSLOG_IDENTIFIER":
 		e.ident = true

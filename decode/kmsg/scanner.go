@@ -70,11 +70,12 @@ type Scanner struct {
 	journal bool // journalctl wrote it, as its own lines show
 	plus    bool // /dev/kmsg has pieces of lines with the flag +
 
-	pieces  []byte // of a container's line
-	first   int64  // the line of the first of them
-	gather  []byte // lines of one object
-	scratch []byte
-	bare    []byte // a line without its colours
+	pieces    []byte // of a container's line
+	first     int64  // the line of the first of them
+	firstWall Wall
+	gather    []byte // lines of one object
+	scratch   []byte
+	bare      []byte // a line without its colours
 
 	coloured bool // the line read last was
 
@@ -165,59 +166,64 @@ func (s *Scanner) read() error {
 	for {
 		b, err := s.line()
 		if err != nil {
-			if len(s.pieces) == 0 {
-				return err
-			}
-			// The end of a container's line never came.
-			t.begin(s.first)
-			f := frame{Record: &t.Record}
-			f.detect(s.pieces)
-			s.take(t, f, s.pieces)
-			t.layout = layout{s.layout.outer, f.inner, f.traits}
-			s.pieces = s.pieces[:0]
-			s.isAhead = true
-			return nil
+			return s.lastPiece(t, err)
 		}
 		t.begin(s.src.line)
 		if s.whole(b, t) {
-			if t.Text == nil {
-				continue
+			if t.Text != nil {
+				s.accept(t)
+				return nil
 			}
-			s.accept(t)
-			return nil
+			continue
 		}
-		if b[0] == ' ' && s.layout.inner == innerKmsg && s.settled {
+		if b[0] == ' ' && s.settled && s.layout.inner == innerKmsg {
 			s.skipped++ // a device's field
 			continue
 		}
 		t.begin(s.src.line)
-		out, b, complete := s.unwrap(b, t)
-		if !complete {
-			continue
+		if out, b, complete := s.unwrap(b, t); complete && s.one(out, b, t) {
+			s.accept(t)
+			return nil
 		}
-		wall := t.Wall // the container's
-		if out != outerNone && len(b) > 0 && b[0] == '{' && s.object(b, t) {
-			t.layout.outer = out
-		} else {
-			f := frame{Record: &t.Record}
-			if !s.settled || out != s.layout.outer || !f.as(s.layout, b) {
-				if s.rule(b) {
-					continue
-				}
-				if s.settled {
-					s.unsettle()
-				}
-				f.detect(b)
-			}
-			t.layout = layout{out, f.inner, f.traits}
-			s.take(t, f, b)
-		}
-		if t.Wall.Basis == "" {
-			t.Wall = wall
-		}
-		s.accept(t)
-		return nil
 	}
+}
+
+// one reads the record of a line; false: it has none.
+func (s *Scanner) one(out outer, b []byte, t *slot) bool {
+	wall := t.Wall // the container's
+	if out != outerNone && len(b) > 0 && b[0] == '{' && s.object(b, t) {
+		t.layout.outer = out
+	} else {
+		f := frame{Record: &t.Record}
+		if !s.settled || out != s.layout.outer || !f.as(s.layout, b) {
+			if s.rule(b) {
+				return false
+			}
+			if s.settled {
+				s.unsettle()
+			}
+			f.detect(b)
+		}
+		s.take(t, f, layout{out, f.inner, f.traits}, b)
+	}
+	if t.Wall.Basis == "" {
+		t.Wall = wall
+	}
+	return true
+}
+
+// lastPiece makes a record of a container's line whose end never came, if there is one,
+// else it returns err.
+func (s *Scanner) lastPiece(t *slot, err error) error {
+	if len(s.pieces) == 0 {
+		return err
+	}
+	t.begin(s.first)
+	t.Wall = s.firstWall
+	s.one(s.layout.outer, s.pieces, t)
+	s.pieces = s.pieces[:0]
+	s.isAhead = true
+	return nil
 }
 
 // line returns the next line that is not empty, without what a console adds. At the end
@@ -243,7 +249,8 @@ func (t *slot) begin(line int64) {
 }
 
 // take copies the record that f read from line b.
-func (s *Scanner) take(t *slot, f frame, b []byte) {
+func (s *Scanner) take(t *slot, f frame, l layout, b []byte) {
+	t.layout = l
 	t.column, t.coloured = len(b)-len(f.text), s.coloured
 	t.Text = f.text
 	t.own()

@@ -40,28 +40,30 @@ func (f *frame) program(b []byte) bool {
 	if f.stamped(b) {
 		return true
 	}
-	first, rest := word(b)
-	if len(first) == 0 || len(first) > 255 {
+	ident, rest := word(b)
+	if len(ident) == 0 || len(ident) > 255 {
 		return false
 	}
-	ident := first
-	if p, ok := dotted(ident); ok { // OpenWrt: kern.info kernel: text
-		f.setPriority(p)
-		ident, rest = word(rest)
-	} else if first[len(first)-1] != ':' {
-		f.Host = first
-		if f.stamped(rest) {
+	p, ok := dotted(ident) // OpenWrt: kern.info kernel: text
+	if !ok && ident[len(ident)-1] != ':' {
+		f.Host = ident
+		if b = rest; f.stamped(b) {
 			return true
 		}
-		ident, rest = word(rest)
-		if p, ok := dotted(ident); ok { // busybox: host kern.info kernel: text
-			f.setPriority(p)
-			ident, rest = word(rest)
-		}
+		ident, rest = word(b)
+		p, ok = dotted(ident) // busybox: host kern.info kernel: text
+	}
+	if ok {
+		f.setPriority(p)
+		b = rest
+		ident, rest = word(b)
 	}
 	f.text = rest
 	if string(ident) != "kernel:" {
 		f.User = true
+		if !bytes.HasSuffix(ident, []byte{':'}) { // "last message repeated 2 times"
+			f.text = b
+		}
 		return true
 	}
 	if p, n := angle(rest); n > 0 { // klogd of kernels that have no stamps

@@ -64,7 +64,6 @@ func (s *Scanner) export(b []byte, t *slot) {
 		}
 		var err error
 		if b, err = s.src.next(); err != nil {
-			s.end = err
 			break
 		}
 	}
@@ -78,7 +77,6 @@ func (s *Scanner) binaryField(key []byte, e *entry, t *slot) bool {
 	var size [8]byte
 	length, err := s.src.raw(size[:0], 8, 8)
 	if err != nil {
-		s.end = err
 		return false
 	}
 	n := binary.LittleEndian.Uint64(length)
@@ -88,14 +86,12 @@ func (s *Scanner) binaryField(key []byte, e *entry, t *slot) bool {
 	val, err := s.src.raw(s.scratch[:0], n, maxText)
 	s.scratch = val[:0]
 	e.field(name, val, t)
-	if err != nil {
-		s.end = err
-		return false
-	}
 	if n > maxText {
 		s.cutTexts++
 	}
-	_, err = s.src.raw(nil, 1, 0)
+	if err == nil {
+		_, err = s.src.raw(nil, 1, 0)
+	}
 	return err == nil
 }
 
@@ -141,7 +137,6 @@ func (s *Scanner) pretty(t *slot) bool {
 	for {
 		line, err := s.src.next()
 		if err != nil {
-			s.end = err
 			break
 		}
 		b := bytes.TrimSpace(line)
@@ -173,9 +168,7 @@ func (s *Scanner) pretty(t *slot) bool {
 		s.src.release()
 		return true
 	}
-	if s.src.back() {
-		s.end = nil
-	}
+	s.src.back()
 	return false
 }
 
@@ -253,7 +246,6 @@ func (s *Scanner) verbose(t *slot) {
 	for {
 		line, err := s.src.next()
 		if err != nil {
-			s.end = err
 			break
 		}
 		b := s.clean(line)
