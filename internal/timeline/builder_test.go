@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package timeline
+package timeline_test
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/oomtrace/oomtrace/decode/event"
+	. "github.com/oomtrace/oomtrace/internal/timeline"
 )
 
 // killed is the line of a kill, behind a prefix.
