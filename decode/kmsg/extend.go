@@ -79,19 +79,20 @@ func (s *Scanner) extend() {
 // of a console, such as a cloud's, the kernel's own lines stand between those of daemons,
 // and a daemon that would fake one can do so anyway.
 func (s *Scanner) breaks(t *slot, b []byte) bool {
-	if !t.User || !s.layout.journal() {
-		return false
-	}
-	var r Record
-	f := frame{Record: &r}
+	return t.User && s.layout.journal() && s.isFramed(b)
+}
+
+// isFramed says whether a line has any framing.
+func (s *Scanner) isFramed(b []byte) bool {
+	f := frame{Record: &s.probe}
 	f.detect(b)
 	return f.inner != innerPlain
 }
 
 // behind returns where on a console's line the kernel's begins, behind a prompt that a
-// program left there: where there is a stamp that is no earlier than the last. 0: nowhere.
+// program left there: where there is a stamp that is later than the last. 0: nowhere.
 func (s *Scanner) behind(t *slot, b []byte) int {
-	if s.layout.inner != innerDmesg || s.layout.traits&^traitCaller != 0 || !t.HasPrintk {
+	if s.layout.inner != innerDmesg || s.layout.traits&^traitCaller != 0 || b[0] == '{' || s.isFramed(b) {
 		return 0
 	}
 	for at := 0; ; at++ {
@@ -100,7 +101,7 @@ func (s *Scanner) behind(t *slot, b []byte) int {
 			return 0
 		}
 		at += i
-		if d, n := stamp(b[at:]); n >= len("[    0.000000]") && d >= t.Printk {
+		if d, n := stamp(b[at:]); n >= len("[    0.000000]") && d > t.Printk {
 			return at
 		}
 	}

@@ -77,7 +77,8 @@ type Scanner struct {
 	scratch   []byte
 	bare      []byte // a line without its colours
 
-	coloured bool // the line read last was
+	coloured bool   // the line read last was
+	probe    Record // of a line that is only looked at
 
 	foreign, skipped, cutTexts int64
 }
@@ -140,7 +141,7 @@ func (s *Scanner) Next() (*Record, error) {
 		}
 	}
 	s.cur, s.ahead, s.isAhead = s.ahead, s.cur, false
-	if s.settled && !s.cur.layout.exact() {
+	if s.strict() {
 		s.extend()
 	}
 	s.finish()
@@ -308,6 +309,10 @@ func (s *Scanner) accept(t *slot) {
 	s.settled = s.fresh && t.layout.strong() || s.run >= settling
 	s.fresh = false
 }
+
+// strict says that a line in another framing is none: the log's is settled and does not
+// keep a record in one piece.
+func (s *Scanner) strict() bool { return s.settled && !s.layout.exact() }
 
 func (s *Scanner) unsettle() {
 	s.settled, s.run, s.fresh = false, 0, true

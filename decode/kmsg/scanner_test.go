@@ -265,7 +265,11 @@ var framings = []struct {
 		if err := json.Indent(&out, []byte(strings.TrimSpace(journalJSON(r))), "", "\t"); err != nil {
 			panic(err)
 		}
-		return strings.ReplaceAll(out.String(), `":`, `" :`) + "\n"
+		var pretty string
+		for line := range strings.Lines(out.String() + "\n") {
+			pretty += strings.Replace(line, `":`, `" :`, 1)
+		}
+		return pretty
 	}, stamped | timed | hosted | prioritized | booted},
 	{"the text alone", kmsg.FormatPlain, func(r kmsgRecord) string {
 		return r.text + "\n"
