@@ -24,7 +24,7 @@ const (
 
 // A name with a newline begins a line with text of its own choice. None of it may
 // become a record where the framing lets it be told.
-func TestHostileNames(t *testing.T) {
+func TestScannerHostileNames(t *testing.T) {
 	const (
 		prefix = "[    3.000000] "
 		first  = prefix + "java invoked oom-killer\n"
@@ -72,7 +72,7 @@ func TestHostileNames(t *testing.T) {
 }
 
 // Framings that keep a record in one piece do so whatever is in it.
-func TestHostileTextStaysOneRecord(t *testing.T) {
+func TestScannerHostileTextStaysOneRecord(t *testing.T) {
 	text := killed + "\n\n" + prefixes + fake + after + "\x1b[0m\x00\xff"
 	for _, f := range framings {
 		switch f.format {
@@ -116,7 +116,7 @@ func escapeHex(s string) string {
 }
 
 // Indented lines are the record's own, however long it is and whatever they hold.
-func TestIndentedLinesAreText(t *testing.T) {
+func TestScannerIndentedLinesAreText(t *testing.T) {
 	long := strings.Repeat("[    1.000000] "+fake+"\n", 1000)
 	for _, prefix := range []string{"[    3.000000] ", "Jun 20 12:47:02 db kernel: ", "kern  :err   : [    3.000000] "} {
 		got := scan(t, indented(prefix, killed+"\n"+strings.TrimSuffix(long, "\n"))+prefix+"end\n")
@@ -128,7 +128,7 @@ func TestIndentedLinesAreText(t *testing.T) {
 
 // One log behind another of a different framing: no record of either is lost, but for
 // what fits into one record at the end.
-func TestLogsInARow(t *testing.T) {
+func TestScannerLogsInARow(t *testing.T) {
 	_, records := recorded(t)
 	var all strings.Builder
 	var want []string
@@ -151,7 +151,7 @@ func TestLogsInARow(t *testing.T) {
 }
 
 // A log without framing in which a few lines look framed keeps its lines apart.
-func TestPlainLogWithForgedPrefix(t *testing.T) {
+func TestScannerPlainLogWithForgedPrefix(t *testing.T) {
 	body := strings.Repeat("kernel text of a report without any prefix\n", 50)
 	forged := "[    1.000000] a\n"
 	for name, log := range map[string]string{"first": forged + body, "amid": body + forged + body, "three": body + forged + forged + forged + body} {
@@ -162,7 +162,7 @@ func TestPlainLogWithForgedPrefix(t *testing.T) {
 	}
 }
 
-func TestUTF16(t *testing.T) {
+func TestScannerUTF16(t *testing.T) {
 	for _, log := range []string{
 		"\xff\xfe[\x00 \x00", "\xfe\xff\x00[\x00 ", "[\x00 \x001\x00", "\x00[\x00 \x001",
 	} {
@@ -175,7 +175,7 @@ func TestUTF16(t *testing.T) {
 	}
 }
 
-func TestLongLines(t *testing.T) {
+func TestScannerLongLines(t *testing.T) {
 	const max = 64 << 10
 	for _, n := range []int{max - 1, max, max + 1, 2 * max, 4*max - 1, 4 * max, 4*max + 1, 9 * max} {
 		long := "[    1.000000] " + strings.Repeat("x", n-len("[    1.000000] "))
@@ -210,7 +210,7 @@ func TestLongLines(t *testing.T) {
 
 // A line that is cut and then put back, since it is not the text of the record before,
 // is read again the same.
-func TestLongLineIsReadAgain(t *testing.T) {
+func TestScannerLongLineIsReadAgain(t *testing.T) {
 	long := strings.Repeat("y", 300<<10)
 	got := scan(t, "[    0.000000] a\n[    1.000000] b\nx\n"+long+"\n[    2.000000] c\n")
 	var texts []string
@@ -222,7 +222,7 @@ func TestLongLineIsReadAgain(t *testing.T) {
 	}
 }
 
-func TestLongField(t *testing.T) {
+func TestScannerLongField(t *testing.T) {
 	long := strings.Repeat("x", 300<<10)
 	for _, log := range []string{
 		"__CURSOR=1\n_TRANSPORT=kernel\n" + field("COREDUMP", "\n"+long) + "MESSAGE=a\n\n__CURSOR=2\nMESSAGE=b\n\n",
@@ -239,7 +239,7 @@ func TestLongField(t *testing.T) {
 	}
 }
 
-func TestReadError(t *testing.T) {
+func TestScannerReadError(t *testing.T) {
 	broken := errors.New("broken")
 	for _, log := range []string{"[    1.000000] a\n[    2.0000", "4,1,2,-;a", "__CURSOR=1\nMESSAGE=a\nB", "x"} {
 		s := kmsg.NewScanner(io.MultiReader(strings.NewReader(log), iotest.ErrReader(broken)))
@@ -267,7 +267,7 @@ type stuck struct{}
 
 func (stuck) Read([]byte) (int, error) { return 0, nil }
 
-func TestFormatAndStats(t *testing.T) {
+func TestScannerFormatAndStats(t *testing.T) {
 	s := kmsg.NewScanner(strings.NewReader("[    1.000000] a\nb\n[    2.000000] c\n"))
 	if f := s.Format(); f != "" {
 		t.Errorf("before the first record: %q", f)
@@ -286,7 +286,7 @@ func TestFormatAndStats(t *testing.T) {
 }
 
 // The memory that it takes does not grow with the log.
-func TestAllocations(t *testing.T) {
+func TestScannerAllocations(t *testing.T) {
 	_, records := recorded(t)
 	for _, f := range framings {
 		var once strings.Builder
@@ -312,7 +312,7 @@ func TestAllocations(t *testing.T) {
 
 // The samples that tests cannot bring along: every line of them is a record's, or
 // counted.
-func TestSharedSamples(t *testing.T) {
+func TestScannerSharedSamples(t *testing.T) {
 	dir := os.Getenv("OOMTRACE_SAMPLES")
 	if dir == "" {
 		t.Skip("OOMTRACE_SAMPLES names no folder with kernel logs")

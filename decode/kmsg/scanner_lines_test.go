@@ -206,7 +206,7 @@ var logs = []struct {
 	{"empty lines", "\n\r\n\x00\x00\n", nil},
 }
 
-func TestLogs(t *testing.T) {
+func TestScannerLogs(t *testing.T) {
 	for _, tt := range logs {
 		t.Run(tt.name, func(t *testing.T) {
 			if d := cmp.Diff(tt.want, lines(scan(t, tt.log))); d != "" {

@@ -332,7 +332,7 @@ func journalJSON(r kmsgRecord) string {
 		text, r.wall().UnixMicro(), bootID, r.prio, r.usec)
 }
 
-func TestFramings(t *testing.T) {
+func TestScannerFramings(t *testing.T) {
 	_, records := recorded(t)
 	for _, f := range framings {
 		t.Run(f.name, func(t *testing.T) {

@@ -38,7 +38,7 @@ var walls = []struct {
 		"syslog 2026-10-25T00:59:59Z; 1s", "syslog 2026-10-25T01:00:00Z; 1s"}},
 }
 
-func TestWall(t *testing.T) {
+func TestScannerWall(t *testing.T) {
 	for _, tt := range walls {
 		t.Run(tt.name, func(t *testing.T) {
 			log := strings.Join(tt.times, " db kernel: x\n") + " db kernel: x\n"
