@@ -24,7 +24,7 @@ func FuzzScanner(f *testing.F) {
 		}
 		f.Add(log)
 	}
-	for _, l := range logs {
+	for _, l := range scannerLogs {
 		f.Add([]byte(l.log))
 	}
 	f.Fuzz(func(t *testing.T, log []byte) {

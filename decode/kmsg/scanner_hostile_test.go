@@ -65,7 +65,7 @@ func TestScannerHostileNames(t *testing.T) {
 				return // the log's own framing: the record is the parser's to doubt
 			}
 			if len(got) != 3 || !strings.HasPrefix(got[1].Text, killed+"\n") || got[2].Line != int64(4+strings.Count(forged, "\n")) {
-				t.Errorf("want the line split and the records around it, got\n%s", strings.Join(lines(got), "\n"))
+				t.Errorf("want the line split and the records around it, got\n%s", strings.Join(recLines(got), "\n"))
 			}
 		})
 	}
@@ -93,7 +93,7 @@ func TestScannerHostileTextStaysOneRecord(t *testing.T) {
 			}
 			got := scan(t, log+log)
 			if len(got) != 2 || got[0].Text != text || got[1].Text != text {
-				t.Errorf("want 2 records of %q, got\n%s", text, strings.Join(lines(got), "\n"))
+				t.Errorf("want 2 records of %q, got\n%s", text, strings.Join(recLines(got), "\n"))
 			}
 		})
 	}
@@ -230,7 +230,7 @@ func TestScannerLongField(t *testing.T) {
 	} {
 		got := scan(t, log)
 		if len(got) != 2 || got[0].Text != "a" || got[1].Text != "b" {
-			t.Errorf("%.40q: got\n%s", log, strings.Join(lines(got), "\n"))
+			t.Errorf("%.40q: got\n%s", log, strings.Join(recLines(got), "\n"))
 		}
 	}
 	got := scan(t, "__CURSOR=1\n"+field("MESSAGE", "\n"+long)+"\n__CURSOR=2\nMESSAGE=b\n\n")

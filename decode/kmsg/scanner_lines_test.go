@@ -45,7 +45,7 @@ func (r rec) String() string {
 	return b.String()
 }
 
-func lines(recs []rec) (out []string) {
+func recLines(recs []rec) (out []string) {
 	for _, r := range recs {
 		out = append(out, r.String())
 	}
@@ -54,7 +54,7 @@ func lines(recs []rec) (out []string) {
 
 // Lines as tools and people left them: of issues and manuals, and of the tools
 // themselves.
-var logs = []struct {
+var scannerLogs = []struct {
 	name, log string
 	want      []string
 }{
@@ -207,9 +207,9 @@ var logs = []struct {
 }
 
 func TestScannerLogs(t *testing.T) {
-	for _, tt := range logs {
+	for _, tt := range scannerLogs {
 		t.Run(tt.name, func(t *testing.T) {
-			if d := cmp.Diff(tt.want, lines(scan(t, tt.log))); d != "" {
+			if d := cmp.Diff(tt.want, recLines(scan(t, tt.log))); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
 			}
 		})
