@@ -38,8 +38,11 @@ func (f *frame) dmesg(b []byte) bool {
 			f.Wall, k, n = w, innerDmesgISO, m
 		}
 	}
-	if n == 0 && f.traits == 0 {
-		return false
+	if n == 0 {
+		if f.traits == 0 {
+			return false
+		}
+		f.traits |= traitBare
 	}
 	rest = rest[n:]
 	if c, m := caller(unspace(rest)); m > 0 && n > 0 {

@@ -49,10 +49,11 @@ type layout struct {
 type traits uint8
 
 const (
-	traitRaw    traits = 1 << iota // <6>
-	traitDecode                    // kern  :info  :
-	traitCaller                    // [    T12]
-	traitBare                      // no time: "kernel: text"
+	traitRaw      traits = 1 << iota // <6>
+	traitDecode                      // kern  :info  :
+	traitCaller                      // [    T12]
+	traitHostless                    // --no-hostname
+	traitBare                        // no time: "kernel: text", "<6>text"
 )
 
 // exact is a framing that keeps a record in one piece, whatever is in it.
@@ -66,7 +67,7 @@ func (l layout) exact() bool {
 
 // strong says whether one line shows that a log has this framing.
 func (l layout) strong() bool {
-	return l.inner != innerMonotonic && l.traits&traitBare == 0
+	return l.traits&traitBare == 0
 }
 
 // journal says whether journalctl may have written it.

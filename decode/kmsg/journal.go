@@ -12,8 +12,8 @@ import (
 func (f *frame) full(b []byte) bool {
 	f.clear()
 	n := fullTime(b, &f.Wall)
-	if n == 0 || n >= len(b) || !f.program(b[n:]) {
-		return false
+	if n == 0 || n >= len(b) || b[n] == '[' || !f.program(b[n:]) {
+		return false // with the bracket it is -o verbose
 	}
 	return f.found(innerFull, f.text)
 }
@@ -67,6 +67,9 @@ func (f *frame) monotonic(b []byte, guess bool) bool {
 		return false
 	}
 	f.Printk, f.HasPrintk = d, true
+	if f.Host == nil {
+		f.traits |= traitHostless
+	}
 	return f.found(innerMonotonic, f.text)
 }
 

@@ -130,7 +130,8 @@ func (f *frame) iso(b []byte) bool {
 	if t.comma {
 		return f.dmesg(b)
 	}
-	if !f.program(b[n+1:]) {
+	// Nanoseconds and streams are a container runtime's.
+	if _, _, ok := cri(b[n+1:]); ok || t.digits > 6 || !f.program(b[n+1:]) {
 		return false
 	}
 	f.Wall = w

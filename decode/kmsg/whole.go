@@ -12,8 +12,11 @@ import (
 // whole reads a record of a framing that keeps it in one piece over several lines, or in
 // JSON, and whose first line is b; false: it is none. Text is nil if the record has none.
 func (s *Scanner) whole(b []byte, t *slot) bool {
-	if s.settled && (!s.layout.exact() || s.layout.outer != outerNone) {
+	if s.strict() {
 		return false
+	}
+	if s.settled && s.layout.outer == outerDocker && b[0] == '{' && len(b) > 2 {
+		return false // rather more of the same
 	}
 	switch b[0] {
 	case 0x1e:
@@ -119,11 +122,14 @@ func (s *Scanner) json(b []byte, t *slot) bool {
 		return s.object(trimmed, t)
 	}
 	if last != '{' || len(trimmed) > 4 { // "{", "},{"
-		if s.layout.inner == innerDmesgJSON || s.layout.inner == innerJSON && trimmed[0] != '{' {
-			s.skipped++
-			return true // the ends of the array
+		if s.layout.inner != innerDmesgJSON && s.layout.inner != innerJSON {
+			return false
 		}
-		return trimmed[0] == '{' && s.layout.inner == innerJSON && s.object(trimmed, t)
+		if len(bytes.Trim(trimmed, "[]{},")) == 0 {
+			s.skipped++
+			return true // the end of an array
+		}
+		return trimmed[0] == '{' && s.object(trimmed, t) // cut off
 	}
 	return s.pretty(t)
 }
