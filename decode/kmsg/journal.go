@@ -10,7 +10,7 @@ import (
 // full reads "Mon 2026-06-20 12:47:02 CEST host kernel: text" (journalctl -o short-full,
 // with-unit).
 func (f *frame) full(b []byte) bool {
-	f.clear()
+	f.start(b)
 	n := fullTime(b, &f.Wall)
 	if n == 0 || n >= len(b) || b[n] == '[' || !f.program(b[n:]) {
 		return false // with the bracket it is -o verbose
@@ -57,7 +57,7 @@ func fullTime(b []byte, w *Wall) (n int) {
 //
 // It looks like dmesg's text; guess asks for the kernel's name, which makes it sure.
 func (f *frame) monotonic(b []byte, guess bool) bool {
-	f.clear()
+	f.start(b)
 	d, n := stamp(b)
 	if n == 0 || n >= len(b) || b[n] != ' ' {
 		return false
@@ -93,7 +93,7 @@ func likeProgram(b []byte) bool {
 
 // unix reads "1781959622.123456 host kernel: text" (journalctl -o short-unix).
 func (f *frame) unix(b []byte) bool {
-	f.clear()
+	f.start(b)
 	sec, n := number(b, 1, 10)
 	if n < 9 || n >= len(b) || b[n] != '.' {
 		return false

@@ -10,9 +10,9 @@ import (
 const (
 	// maxText is the longest text of a record in bytes. What is longer is cut.
 	maxText = maxLine
-	// A record of the kernel is no longer (kernel/printk/printk.c: PRINTKRB_RECORD_MAX,
-	// LOG_LINE_MAX before 5.18), so that more lines than that without the log's framing
-	// are not its text. User space's may be longer: rsyslog's 8 KiB.
+	// A record of the kernel is no longer (kernel/printk: PRINTKRB_RECORD_MAX, before
+	// that LOG_LINE_MAX), so that more lines than that without the log's framing are not
+	// its text. User space's may be longer: rsyslog's 8 KiB.
 	kernelText = 1024
 	userText   = 8 << 10
 	// settling is how many lines of one framing in a row make it the log's, unless the
@@ -180,10 +180,6 @@ func (s *Scanner) read() error {
 			}
 			continue
 		}
-		if b[0] == ' ' && s.layout.inner == innerKmsg {
-			s.skipped++ // a device's field
-			continue
-		}
 		t.begin(s.src.line)
 		if out, b, complete := s.unwrap(b, t); complete && s.one(out, b, t) {
 			s.accept(t)
@@ -194,6 +190,10 @@ func (s *Scanner) read() error {
 
 // one reads the record of a line; false: it has none.
 func (s *Scanner) one(out outer, b []byte, t *slot) bool {
+	if len(b) > 0 && b[0] == ' ' && s.layout.inner == innerKmsg {
+		s.skipped++ // a device's field
+		return false
+	}
 	wall := t.Wall // the container's
 	if (out != outerNone || s.layout.outer == outerDocker) && len(b) > 0 && b[0] == '{' && s.object(b, t) {
 		t.layout.outer = out
@@ -230,8 +230,7 @@ func (s *Scanner) lastPiece(t *slot, err error) error {
 	return nil
 }
 
-// line returns the next line that is not empty, without what a console adds. At the end
-// it gives what came of a container's line in pieces.
+// line returns the next line that is not empty, without what a console adds.
 func (s *Scanner) line() ([]byte, error) {
 	for {
 		line, err := s.src.next()

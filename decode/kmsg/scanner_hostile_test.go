@@ -72,6 +72,58 @@ func TestScannerHostileNames(t *testing.T) {
 	}
 }
 
+// What a name puts on a line of its own hides no line but its own, whatever it begins
+// like, and in whatever framing the log is.
+func TestScannerHostileNamesHideNothing(t *testing.T) {
+	_, records := recorded(t)
+	forgeries := []string{
+		"__CURSOR=", "__CURSOR=\nFOO", "_A=b", "FOO", "{", "{\n\"a", "},{", "\x1e{", "data: {\n\"a\": 1", "[", "]", "}", `{"log":"a`, `{"log":"a","stream":"x"}`,
+		`{"MESSAGE":null,"__CURSOR":"x"}`, "2026-06-20T12:47:02.1Z stdout P a", "-- Reboot --", "-- No entries --", "\x1b[31m", "\x1b[", "\r", "\x00",
+		"4,1,2,-;", "4,1,2,-,ncfrag=0/99;a", " KEY=value", "Sat 2026-06-20 12:47:02.1 UTC [s=6a;i=1;b=d1;m=1;t=1;x=f]", "    MESSAGE=", "[    9.000000]", "<6>", "kernel: ",
+		"Jun 20 12:47:02 db x: ", "<4>1 - - - - - ", strings.Repeat("x", 500), strings.Repeat("x\n", 300), "kern  :info  : ", "\xff\xfe",
+	}
+	for _, f := range framings {
+		if f.want&byLine == 0 && f.name != "dmesg, old: not indented" && f.name != "dmesg -r" {
+			continue // it would not begin a line with them
+		}
+		var head, tail strings.Builder
+		var want []string
+		for _, r := range records[:40] {
+			head.WriteString(f.write(r))
+			want = append(want, r.text)
+		}
+		victim := kmsgRecord{prio: 3, seq: 1, usec: records[40].usec, text: killed}
+		head.WriteString(strings.TrimSuffix(f.write(victim), "\r\n"))
+		want = append(want, killed)
+		for _, r := range records[40:] {
+			tail.WriteString(f.write(r))
+			want = append(want, r.text)
+		}
+		for _, forged := range forgeries {
+			missing := want
+			for _, r := range scan(t, strings.TrimSuffix(head.String(), "\n")+"\n"+forged+after+"\n"+tail.String()) {
+				if r.User {
+					continue
+				}
+				// A record may have the forged text behind its own, or be cut at its lines.
+				text, rest, _ := strings.Cut(missing[0], "\n")
+				if r.Text == missing[0] || strings.HasPrefix(r.Text, missing[0]+"\n") {
+					missing = missing[1:]
+				} else if r.Text == text {
+					missing = slices.Clone(missing)
+					missing[0] = rest
+				}
+				if len(missing) == 0 {
+					break
+				}
+			}
+			if len(missing) > 0 {
+				t.Errorf("%s, %q: lost %q and %d more", f.name, forged, missing[0], len(missing)-1)
+			}
+		}
+	}
+}
+
 // Framings that keep a record in one piece do so whatever is in it.
 func TestScannerHostileTextStaysOneRecord(t *testing.T) {
 	text := killed + "\n\n" + prefixes + fake + after + "\x1b[0m\x00\xff"
