@@ -10,10 +10,10 @@ import (
 // full reads "Mon 2026-06-20 12:47:02 CEST host kernel: text" (journalctl -o short-full,
 // with-unit).
 func (f *frame) full(b []byte) bool {
-	f.clear()
+	f.start(b)
 	n := fullTime(b, &f.Wall)
-	if n == 0 || n >= len(b) || !f.program(b[n:]) {
-		return false
+	if n == 0 || n >= len(b) || b[n] == '[' || !f.program(b[n:]) {
+		return false // with the bracket it is -o verbose
 	}
 	return f.found(innerFull, f.text)
 }
@@ -57,7 +57,7 @@ func fullTime(b []byte, w *Wall) (n int) {
 //
 // It looks like dmesg's text; guess asks for the kernel's name, which makes it sure.
 func (f *frame) monotonic(b []byte, guess bool) bool {
-	f.clear()
+	f.start(b)
 	d, n := stamp(b)
 	if n == 0 || n >= len(b) || b[n] != ' ' {
 		return false
@@ -67,6 +67,9 @@ func (f *frame) monotonic(b []byte, guess bool) bool {
 		return false
 	}
 	f.Printk, f.HasPrintk = d, true
+	if f.Host == nil {
+		f.traits |= traitHostless
+	}
 	return f.found(innerMonotonic, f.text)
 }
 
@@ -90,7 +93,7 @@ func likeProgram(b []byte) bool {
 
 // unix reads "1781959622.123456 host kernel: text" (journalctl -o short-unix).
 func (f *frame) unix(b []byte) bool {
-	f.clear()
+	f.start(b)
 	sec, n := number(b, 1, 10)
 	if n < 9 || n >= len(b) || b[n] != '.' {
 		return false

@@ -7,7 +7,7 @@ import "bytes"
 // syslog reads "Jun 20 12:47:02 host kernel: [   12.345678] text", with <4> in front as
 // on the wire or not, and the same without a time.
 func (f *frame) syslog(b []byte) bool {
-	f.clear()
+	f.start(b)
 	rest := b
 	p, n := angle(rest)
 	if n > 0 {
@@ -121,7 +121,7 @@ func ofProgram(b []byte) bool {
 // iso reads lines that begin with 2026-06-20T12:47:02: those of dmesg with a comma, of
 // syslog and journalctl with a host and a program.
 func (f *frame) iso(b []byte) bool {
-	f.clear()
+	f.start(b)
 	var w Wall
 	t, n := isoTime(b, BasisSyslog, &w)
 	if n == 0 || n >= len(b) || b[n] != ' ' {
@@ -130,7 +130,8 @@ func (f *frame) iso(b []byte) bool {
 	if t.comma {
 		return f.dmesg(b)
 	}
-	if !f.program(b[n+1:]) {
+	// Nanoseconds and streams are a container runtime's.
+	if _, _, ok := cri(b[n+1:]); ok || t.digits > 6 || !f.program(b[n+1:]) {
 		return false
 	}
 	f.Wall = w
@@ -139,7 +140,7 @@ func (f *frame) iso(b []byte) bool {
 
 // rfc5424 reads "<4>1 2026-06-20T12:47:02.123456+02:00 host kernel - - - text".
 func (f *frame) rfc5424(b []byte) bool {
-	f.clear()
+	f.start(b)
 	p, n := angle(b)
 	if n == 0 || len(b) < n+2 || b[n] != '1' || b[n+1] != ' ' {
 		return false

@@ -12,8 +12,11 @@ import (
 // whole reads a record of a framing that keeps it in one piece over several lines, or in
 // JSON, and whose first line is b; false: it is none. Text is nil if the record has none.
 func (s *Scanner) whole(b []byte, t *slot) bool {
-	if s.settled && (!s.layout.exact() || s.layout.outer != outerNone) {
+	if s.strict() {
 		return false
+	}
+	if s.settled && s.layout.outer == outerDocker && b[0] == '{' && len(b) > 2 {
+		return false // rather more of the same
 	}
 	switch b[0] {
 	case 0x1e:
@@ -25,7 +28,7 @@ func (s *Scanner) whole(b []byte, t *slot) bool {
 		return false
 	}
 	switch {
-	case b[0] == '_' && isField(b):
+	case s.isEntry(b):
 		s.export(b, t)
 		return true
 	case b[0] == '{', b[0] == '}', b[0] == ' ', b[0] == '[', b[0] == ']':
@@ -37,18 +40,24 @@ func (s *Scanner) whole(b []byte, t *slot) bool {
 	return false
 }
 
-// isField says whether b is "_KEY=…", with which entries of an export begin, as do the
-// remains of one that was cut off.
-func isField(b []byte) bool {
-	for i, c := range b {
-		switch {
-		case c == '=':
-			return i > 2
-		case c != '_' && (c < 'A' || c > 'Z') && !isDigit(c):
+// isEntry says whether an entry of an export begins with b, or the remains of one with
+// which a file begins.
+func (s *Scanner) isEntry(b []byte) bool {
+	if bytes.HasPrefix(b, []byte("__CURSOR=")) {
+		return true
+	}
+	key, _, ok := bytes.Cut(b, []byte{'='})
+	return ok && b[0] == '_' && isKey(key) && (s.fresh || s.layout.inner == innerExport)
+}
+
+// isKey says whether b is the name of a field.
+func isKey(b []byte) bool {
+	for _, c := range b {
+		if c != '_' && (c < 'A' || c > 'Z') && !isDigit(c) {
 			return false
 		}
 	}
-	return false
+	return len(b) > 0
 }
 
 // export reads the fields of an entry up to the empty line behind it: "KEY=value", or
@@ -57,6 +66,10 @@ func (s *Scanner) export(b []byte, t *slot) {
 	e := newEntry()
 	for len(b) > 0 {
 		key, val, ok := bytes.Cut(b, []byte{'='})
+		if !isKey(key) {
+			s.src.unread() // text that only began like an entry
+			break
+		}
 		if ok {
 			e.field(key, val, t)
 		} else if !s.binaryField(key, &e, t) {
@@ -74,15 +87,15 @@ func (s *Scanner) export(b []byte, t *slot) {
 func (s *Scanner) binaryField(key []byte, e *entry, t *slot) bool {
 	name := append(s.gather[:0], key[:min(len(key), 64)]...) // the line goes with the next read
 	s.gather = name[:0]
-	var size [8]byte
-	length, err := s.src.raw(size[:0], 8, 8)
-	if err != nil {
+	s.src.hold()
+	length, err := s.src.raw(s.scratch[:0], 8, 8)
+	s.scratch = length[:0]
+	if err != nil || binary.LittleEndian.Uint64(length) > maxField {
+		s.src.back() // no field, but text that looks like its name
 		return false
 	}
+	s.src.release()
 	n := binary.LittleEndian.Uint64(length)
-	if n > maxField {
-		return false
-	}
 	val, err := s.src.raw(s.scratch[:0], n, maxText)
 	s.scratch = val[:0]
 	e.field(name, val, t)
@@ -119,11 +132,14 @@ func (s *Scanner) json(b []byte, t *slot) bool {
 		return s.object(trimmed, t)
 	}
 	if last != '{' || len(trimmed) > 4 { // "{", "},{"
-		if s.layout.inner == innerDmesgJSON || s.layout.inner == innerJSON && trimmed[0] != '{' {
-			s.skipped++
-			return true // the ends of the array
+		if s.layout.inner != innerDmesgJSON && s.layout.inner != innerJSON {
+			return false
 		}
-		return trimmed[0] == '{' && s.layout.inner == innerJSON && s.object(trimmed, t)
+		if len(bytes.Trim(trimmed, "[]{},")) == 0 {
+			s.skipped++
+			return true // the end of an array
+		}
+		return trimmed[0] == '{' && s.object(trimmed, t) // cut off
 	}
 	return s.pretty(t)
 }
