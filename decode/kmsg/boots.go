@@ -45,7 +45,7 @@ const (
 	// firstSampled is the first stamp of a line that can be recognised: in the first
 	// moments of each boot the same lines have the same coarse stamps.
 	firstSampled = time.Second
-	// One of pastEvery lines is kept, by its hash, of the last keysKept·pastEvery.
+	// One of pastEvery lines is kept, by its hash.
 	pastEvery = 8
 	// trialLines is how many lines a boot is on trial for.
 	trialLines = 64
@@ -240,17 +240,21 @@ func (b *boots) hash(stamp time.Duration, text []byte) uint64 {
 	return h ^ h>>29
 }
 
-// keysKept is how many hashes are kept.
-const keysKept = 4096
-
-// keys are the last hashes of something.
+// keys are hashes of something, the last 4096 or so.
 type keys struct {
-	ring []uint64
-	at   int
+	sets [][keysInSet]uint64 // by the hash; the last one first
 }
 
+const (
+	keySets   = 1024
+	keysInSet = 4
+)
+
 func (k *keys) has(h uint64) bool {
-	for _, v := range k.ring {
+	if k.sets == nil {
+		return false
+	}
+	for _, v := range k.sets[h/pastEvery%keySets] {
 		if v == h {
 			return true
 		}
@@ -259,12 +263,12 @@ func (k *keys) has(h uint64) bool {
 }
 
 func (k *keys) add(h uint64) {
-	if len(k.ring) < keysKept {
-		k.ring = append(k.ring, h)
-		return
+	if k.sets == nil {
+		k.sets = make([][keysInSet]uint64, keySets)
 	}
-	k.ring[k.at] = h
-	k.at = (k.at + 1) % keysKept
+	set := &k.sets[h/pastEvery%keySets]
+	copy(set[1:], set[:])
+	set[0] = h
 }
 
 // first says whether what a line tells is told for the first time. Without a stamp of the

@@ -4,7 +4,7 @@ package kmsg
 
 // Held is about how many bytes a parser holds of what was before.
 func (p *Parser) Held() int {
-	n := cap(p.items)*16 + len(p.told.ring)*8 + len(p.boots.past.ring)*8 + len(p.kills.ring)*128 + cap(p.part.text)
+	n := cap(p.items)*16 + (len(p.told.sets)+len(p.boots.past.sets))*32 + len(p.kills.ring)*128 + cap(p.part.text)
 	for s := range p.names.m {
 		n += 2*len(s) + 48
 	}

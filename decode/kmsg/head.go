@@ -37,7 +37,7 @@ func (p *Parser) head(r *Record, text []byte, i int) bool {
 // read reads what stands behind "gfp_mask=0x".
 func (t *Trigger) read(p *Parser, b []byte) bool {
 	n := 0
-	for n < len(b) && isHex(b[n]) {
+	for n < len(b) && isHex(b[n]) && (b[n] < 'A' || b[n] > 'F') {
 		n++
 	}
 	if n == 0 || n > 16 {
@@ -91,8 +91,8 @@ func isHex(c byte) bool { return c-'0' <= 9 || c-'a' <= 5 || c-'A' <= 5 }
 
 // cpuset takes the second line of a report before 5.0: "java cpuset=/ mems_allowed=0-1".
 func (p *Parser) cpuset(r *Record, text []byte) bool {
-	i := bytes.Index(text, []byte(" cpuset="))
-	if i < 0 || i > maxComm {
+	i := bytes.Index(text[:min(len(text), maxComm+len(" cpuset="))], []byte(" cpuset="))
+	if i < 0 {
 		return false
 	}
 	rep := p.named(r, text[:i])
@@ -274,6 +274,9 @@ func (p *Parser) frame(rep *Report, line []byte) bool {
 	list := &rep.Frames
 	if !sure {
 		list = &rep.guessed
+	}
+	if *list == nil {
+		*list = make([]event.Frame, 0, 24)
 	}
 	if len(*list) < maxFrames {
 		*list = append(*list, f)

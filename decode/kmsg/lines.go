@@ -62,7 +62,7 @@ func (p *Parser) table(r *Record, text []byte) bool {
 		return false
 	}
 	rep := p.under(r)
-	if rep == nil && bytes.Contains(text, []byte("] ")) && tableHeader(text) != nil {
+	if rep == nil && bytes.Contains(text, []byte("] ")) && p.header.of(text) != nil {
 		rep = p.begin(r) // the log begins within a report
 	}
 	if rep == nil || rep.stage >= stageChosen || rep.Mixed {
@@ -71,7 +71,7 @@ func (p *Parser) table(r *Record, text []byte) bool {
 	if rep.Tasks != nil && rep.Tasks.row(text) {
 		return true
 	}
-	t := tableHeader(text)
+	t := p.header.of(text)
 	switch {
 	case t == nil:
 		if rep.Tasks != nil && len(text) > 8 && (text[1] == ' ' || text[1]-'0' <= 9) {

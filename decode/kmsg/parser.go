@@ -21,16 +21,17 @@ type Parser struct {
 	items []Item
 	read  int
 
-	n     int64 // records so far
-	boots boots
-	told  keys // items told before, so that a log that is read again counts once
-	kills recent
-	names interned
-	open  []*Report // under way, or just over; the oldest first
-	part  partial
-	held  held
-	tail  bool // the lines behind a record's are left off
-	more  bool // the line that comes goes on from one that seemed to be whole
+	n      int64 // records so far
+	boots  boots
+	told   keys // items told before, so that a log that is read again counts once
+	kills  recent
+	names  interned
+	open   []*Report // under way, or just over; the oldest first
+	part   partial
+	header lastHeader
+	held   held
+	tail   bool // the lines behind a record's are left off
+	more   bool // the line that comes goes on from one that seemed to be whole
 }
 
 // Add takes the next record. Next tells what came of it; what r refers to is not kept.
@@ -148,11 +149,27 @@ func (p *Parser) commLine(r *Record, text []byte) bool {
 		return true
 	}
 	if len(text) >= minHead {
-		if i := bytes.Index(text, []byte(invoked)); i >= 0 && p.head(r, text, i) {
+		front := text[:min(len(text), maxComm+len(invoked))]
+		if i := bytes.Index(front, []byte(invoked)); i >= 0 && p.head(r, text, i) {
 			return true
 		}
 	}
-	return p.ending(r, text)
+	return p.mayEnd(r, text) && p.ending(r, text)
+}
+
+// mayEnd says, in a hurry, whether a line may be one that ends an invocation, by what the
+// kernel begins them with. A message of others needs a choice before it.
+func (p *Parser) mayEnd(r *Record, text []byte) bool {
+	switch text[0] {
+	case 'O', 'K', 'k', 's', 'S':
+		return true
+	case 'M':
+		return bytes.HasPrefix(text, []byte("Memory cgroup out"))
+	case 'N':
+		return bytes.HasPrefix(text, []byte("No available"))
+	}
+	rep := p.newest(r)
+	return rep != nil && rep.stage == stageChosen
 }
 
 // ending takes what ends an invocation: a choice, a kill, or why there is none.

@@ -204,7 +204,7 @@ func TestParserForgets(t *testing.T) {
 				n++
 			}
 		}
-		if i > 0 && p.Held() > 64<<10 {
+		if i > 0 && p.Held() > 128<<10 {
 			t.Fatalf("after %d reports %d bytes are held", i, p.Held())
 		}
 	}
