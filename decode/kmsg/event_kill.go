@@ -33,6 +33,9 @@ func newMaker(r *Report, h *Header, c Context) *maker {
 		m.page = c.PageSizeBytes
 	}
 	m.allowed = m.allowedPages()
+	if m.allowed == 0 {
+		m.allowed = m.provedPages()
+	}
 	// Since 4.15 the table has pgtables_bytes, and since 4.17 (d46078b28889) there is
 	// no bonus for CAP_SYS_ADMIN, which a log does not show. The line of the choice
 	// that begins with oom-kill: is of 5.0.
@@ -454,6 +457,26 @@ func (m *maker) allowedPages() uint64 {
 		return r.Mem.managedPages().N + r.Mem.TotalSwapKB.N/pageKB
 	}
 	return 0
+}
+
+// provedPages are RAM and swap of a machine with several nodes, before 5.0: which of them
+// the OOM was of is not told, but the thousandths of the choice may bear it out.
+func (m *maker) provedPages() uint64 {
+	r := m.r
+	row := r.Tasks.Find(r.Chosen.PID)
+	if r.Constraint != "" || r.Memcg != nil || r.Mem == nil || row == nil || !r.Chosen.Score.OK || m.page == 0 {
+		return 0
+	}
+	ram, swap := r.Mem.managedPages(), r.Mem.TotalSwapKB
+	if !ram.plus(swap).OK {
+		return 0
+	}
+	m.allowed = ram.N + swap.N/(uint64(m.page)/1024)
+	permille := int64(r.Chosen.Score.N)
+	if _, ok := m.oldPoints(row, &event.Victim{BadnessPermille: &permille}); !ok {
+		return 0
+	}
+	return m.allowed
 }
 
 // noSwap says that the machine has no swap, as far as the report tells.

@@ -64,7 +64,7 @@ func FuzzParser(f *testing.F) {
 		if kills > ill {
 			t.Fatalf("%d kills of %d lines", kills, ill)
 		}
-		if held := p.Held(); held > 1<<20 {
+		if held := p.Held(); held > 8<<20 {
 			t.Fatalf("%d bytes are held", held)
 		}
 	})

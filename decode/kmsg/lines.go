@@ -5,7 +5,7 @@ package kmsg
 import "bytes"
 
 // reportLine takes a line within a report: the machine's memory, the cgroup's, the trace.
-func (p *Parser) reportLine(r *Record, text []byte) {
+func (p *machine) reportLine(r *Record, text []byte) {
 	if len(text) == 0 {
 		return
 	}
@@ -57,7 +57,7 @@ func (p *Parser) reportLine(r *Record, text []byte) {
 }
 
 // table takes the header and the rows of the table of tasks.
-func (p *Parser) table(r *Record, text []byte) bool {
+func (p *machine) table(r *Record, text []byte) bool {
 	if text[0] != '[' {
 		return false
 	}

@@ -212,3 +212,23 @@ func TestParserForgets(t *testing.T) {
 		t.Errorf("%d items", n)
 	}
 }
+
+// A log server has the logs of many machines in one, each with a clock of its own.
+func TestHosts(t *testing.T) {
+	a, b := el7("alpha", 100, "/a"), el7("beta", 200, "/b")
+	var mixed strings.Builder
+	for i := range a {
+		fmt.Fprintf(&mixed, "Jun 20 12:47:02 one kernel: [    5.%06d] %s\n", i, a[i])
+		fmt.Fprintf(&mixed, "Jun 20 12:47:02 two kernel: [90000.%06d] %s\n", i, b[i])
+	}
+	items := parse(t, strings.NewReader(mixed.String()))
+	if len(items) != 2 {
+		t.Fatalf("%d items", len(items))
+	}
+	for i, want := range []string{"one 0 alpha alpha /a", "two 1 beta beta /b"} {
+		k := items[i].(*kmsg.Kill)
+		if got := fmt.Sprint(k.Host, " ", k.BootIndex(), " ", k.Comm, " ", k.Report.Trigger.Comm, " ", k.Report.Memcg.Limit); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
