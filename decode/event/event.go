@@ -229,6 +229,7 @@ const (
 	// ChoiceChild: a child of who was chosen by its points, which kernels before 5.3
 	// killed in its place. The victim's parent is who was chosen.
 	ChoiceChild Choice = "child"
+	ChoiceBPF   Choice = "bpf" // a BPF program chose
 )
 
 // Role is a killed process's part in an episode.

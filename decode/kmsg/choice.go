@@ -253,9 +253,14 @@ func (p *machine) killed(r *Record, text []byte) bool {
 		return false
 	}
 	rep, role := p.reportOf(r, &k)
-	known := rep != nil && rep.Chosen.PID == k.pid
-	if !isMessage(k.message) && !known {
-		return false
+	if !isMessage(k.message) {
+		// Of a BPF program's own; the first time a choice bears it out.
+		if rep != nil && rep.Chosen.PID == k.pid {
+			p.message = p.names.of(k.message)
+		}
+		if p.message == "" || p.message != string(k.message) {
+			return false
+		}
 	}
 	if k.old && (rep == nil || !rep.Chosen.old) {
 		p.hold(partKill, r, text) // too little for a kill: the name may go on

@@ -270,6 +270,8 @@ func (m *maker) scope(message string) event.Scope {
 		return event.ScopeMempolicy
 	}
 	switch {
+	case r.Constraint != "" && r.Global: // a BPF program's own word for it
+		return event.ScopeGlobal
 	case r.OOMMemcg != "", r.Memcg != nil && r.Memcg.Memory.UsageKB.OK, r.Memcg != nil && r.Memcg.Limit != "",
 		strings.HasPrefix(message, "Memory cgroup out of memory"):
 		return event.ScopeMemcg
@@ -665,6 +667,13 @@ func (m *maker) candidate(r *Task) event.Candidate {
 	return c
 }
 
+// byBPF says whether a BPF program chose: its kills have a message of their own, and
+// pass through its function.
+func (m *maker) byBPF(k *Kill) bool {
+	return !isMessage([]byte(k.Message)) ||
+		slices.ContainsFunc(m.r.Frames, func(f event.Frame) bool { return f.Symbol == "bpf_oom_kill_process" })
+}
+
 // choice tells how the victim came to be chosen.
 func (m *maker) choice(k *Kill, e *event.Kill) event.Choice {
 	switch {
@@ -672,6 +681,8 @@ func (m *maker) choice(k *Kill, e *event.Kill) event.Choice {
 		return ""
 	case strings.HasSuffix(k.Message, "(oom_kill_allocating_task)"):
 		return event.ChoiceAllocatingTask
+	case m.byBPF(k):
+		return event.ChoiceBPF
 	case k.Parent != 0:
 		return event.ChoiceChild
 	case m.r.Chosen.Score.OK && m.r.Chosen.Score.N <= 2*badness.MaxAdj:

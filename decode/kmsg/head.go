@@ -31,7 +31,20 @@ func (p *machine) head(r *Record, text []byte, i int) bool {
 	p.closeOld(r)
 	rep := p.begin(r)
 	rep.Headed, rep.Trigger = true, t
+	if _, policy, ok := bytes.Cut(text[i:], []byte("\n"+oomPolicy)); ok {
+		rep.policy(p, policy)
+	}
 	return true
+}
+
+// oomPolicy begins the line behind the first one that names a BPF program's policy
+// (Roman Gushchin's series "mm: BPF OOM", whose kills have a message of their own).
+const oomPolicy = "oom_policy="
+
+func (rep *Report) policy(p *machine, name []byte) {
+	if name, _, _ = bytes.Cut(name, []byte("\n")); len(name) < 128 && rep.stage == stageHead {
+		rep.Policy = p.names.of(name)
+	}
 }
 
 // read reads what stands behind "gfp_mask=0x".

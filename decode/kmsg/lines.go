@@ -48,6 +48,8 @@ func (p *machine) reportLine(r *Record, text []byte) {
 		return
 	}
 	switch {
+	case bytes.HasPrefix(text, []byte(oomPolicy)):
+		rep.policy(p, text[len(oomPolicy):])
 	case p.memcgLine(r, rep, text):
 	case p.memLine(r, rep, text):
 	case p.cpuset(r, text):

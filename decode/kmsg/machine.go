@@ -23,7 +23,9 @@ type machine struct {
 	header lastHeader
 	held   held
 	tail   bool // the lines behind a record's are left off
-	more   bool // the line that comes goes on from one that seemed to be whole
+	// message is the one that a BPF program kills with.
+	message string
+	more    bool // the line that comes goes on from one that seemed to be whole
 }
 
 func (p *machine) flush() {
@@ -133,8 +135,11 @@ func (p *machine) mayEnd(r *Record, text []byte) bool {
 	case 'N':
 		return bytes.HasPrefix(text, []byte("No available"))
 	}
+	if p.message != "" {
+		return true
+	}
 	rep := p.newest(r)
-	return rep != nil && rep.stage == stageChosen
+	return rep != nil && rep.stage >= stageChosen
 }
 
 // ending takes what ends an invocation: a choice, a kill, or why there is none.
