@@ -265,7 +265,11 @@ var framings = []struct {
 		if err := json.Indent(&out, []byte(strings.TrimSpace(journalJSON(r))), "", "\t"); err != nil {
 			panic(err)
 		}
-		return strings.ReplaceAll(out.String(), `":`, `" :`) + "\n"
+		var pretty string
+		for line := range strings.Lines(out.String() + "\n") {
+			pretty += strings.Replace(line, `":`, `" :`, 1)
+		}
+		return pretty
 	}, stamped | timed | hosted | prioritized | booted},
 	{"the text alone", kmsg.FormatPlain, func(r kmsgRecord) string {
 		return r.text + "\n"
@@ -328,7 +332,7 @@ func journalJSON(r kmsgRecord) string {
 		text, r.wall().UnixMicro(), bootID, r.prio, r.usec)
 }
 
-func TestFramings(t *testing.T) {
+func TestScannerFramings(t *testing.T) {
 	_, records := recorded(t)
 	for _, f := range framings {
 		t.Run(f.name, func(t *testing.T) {
