@@ -318,6 +318,8 @@ type Candidate struct {
 	SwapBytes       *uint64 `json:"swap_bytes,omitempty"`
 	PgtablesBytes   *uint64 `json:"pgtables_bytes,omitempty"`
 	CgroupID        string  `json:"cgroup_id,omitempty"` // as Cgroup.ID
+	// RSSBytes is all that is resident, from a log that does not tell its kinds.
+	RSSBytes *uint64 `json:"rss_bytes,omitempty"`
 }
 
 // RunnerUp is what the kill's own line tells of a candidate.

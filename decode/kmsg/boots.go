@@ -187,7 +187,7 @@ func (p *machine) linux(r *Record, version []byte) {
 
 // commandLine takes the kernel's command line: setup_arch (x86), arch/x86/kernel/setup.c,
 // and start_kernel, init/main.c.
-func (p *machine) commandLine(r *Record, text []byte) bool {
+func (p *machine) commandLine(text []byte) bool {
 	rest, ok := bytes.CutPrefix(text, []byte("Command line: "))
 	if !ok {
 		if rest, ok = bytes.CutPrefix(text, []byte("Kernel command line: ")); !ok {

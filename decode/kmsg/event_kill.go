@@ -297,11 +297,11 @@ func (m *maker) scope(message string) event.Scope {
 }
 
 // nodes are the NUMA nodes that the report names.
-func (r *Report) nodes() map[int]bool {
+func (rep *Report) nodes() map[int]bool {
 	nodes := map[int]bool{}
-	if r.Mem != nil {
-		for i := range r.Mem.Zones {
-			nodes[r.Mem.Zones[i].Node] = true
+	if rep.Mem != nil {
+		for i := range rep.Mem.Zones {
+			nodes[rep.Mem.Zones[i].Node] = true
 		}
 	}
 	return nodes
@@ -337,11 +337,11 @@ func nodeList(s string) string {
 
 // managedPages are what the page allocator has: RAM without what is reserved, which
 // is totalram_pages but for what memory hotplug changes meanwhile.
-func (mem *MemInfo) managedPages() Num {
-	if !mem.RAMPages.OK || !mem.ReservedPages.OK || mem.ReservedPages.N > mem.RAMPages.N {
+func (m *MemInfo) managedPages() Num {
+	if !m.RAMPages.OK || !m.ReservedPages.OK || m.ReservedPages.N > m.RAMPages.N {
 		return Num{}
 	}
-	return num(mem.RAMPages.N - mem.ReservedPages.N)
+	return num(m.RAMPages.N - m.ReservedPages.N)
 }
 
 func (m *maker) memcgLimit() *event.Limit {
@@ -448,6 +448,10 @@ func (m *maker) allowedPages() uint64 {
 			return max
 		}
 		return 0
+	case r.Mem != nil && r.Constraint == "CONSTRAINT_CPUSET":
+		return r.Mem.presentPages(r.MemsAllowed, pageKB)
+	case r.Mem != nil && r.Constraint == "CONSTRAINT_MEMORY_POLICY":
+		return r.Mem.presentPages(r.NodeMask, pageKB)
 	case r.Constraint == "CONSTRAINT_NONE" || r.Constraint == "" && r.Memcg == nil && len(r.nodes()) == 1:
 		if r.Mem == nil {
 			return 0
@@ -459,6 +463,42 @@ func (m *maker) allowedPages() uint64 {
 		return r.Mem.managedPages().N + r.Mem.TotalSwapKB.N/pageKB
 	}
 	return 0
+}
+
+// presentPages are the present pages of the nodes, and swap; 0 where not all are told.
+func (m *MemInfo) presentPages(nodes string, pageKB uint64) uint64 {
+	var kb uint64
+	for part := range strings.SplitSeq(nodes, ",") {
+		first, last, isRange := strings.Cut(part, "-")
+		if !isRange {
+			last = first
+		}
+		from, ok := wholeNumber([]byte(first))
+		to, ok2 := wholeNumber([]byte(last))
+		if !ok || !ok2 || to >= maxNodes {
+			return 0
+		}
+		for ; from <= to; from++ {
+			found := false
+			for i := range m.Zones {
+				z := &m.Zones[i]
+				if uint64(z.Node) != from || !z.Free.OK {
+					continue
+				}
+				if !z.Present.OK {
+					return 0
+				}
+				kb, found = kb+z.Present.N, true
+			}
+			if !found {
+				return 0
+			}
+		}
+	}
+	if !m.TotalSwapKB.OK || m.LeftOut > 0 {
+		return 0
+	}
+	return (kb + m.TotalSwapKB.N) / pageKB
 }
 
 // provedPages are RAM and swap of a machine with several nodes, before 5.0: which of them
@@ -482,8 +522,8 @@ func (m *maker) provedPages() uint64 {
 }
 
 // noSwap says that the machine has no swap, as far as the report tells.
-func (r *Report) noSwap() bool {
-	return r.Mem != nil && r.Mem.TotalSwapKB.OK && r.Mem.TotalSwapKB.N == 0
+func (rep *Report) noSwap() bool {
+	return rep.Mem != nil && rep.Mem.TotalSwapKB.OK && rep.Mem.TotalSwapKB.N == 0
 }
 
 // pages is what oom_badness counts of a row, oom_score_adj apart.
@@ -568,7 +608,8 @@ func (m *maker) candidates(e *event.Kill, k *Kill, row *Task) {
 	}
 	var seen uint64
 	var best *Task
-	var bestPoints int64
+	var bestRank int64
+	alike := row != nil // all have one oom_score_adj, so that pages alone decide
 	for i := range t.Rows {
 		r := &t.Rows[i]
 		if r.Adj <= badness.MinAdj || r.TGID == 1 {
@@ -578,19 +619,39 @@ func (m *maker) candidates(e *event.Kill, k *Kill, row *Task) {
 		if r == row {
 			continue
 		}
-		if p, ok := m.rowPoints(r); ok && (best == nil || p > bestPoints) {
-			best, bestPoints = r, p
+		alike = alike && r.Adj == row.Adj
+		if n := m.rank(r); best == nil || n > bestRank {
+			best, bestRank = r, n
 		}
 	}
 	e.CandidatesSeen = &seen
 	m.sources["candidates_seen"] = computed
-	if best == nil || k.Role != RoleChosen || e.Victim.PointsPages == nil {
+	if best == nil || k.Role != RoleChosen || row == nil || !m.modern {
 		return
 	}
-	e.RunnerUp = &event.RunnerUp{PID: int(best.TGID), PointsPages: &bestPoints, OOMScoreAdj: event.Ptr(int(best.Adj))}
+	points, known := m.rowPoints(best)
+	if _, ok := m.pages(best); !ok || !known && !alike {
+		return
+	}
+	e.RunnerUp = &event.RunnerUp{PID: int(best.TGID), OOMScoreAdj: event.Ptr(int(best.Adj))}
+	if known {
+		e.RunnerUp.PointsPages = &points
+	}
 	e.RunnerUp.Comm, e.RunnerUp.CommHex = event.CleanText([]byte(t.Comm(best)))
-	e.MarginPages = event.Ptr(*e.Victim.PointsPages - bestPoints)
+	e.MarginPages = event.Ptr(m.rank(row) - bestRank)
 	m.sources["runner_up"], m.sources["margin_pages"] = computed, computed
+}
+
+// rank is by what the kernel chooses: a row's points, or its pages where they are not
+// known.
+func (m *maker) rank(r *Task) int64 {
+	if p, ok := m.rowPoints(r); ok {
+		return p
+	}
+	if p, ok := m.pages(r); ok {
+		return int64(min(p, 1<<62))
+	}
+	return int64(min(r.RSS, 1<<61) + min(r.Swap, 1<<61))
 }
 
 // ranked are the rows of most points, or of most pages where points are not known, the
@@ -599,15 +660,6 @@ func (m *maker) ranked(row *Task) []event.Candidate {
 	t := m.r.Tasks
 	if t == nil || len(t.Rows) == 0 {
 		return nil
-	}
-	rank := func(r *Task) int64 {
-		if p, ok := m.rowPoints(r); ok {
-			return p
-		}
-		if p, ok := m.pages(r); ok {
-			return int64(min(p, 1<<62))
-		}
-		return int64(min(r.RSS+r.Swap, 1<<62))
 	}
 	type ranked struct {
 		row  *Task
@@ -619,7 +671,7 @@ func (m *maker) ranked(row *Task) []event.Candidate {
 		if t.Has&HasAdj != 0 && r.Adj <= badness.MinAdj && r != row {
 			continue
 		}
-		c := ranked{r, rank(r)}
+		c := ranked{r, m.rank(r)}
 		at, _ := slices.BinarySearchFunc(top, c, func(a, b ranked) int { return cmp.Compare(b.rank, a.rank) })
 		if at < maxCandidates {
 			for at < len(top) && top[at].rank == c.rank {
@@ -632,7 +684,7 @@ func (m *maker) ranked(row *Task) []event.Candidate {
 		}
 	}
 	if row != nil && !slices.ContainsFunc(top, func(c ranked) bool { return c.row == row }) {
-		top[len(top)-1] = ranked{row, rank(row)}
+		top[len(top)-1] = ranked{row, m.rank(row)}
 	}
 	out := make([]event.Candidate, len(top))
 	for i, c := range top {
@@ -657,6 +709,8 @@ func (m *maker) candidate(r *Task) event.Candidate {
 	}
 	if t.Has&HasSplitRSS != 0 {
 		c.AnonRSSBytes, c.FileRSSBytes, c.ShmemRSSBytes = num(r.Anon).pages(m.page), num(r.File).pages(m.page), num(r.Shm).pages(m.page)
+	} else if t.Has&HasRSS != 0 {
+		c.RSSBytes = num(r.RSS).pages(m.page)
 	}
 	if t.Has&HasSwap != 0 {
 		c.SwapBytes = num(r.Swap).pages(m.page)

@@ -51,7 +51,7 @@ func (p *machine) reportLine(r *Record, text []byte) {
 	case bytes.HasPrefix(text, []byte(oomPolicy)):
 		rep.policy(p, text[len(oomPolicy):])
 	case p.memcgLine(r, rep, text):
-	case p.memLine(r, rep, text):
+	case p.memLine(rep, text):
 	case p.cpuset(r, text):
 	case bytes.Contains(text, []byte(": page allocation ")): // its report is much like ours
 		rep.foreign = true

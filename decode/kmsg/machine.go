@@ -97,7 +97,7 @@ func (p *machine) commLine(r *Record, text []byte) bool {
 			return true
 		}
 	case 'K', 'C':
-		if p.commandLine(r, text) || p.panicLine(r, text) {
+		if p.commandLine(text) || p.panicLine(r, text) {
 			return true
 		}
 	case 'T':
@@ -168,13 +168,11 @@ func (p *machine) ending(r *Record, text []byte) bool {
 
 // give tells an item, unless it was told before: a daemon that is started again reads
 // the kernel's ring from its begin.
-func (p *machine) give(item Item, r *Record, text []byte) bool {
-	if !p.first(r, text) {
-		return false
+func (p *machine) give(item Item, r *Record, text []byte) {
+	if p.first(r, text) {
+		p.settle()
+		p.items = append(p.items, item)
 	}
-	p.settle()
-	p.items = append(p.items, item)
-	return true
 }
 
 // makeHeader describes the place of a record.

@@ -9,7 +9,7 @@ import (
 
 // memLine takes a line on the machine's memory: show_mem and show_free_areas, which are
 // in mm/show_mem.c (6.4), lib/show_mem.c and mm/page_alloc.c.
-func (p *machine) memLine(r *Record, rep *Report, text []byte) bool {
+func (p *machine) memLine(rep *Report, text []byte) bool {
 	if rep.stage > stageMem || rep.foreign {
 		return false
 	}
@@ -390,7 +390,7 @@ func (rep *Report) swapCache(b []byte) bool {
 
 // swap reads "Free swap  = 0kB" and "Total swap = 0kB".
 func (p *machine) swap(rep *Report, text []byte) bool {
-	n := &Num{}
+	var n *Num
 	b, ok := bytes.CutPrefix(text, []byte("Free swap"))
 	if !ok {
 		if b, ok = bytes.CutPrefix(text, []byte("Total swap")); !ok {

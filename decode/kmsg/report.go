@@ -121,10 +121,10 @@ type Stat struct {
 const maxStats = 160
 
 // Stat returns the number of that name.
-func (m *Memcg) Stat(name string) Num {
-	for i := range m.Stats {
-		if m.Stats[i].Name == name {
-			return num(m.Stats[i].N)
+func (mc *Memcg) Stat(name string) Num {
+	for i := range mc.Stats {
+		if mc.Stats[i].Name == name {
+			return num(mc.Stats[i].N)
 		}
 	}
 	return Num{}
