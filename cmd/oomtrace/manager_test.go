@@ -20,7 +20,7 @@ func manager() {
 	for err == nil {
 		var n int
 		if n, err = conn.Read(b); err == nil {
-			fmt.Println(strings.ReplaceAll(string(b[:n]), "\n", " "))
+			fmt.Fprintln(os.Stdout, strings.ReplaceAll(string(b[:n]), "\n", " "))
 		}
 	}
 	fmt.Fprintln(os.Stderr, err)
