@@ -33,7 +33,7 @@ func (in *shortage) care(d *draft, v *event.Victim) {
 		d.do("Bound what sessions may use together: work_mem is for each sort or hash of each query of each session, so max_connections · work_mem · some is to fit beside shared_buffers; pool the connections.",
 			"shared_buffers is shared memory, counted once here and as shmem_rss in every backend that has touched it. When a backend is killed, the postmaster ends all sessions and recovers.", owner,
 			look("as a user of the database", `psql -c "select name, setting, unit from pg_settings where name in ('shared_buffers','work_mem','maintenance_work_mem','max_connections','autovacuum_max_workers','huge_pages')"`))
-		d.do("Keep the postmaster apart from its backends, as PostgreSQL's manual (Linux Memory Overcommit) says: OOMScoreAdjust=-900 in its unit, and PG_OOM_ADJUST_FILE=/proc/self/oom_score_adj with PG_OOM_ADJUST_VALUE=0 in its environment, which puts backends back to 0.",
+		d.do("Keep the postmaster apart from its backends, as PostgreSQL's manual (Linux Memory Overcommit) shows: OOMScoreAdjust= in its unit (the manual has the lowest value; -900 does as well, and leaves the kernel a last resort), and PG_OOM_ADJUST_FILE=/proc/self/oom_score_adj with PG_OOM_ADJUST_VALUE=0 in its environment, which puts backends back to 0.",
 			"The postmaster does not grow, the backends do. Its manual also tells of strict overcommit: that makes allocations fail for every program of the machine, and is no cure here.", owner, nil)
 	case programMySQL:
 		d.do("Make the sum fit: innodb_buffer_pool_size, and for each of max_connections what sort, join, read and temporary tables may take.",
@@ -73,7 +73,7 @@ func careJVM(d *draft, v *event.Victim, r reach) {
 	var s shell
 	r.begin(&s)
 	s.add(timeline.ReadOnly, "a short stop of all threads; "+r.note, r.prefix+"jcmd "+r.pid+" Thread.print", r.names...)
-	s.add(timeline.ReadOnly, "only if it was started with -XX:NativeMemoryTracking=summary, which costs some percent", r.prefix+"jcmd "+r.pid+" VM.native_memory summary", r.names...)
+	s.add(timeline.ReadOnly, "only if it was started with -XX:NativeMemoryTracking=summary, which costs 5 to 10 percent by its manual", r.prefix+"jcmd "+r.pid+" VM.native_memory summary", r.names...)
 	s.add(timeline.Disruptive, "stops all threads while it counts; without -all it collects the whole heap first", r.prefix+"jcmd "+r.pid+" GC.class_histogram -all", r.names...)
 	why := "A JVM that the kernel kills writes nothing: -XX:+HeapDumpOnOutOfMemoryError is for an error that the JVM itself throws, when the heap is full, and never for a SIGKILL."
 	if _, on := flag(v.Cmdline, "-XX:+HeapDumpOnOutOfMemoryError"); on {

@@ -20,6 +20,7 @@ type rule struct {
 func rules() []rule {
 	return []rule{
 		{"simulated", simulated},
+		{"sysrq", sysrq},
 		{"limit-lowered", limitLowered},
 		{"allocating-task", allocatingTask},
 		{"fragmentation", fragmentation},
@@ -40,9 +41,11 @@ func rules() []rule {
 		{"protected-hog", protectedHog},
 		{"exposed-victim", exposedVictim},
 		{"bystanders", bystanders},
-		{"limit-reached", limitReached},
 		{"kmem-limit", kmemLimit},
 		{"unaccounted", unaccounted},
+		{"victim-dominates", dominant},
+		{"crowd", crowd},
+		{"limit-reached", limitReached},
 		{"machine-full", machineFull},
 		{"memory-high", memoryHigh},
 		{"swap-absent", swapAbsent},
@@ -50,6 +53,7 @@ func rules() []rule {
 		{"overcommit", overcommit},
 		{"panic-without-dump", panicUnarmed},
 		{"victim-stuck", victimStuck},
+		{"unexplained", unexplained},
 		{"repeated", repeated},
 	}
 }

@@ -68,7 +68,7 @@ func sentBy(doc *timeline.Document, at []int) *draft {
 	case event.VerdictSystemdOOMD:
 		d.Title = "systemd-oomd killed, not the kernel"
 		d.say("systemd-oomd ended the processes of a cgroup since memory pressure or swap use was over its bounds for some time. %s There may have been free memory.", kernel)
-		d.do("See which cgroup it took and why, and what its bounds are.", "It kills the whole cgroup. Its bounds are settings of the slice (ManagedOOMSwap=, ManagedOOMMemoryPressure=, …Limit=) and of oomd.conf; who causes the pressure is the question, as for the kernel.", "whoever set the slice's ManagedOOM…= settings",
+		d.do("See which cgroup it took and why, and what its bounds are.", "It kills the whole cgroup. Its bounds are settings of the slice (ManagedOOMSwap=, ManagedOOMMemoryPressure=, ManagedOOMMemoryPressureLimit=) and of oomd.conf; who causes the pressure is the question, as for the kernel.", "whoever set them up for the slice",
 			append(look("", "oomctl"), look("", "journalctl -u systemd-oomd --since -1d")...))
 	case event.VerdictEarlyOOM:
 		d.Title = "earlyoom killed, not the kernel"

@@ -120,6 +120,9 @@ func (in *shortage) boundTasks(d *draft) {
 	case v.Unit != "" && v.Unit != "init.scope" && (v.Cgroup == nil || !userUnit.MatchString(v.Cgroup.Path)):
 		var s shell
 		s.look("how many it has, and may have", "systemctl show -p TasksCurrent -p TasksMax %s", v.Unit)
+		if u := in.unitNow(v.Unit); u != nil && u.TasksMax != "" {
+			d.now("the files of %s have TasksMax=%s.", u.Name, u.TasksMax)
+		}
 		d.do("Bound the unit's tasks: TasksMax=.", why, "systemd, unit "+v.Unit, s.list)
 	}
 }

@@ -91,7 +91,7 @@ func jvmOffHeap(in *shortage) *draft {
 	d.cite(in.at(), "What it can be: %s. The kernel does not tell them apart.", jvmParts(v))
 	d.RefutedBy = "jcmd VM.flags that shows a larger MaxHeapSize than the command line, as JAVA_TOOL_OPTIONS sets it."
 	d.do("Start it with -XX:NativeMemoryTracking=summary, take a baseline, and compare when it has grown. What the kernel counts above the tracking's total is malloc and native libraries: try MALLOC_ARENA_MAX=2.",
-		"Each of metaspace, threads, direct buffers, code and malloc has a bound of its own: -XX:MaxMetaspaceSize, fewer threads, -XX:MaxDirectMemorySize, -XX:ReservedCodeCacheSize, MALLOC_ARENA_MAX. Tracking costs some percent, and needs a restart.", "whoever starts the JVM", nil)
+		"Each of metaspace, threads, direct buffers, code and malloc has a bound of its own: -XX:MaxMetaspaceSize, fewer threads, -XX:MaxDirectMemorySize, -XX:ReservedCodeCacheSize, MALLOC_ARENA_MAX. Tracking costs 5 to 10 percent by its manual, and needs a restart.", "whoever starts the JVM", nil)
 	careJVM(d, v, reachOf(v))
 	return d
 }

@@ -130,7 +130,7 @@ func countProcesses(n int) string {
 // limitReached is said where a limit was hit and nothing tells why: a question.
 func limitReached(in *shortage) *draft {
 	limit, ok := in.memcg()
-	if !ok || in.caused() {
+	if !ok || in.caused() || in.found["crowd"] {
 		return nil
 	}
 	d := in.about("limit-reached", timeline.Low, "A limit was hit; whether it is too small or something grows is not known")

@@ -49,11 +49,11 @@ func unaccounted(in *shortage) *draft {
 // machineFull is said where the machine ran out and nothing tells why: a question.
 func machineFull(in *shortage) *draft {
 	ram, ok := in.global()
-	if !ok || in.caused() || in.found["protected-hog"] {
+	if !ok || in.caused() || in.found["protected-hog"] || in.found["victim-dominates"] || in.found["crowd"] {
 		return nil
 	}
 	d := in.about("machine-full", timeline.Low, "The machine ran out of memory; what grew is not known")
-	d.say("%s was killed, as the machine (%s of RAM) had nothing left. The victim was the largest by its points; that it is to blame is not said.", victimName(&in.main.Victim), size(ram))
+	d.say("%s was killed, as the machine (%s of RAM) had nothing left. Who is killed is chosen by points, which tell size and oom_score_adj, and not by blame.", victimName(&in.main.Victim), size(ram))
 	d.cite(in.indices(), "%s on a machine with %s of RAM.", plural(len(in.kills), "kill"), size(ram))
 	in.citeLargest(d, ram)
 	in.citeMachine(d, ram)

@@ -242,7 +242,9 @@ func (d *draft) raiseContainer(o owner, old, bytes uint64, why string) {
 		return
 	}
 	var s shell
-	s.look("the limits now: of memory, and of memory and swap", cli+" inspect -f '{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}}' %s", id)
+	if cli != "nerdctl" { // which does not tell it so in all versions
+		s.look("the limits now: of memory, and of memory and swap", cli+" inspect -f '{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}}' %s", id)
+	}
 	s.add(timeline.Reversible, "if it is refused for --memory-swap, raise that by as much in the same command", cli+" update --memory="+fmt.Sprint(bytes)+" %s", id)
 	d.do(text, why, o.label, s.list)
 	s = shell{}
@@ -265,6 +267,19 @@ func (d *draft) raiseUnit(o owner, old, bytes uint64, why string) {
 	s.setProperty(o, "MemoryMax="+fmt.Sprint(bytes))
 	d.do(fmt.Sprintf("Raise MemoryMax= of %s from %s to %s.", o.unit, size(old), size(bytes)), why, o.label, s.list)
 	d.undo("Put the old limit back, if it still fits.", guardBelow(old)+" The command looks first.", o.lower("MemoryMax", old))
+}
+
+// unitNow is what the machine has of a unit, nil if nothing is known.
+func (in *shortage) unitNow(name string) *Unit {
+	if in.machine == nil || name == "" {
+		return nil
+	}
+	for i := range in.machine.Units {
+		if u := &in.machine.Units[i]; u.Name == name {
+			return u
+		}
+	}
+	return nil
 }
 
 // setProperty sets a property of a unit until the next boot; without --runtime, for good.
@@ -307,6 +322,9 @@ func (in *shortage) raiseByStep(d *draft, why string) {
 		d.do(fmt.Sprintf("Make room before the limit is raised: the machine has %s available, the step needs %s.", size(*m.Memory.AvailableBytes), size(next-limit)),
 			"A larger limit without memory behind it turns the cgroup's shortage into the machine's.", o.label, look("", "free -m"))
 		return
+	}
+	if u := in.unitNow(o.unit); u != nil && u.MemoryMax != "" {
+		d.now("the files of %s have MemoryMax=%s.", u.Name, u.MemoryMax)
 	}
 	d.raise(o, limit, next, in.main.Limit.Kind, why)
 }

@@ -156,6 +156,7 @@ func (in *shortage) proveAdj(d *draft, hog *event.Candidate) {
 // planHog is what to do about a process that is large and protected.
 func (in *shortage) planHog(d *draft, hog *event.Candidate, immune bool) {
 	pid := itoa(hog.PID)
+	in.whoProtects(d, hog)
 	const owner = "the owner of its unit or pod"
 	var s shell
 	s.look("what it is and since when, if it still runs", "ps -o pid,user,lstart,rss,nlwp,args -p %s; cat /proc/%s/cgroup", pid, pid)
@@ -187,9 +188,26 @@ func exposedVictim(in *shortage) *draft {
 	in.proveAdj(d, hog)
 	d.RefutedBy = "It is meant so: for a pod the kubelet computes the value from its QoS class and its request, so that who uses more than it asked for goes first."
 	if v.Pod != nil {
-		d.do("If it is not to go first: request what it needs. BestEffort has 1000; Burstable 1000 less a thousand times its request's part of the node's memory, at least 3; Guaranteed -997.", "The request decides where it is scheduled, too: it is then sure to have that memory.", "the spec of pod "+podName(v.Pod), nil)
+		d.do("If it is not to go first: request what it needs. BestEffort has 1000; Burstable 1000 less a thousand times its request's part of the node's memory, between 3 and 999; Guaranteed -997.", "The request decides where it is scheduled, too: it is then sure to have that memory.", "the spec of pod "+podName(v.Pod), nil)
 		return d
 	}
 	d.do("If it is not to go first: lower OOMScoreAdjust= in its unit, to 0.", "Who has it from its unit, its session or a browser that marks its own tabs was meant to go first.", "the owner of "+or(v.Unit, "the process"), nil)
 	return d
+}
+
+// whoProtects tells what the unit of a process says of its oom_score_adj.
+func (in *shortage) whoProtects(d *draft, hog *event.Candidate) {
+	if in.machine == nil {
+		return
+	}
+	for _, x := range in.machine.Immune {
+		if x.PID != hog.PID {
+			continue
+		}
+		if u := in.unitNow(x.Unit); u != nil && u.OOMScoreAdjust != "" {
+			d.now("the files of %s have OOMScoreAdjust=%s.", u.Name, u.OOMScoreAdjust)
+		} else if x.Unit != "" {
+			d.now("%s belongs to %s.", who(x.PID, x.Comm), x.Unit)
+		}
+	}
 }

@@ -360,9 +360,26 @@ func scenarios() []scenario {
 		{name: "all in counters", events: []*event.Event{machine(0, memory(func(m *event.Memory) {
 			m.ActiveAnonBytes, m.InactiveAnonBytes, m.ActiveFileBytes, m.InactiveFileBytes, m.SlabReclaimableBytes = p(uint64(6*gib)), p(uint64(gib)), p(uint64(0)), p(uint64(0)), p(uint64(0))
 		}), candidate(701, "other", 0, 1500))}, say: says{"machine-full": low}, silent: []string{"unaccounted"}},
-		{name: "immune now", events: []*event.Event{machine(0)}, machine: &Machine{Immune: []Process{{PID: 55, Comm: p("agent"), RSSBytes: 3 * gib}}}, say: says{"protected-hog": medium}},
-		{name: "raised since", events: []*event.Event{unit(0, sampled(480, 481, 483, 484, 484, 484))}, machine: &Machine{Cgroups: []CgroupNow{{Cgroup: event.Cgroup{Path: "/system.slice/web.service"}, MaxBytes: p(uint64(gib))}}},
+		{name: "immune now", events: []*event.Event{machine(0)}, machine: &Machine{Immune: []Process{{PID: 55, Comm: p("agent"), RSSBytes: 3 * gib, Unit: "agent.service"}}, Units: []Unit{{Name: "agent.service", OOMScoreAdjust: "-1000"}}}, say: says{"protected-hog": medium}},
+		{name: "raised since", events: []*event.Event{unit(0, sampled(480, 481, 483, 484, 484, 484))}, machine: &Machine{Cgroups: []CgroupNow{{Cgroup: event.Cgroup{Path: "/system.slice/web.service"}, MaxBytes: p(uint64(gib))}}, Units: []Unit{{Name: "web.service", MemoryMax: "512M"}}},
 			say: says{"limit-too-small": medium}},
+		{name: "one has most", events: []*event.Event{machine(0, victim(func(v *event.Victim) {
+			v.AnonRSSBytes, v.Exe, v.Comm = p(uint64(6*gib)), p("/usr/sbin/mysqld"), p("mysqld")
+		}))}, say: says{"victim-dominates": medium}, silent: []string{"machine-full", "crowd"}},
+		{name: "a crowd", events: []*event.Event{machine(0, func(k *event.Kill) {
+			for i := range 10 {
+				candidate(3000+i, "php-fpm", 0, 600)(k)
+			}
+			k.CandidatesSeen = p(uint64(140))
+		})}, say: says{"crowd": medium}, silent: []string{"machine-full", "fork-bomb", "victim-dominates"}},
+		{name: "a few, and small", events: []*event.Event{machine(0, candidate(1, "a", 0, 100), candidate(2, "a", 0, 100), candidate(3, "a", 0, 100), candidate(4, "a", 0, 100), candidate(5, "a", 0, 100))}, say: says{"machine-full": low}, silent: []string{"crowd"}},
+		{name: "a crowd in a unit", events: []*event.Event{unit(0, func(k *event.Kill) {
+			for i := range 8 {
+				candidate(3000+i, "worker", 0, 50)(k)
+			}
+		})}, say: says{"crowd": medium}, silent: []string{"limit-reached"}},
+		{name: "asked for", events: []*event.Event{machine(0, func(k *event.Kill) { k.Scope = event.ScopeSysrq })}, say: says{"sysrq": high}, silent: []string{"machine-full", "unexplained"}},
+		{name: "nothing known", events: []*event.Event{eventtest.KillSparse()}, say: says{"unexplained": low}, silent: []string{"sysrq"}},
 		{name: "nothing", events: []*event.Event{eventtest.Boot()}},
 	}
 	for _, kind := range []struct {
