@@ -37,10 +37,8 @@ func crowd(in *shortage) *draft {
 		return nil
 	}
 	type group struct {
-		n    int
-		has  uint64
-		most uint64
-		pool bool
+		n         int
+		has, most uint64
 	}
 	groups := map[string]group{}
 	var name string

@@ -71,7 +71,11 @@ func Find(d *timeline.Document, m *Machine) []timeline.Finding {
 			if f == nil {
 				continue
 			}
-			in.found[r.id] = true
+			if f.Confidence == timeline.Low {
+				in.asked = true
+			} else {
+				in.found[r.id] = true
+			}
 			order[f] = i
 			drafts = append(drafts, f)
 			if r.id == "simulated" { // it was meant, so there is nothing to do about it

@@ -55,11 +55,7 @@ func (in *shortage) steady(limit, anon uint64) *draft {
 		return nil
 	}
 	c := timeline.Medium
-	kills := 0
-	for _, h := range in.history {
-		kills += h.episodes()
-	}
-	if t.spanMS >= steadySure && t.points >= 5 && kills >= 2 {
+	if t.spanMS >= steadySure && t.points >= 5 && in.hits >= 2 {
 		c = timeline.High
 	}
 	d := in.about("limit-too-small", c, "The limit is too small for what steadily runs there")
@@ -67,8 +63,8 @@ func (in *shortage) steady(limit, anon uint64) *draft {
 		lasting(t.spanMS), victimName(&in.main.Victim), size(t.least), size(t.most), size(limit))
 	d.cite(in.at(), "%d readings in %s: %s to %s, a change of %s of the limit.", t.points, lasting(t.spanMS), size(t.least), size(t.most), percent(t.most-t.least, limit))
 	d.cite(in.at(), "Anonymous memory, which only swap or a kill gives back: %s, %s of the limit.", size(anon), percent(anon, limit))
-	if kills > 1 {
-		d.cite(in.everyKill(), "The limit was hit %d times.", kills)
+	if in.hits > 1 && in.last() {
+		d.cite(in.everyKill(), "The limit was hit %d times.", in.hits)
 	}
 	d.RefutedBy = "Memory that grows over a longer time than was sampled: a leak of some MiB an hour looks steady for ten minutes. Compare with the same process's size a day before."
 	in.raiseByStep(d, "What runs there needs it.")

@@ -3,6 +3,8 @@
 package explain
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/oomtrace/oomtrace/decode/event"
@@ -150,9 +152,13 @@ func at(path string, change func(v *event.Victim)) func(k *event.Kill) {
 	}
 }
 
+// zones are those of the log's report, from before the kill.
 func zones(list ...event.Zone) func(k *event.Kill) {
-	return func(k *event.Kill) { k.Memory.Zones = list }
+	return func(k *event.Kill) { k.Memory.Zones, k.Memory.Source = list, "kmsg" }
 }
+
+// later: the memory was read after the kill.
+func later(k *event.Kill) { k.Memory.Source, k.Memory.AgeMS = "meminfo", p(int64(3)) }
 
 func zone(node int, name string, free, low uint64, largest int) event.Zone {
 	z := event.Zone{Node: node, Name: name, FreeBytes: p(free * mib), MinBytes: p(low * mib), LowBytes: p(low * mib * 5 / 4), HighBytes: p(low * mib * 3 / 2), ManagedBytes: p(uint64(4 * gib))}
@@ -282,6 +288,9 @@ func scenarios() []scenario {
 			trace("oom_kill_process", "out_of_memory", "__alloc_pages_slowpath.constprop.0", "__alloc_pages_noprof", "netdev_ring_init"), func(k *event.Kill) { k.Effort = &event.Effort{Compactions: 12, CompactionUS: 90_000} })},
 			machine: &Machine{Settings: Settings{MinFreeBytes: p(uint64(64 * mib))}},
 			say:     says{"fragmentation": high}, silent: []string{"zone-exhausted", "swap-absent"}},
+		{name: "fragmented, read later", events: []*event.Event{machine(0, trigger(func(t *event.Task) { t.Order = p(3) }), zones(zone(0, "Normal", 900, 60, 2)), later)}, say: says{"fragmentation": low}},
+		{name: "fragmented, read later, and a small victim", events: []*event.Event{machine(0, trigger(func(t *event.Task) { t.Order = p(3) }), zones(zone(0, "Normal", 900, 60, 2)), later, victim(func(v *event.Victim) { v.AnonRSSBytes = p(uint64(100 * mib)) }))}, say: says{"fragmentation": high}},
+		{name: "DMA32 is empty, read later", events: []*event.Event{machine(0, trigger(func(t *event.Task) { t.GFPFlags = []string{"GFP_DMA32"} }), zones(zone(0, "DMA32", 5, 20, 1), zone(0, "Normal", 1000, 60, 8)), later)}, say: says{"zone-exhausted": low}},
 		{name: "a large block is there", events: []*event.Event{machine(0, trigger(func(t *event.Task) { t.Order = p(2) }), zones(zone(0, "Normal", 900, 60, 4)))}, silent: []string{"fragmentation"}},
 		{name: "order 2, and empty", events: []*event.Event{machine(0, trigger(func(t *event.Task) { t.Order = p(2) }), zones(zone(0, "Normal", 50, 60, 1)))}, silent: []string{"fragmentation"}},
 		{name: "order 3 in a cgroup", events: []*event.Event{unit(0, trigger(func(t *event.Task) { t.Order = p(3) }))}, silent: []string{"fragmentation"}},
@@ -341,6 +350,10 @@ func scenarios() []scenario {
 			return e
 		}()}, say: says{"victim-stuck": high}},
 		{name: "again and again", events: many(5, func(i int) *event.Event { return unit(float64(i) * 6 * 3600) }), say: says{"repeated": high, "limit-reached": low}},
+		{name: "a container that is started anew", events: many(4, func(i int) *event.Event {
+			id := fmt.Sprintf("%064x", i)
+			return unit(float64(i)*7200, at(strings.Replace(podPath, ctrID, id, 1), func(*event.Victim) {}))
+		}), say: says{"repeated": high, "limit-reached": low}},
 		{name: "twice", events: many(2, func(i int) *event.Event { return unit(float64(i) * 6 * 3600) }), silent: []string{"repeated"}},
 		{name: "one storm", events: many(5, func(i int) *event.Event { return unit(float64(i)) }), silent: []string{"repeated"}},
 		{name: "simulated", events: []*event.Event{eventtest.KillGlobal()}, say: says{"simulated": high}, silent: []string{"shmem", "swap-absent", "limit-reached"}},

@@ -13,6 +13,7 @@ func sysrq(in *shortage) *draft {
 		return nil
 	}
 	d := in.about("sysrq", timeline.High, "Somebody asked for this kill (SysRq-f)")
+	d.subject = ""
 	d.say("SysRq-f has the kernel kill whoever has most points, whether memory is short or not. It came from a keyboard, a serial console, or a write to /proc/sysrq-trigger.")
 	d.cite(in.indices(), "The kill was requested: %s was chosen.", victimName(&in.main.Victim))
 	d.RefutedBy = "A report in the log of the same moment that names an allocation (gfp_mask other than that of SysRq, order -1)."
@@ -22,10 +23,11 @@ func sysrq(in *shortage) *draft {
 
 // unexplained: nothing is known but that there was a kill.
 func unexplained(in *shortage) *draft {
-	if len(in.found) > 0 {
+	if len(in.found) > 0 || in.asked {
 		return nil
 	}
 	d := in.about("unexplained", timeline.Low, "A process was killed, and of why the evidence tells nothing")
+	d.subject = "" // one question for all
 	d.say("The evidence has the kill of %s, and not the report that the kernel writes with it.", victimName(&in.main.Victim))
 	d.cite(in.indices(), "%s without what led to it.", plural(len(in.kills), "kill"))
 	d.RefutedBy = "The report, if it is found."

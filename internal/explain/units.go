@@ -110,21 +110,6 @@ func known[T any](p *T) (T, bool) {
 // is says whether *p is known to be v.
 func is[T comparable](p *T, v T) bool { return p != nil && *p == v }
 
-// total is RAM in use as far as reclaim cannot help, by meminfo or by what the log has.
-func inUse(m *event.Memory) (uint64, bool) {
-	if m == nil || m.TotalBytes == nil {
-		return 0, false
-	}
-	free := m.AvailableBytes
-	if free == nil {
-		free = m.FreeBytes
-	}
-	if free == nil {
-		return 0, false
-	}
-	return *m.TotalBytes - min(*m.TotalBytes, *free), true
-}
-
 // isKube says whether a path is in the part of the hierarchy that the kubelet makes.
 func isKube(path string) bool {
 	return strings.Contains(path, "/kubepods") || strings.Contains(path, "kubelet-kubepods")

@@ -36,6 +36,9 @@ func zoneExhausted(in *shortage) *draft {
 	if len(short) == 0 || !share(free, ram, 5) {
 		return nil
 	}
+	if free <= in.givenBack() {
+		return in.freeLater(who(t.PID, t.Comm), free, "zone-exhausted")
+	}
 	d := in.about("zone-exhausted", timeline.High, "A zone of memory is used up that the allocation needed, while others are free")
 	d.say("%s asked for a page with %s, which may come from zone %s only. There was none above the watermark; %s was free in zones that it could not use. The victim freed what may not even be there.", who(t.PID, t.Comm), strings.Join(t.GFPFlags, "|"), zoneNames(short), size(free))
 	for _, z := range short {
