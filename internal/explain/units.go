@@ -34,7 +34,11 @@ func percent(part, whole uint64) string {
 	if whole == 0 {
 		return "an unknown part"
 	}
-	return strconv.FormatFloat(100*float64(part)/float64(whole), 'f', 0, 64) + " %"
+	p := 100 * float64(part) / float64(whole)
+	if part > 0 && p < 1 {
+		return "less than 1 %"
+	}
+	return strconv.FormatFloat(p, 'f', 0, 64) + " %"
 }
 
 // share says whether part is at least n percent of whole.
