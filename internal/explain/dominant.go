@@ -23,7 +23,7 @@ func dominant(in *shortage) *draft {
 	in.care(d, v)
 	in.bound(d, v.Unit, v.Pod, has)
 	if len(d.Actions) == 0 {
-		d.do("Find out how large it is meant to be, and give it a limit above that.", "A limit of its own keeps its next shortage from being the machine's.", "whoever runs it", nil)
+		d.do("Find out how large it is meant to be, and give it a limit above that.", "A limit of its own keeps its next shortage from being the machine's.", "whoever runs it", shell{})
 	}
 	return d
 }

@@ -93,7 +93,7 @@ func fragmentation(in *shortage) *draft {
 	var s shell
 	s.look("free blocks by order, smallest first", "cat /proc/buddyinfo")
 	s.look("where unmovable pages are spread; as root, and slow on a large machine", "cat /proc/pagetypeinfo")
-	d.do("See how pieces are spread now.", "Pages that the kernel cannot move, spread over the blocks, are what compaction fails on.", "the machine's operator", s.list)
+	d.do("See how pieces are spread now.", "Pages that the kernel cannot move, spread over the blocks, are what compaction fails on.", "the machine's operator", s)
 	d.do("Have the kernel make larger pieces now.", "It moves what can be moved; where it helps, it helps until memory is in pieces again.", "the machine's operator",
 		command(timeline.Disruptive, "takes processor time and may stall allocations for some seconds; there is nothing to undo", "sysctl -w vm.compact_memory=1"))
 	in.planReserve(d)
@@ -101,7 +101,7 @@ func fragmentation(in *shortage) *draft {
 	if asker != "" {
 		text = strings.Replace(text, "who asks", asker, 1)
 	}
-	d.do(text, "The kernel invokes the OOM killer for orders up to 3 only (PAGE_ALLOC_COSTLY_ORDER): it is an allocation that may not fail.", "who maintains that driver or module", nil)
+	d.do(text, "The kernel invokes the OOM killer for orders up to 3 only (PAGE_ALLOC_COSTLY_ORDER): it is an allocation that may not fail.", "who maintains that driver or module", shell{})
 	return d
 }
 

@@ -75,7 +75,7 @@ func (in *shortage) steady(limit, anon uint64) *draft {
 // headroom says what else helps who stays below a limit.
 func (in *shortage) headroom(d *draft) {
 	d.do("Or make what runs there smaller: fewer workers, smaller caches and pools. Try it where a kill does no harm, with the production's load: not in production.",
-		"A limit that is raised without need takes the memory from others.", "whoever runs the program", nil)
+		"A limit that is raised without need takes the memory from others.", "whoever runs the program", shell{})
 	in.care(d, &in.main.Victim)
 }
 
@@ -169,15 +169,15 @@ func (in *shortage) citeRest(d *draft, anon, limit uint64) {
 }
 
 // watchLimit is the command that shows what grows below the limit until the next kill.
-func (in *shortage) watchLimit() []timeline.Command {
+func (in *shortage) watchLimit() shell {
 	const note = "samples every ten seconds; the lead-up of the next kill tells who grew, and how"
 	v := &in.main.Victim
 	if named(v.Pod) {
 		return look(note, "oomtrace watch --sample 10s --namespace %s --pod %s", v.Pod.Namespace, v.Pod.Name)
 	}
 	if c := limitCgroup(in.main.Kill); c != nil && c.Path != "" && c.PathHex == "" && !c.Truncated {
-		if list := look(note, "oomtrace watch --sample 10s --cgroup %s", c.Path); list != nil {
-			return list
+		if s := look(note, "oomtrace watch --sample 10s --cgroup %s", c.Path); s.refused == 0 {
+			return s
 		}
 	}
 	return look(note, "oomtrace watch --sample 10s")

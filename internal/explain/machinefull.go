@@ -42,7 +42,7 @@ func unaccounted(in *shortage) *draft {
 	var s shell
 	s.look("the machine's counters", "cat /proc/meminfo")
 	s.look("modules that may be behind it", "lsmod | grep -E 'balloon|zfs|drm|nvidia|vfio'; cat /proc/spl/kstat/zfs/arcstats 2>/dev/null | grep -E '^(size|c_max)'")
-	d.do("Find who has it.", "No kill of a process gives it back. Of a balloon the host decides; the size of the ARC is zfs_arc_max.", "the machine's operator, or the host's", s.list)
+	d.do("Find who has it.", "No kill of a process gives it back. Of a balloon the host decides; the size of the ARC is zfs_arc_max.", "the machine's operator, or the host's", s)
 	return d
 }
 
@@ -126,6 +126,6 @@ func kmemLimit(in *shortage) *draft {
 	d.cite(in.at(), "The limit that was hit is of kernel memory.")
 	d.RefutedBy = "A report in the log that has memory, not kmem, at its limit."
 	o := ownerOf(l, &in.main.Victim)
-	d.do("Start it without a limit of kernel memory (docker's --kernel-memory, and what sets it elsewhere): the limit of memory counts kernel memory as well.", "", o.label, nil)
+	d.do("Start it without a limit of kernel memory (docker's --kernel-memory, and what sets it elsewhere): the limit of memory counts kernel memory as well.", "", o.label, shell{})
 	return d
 }

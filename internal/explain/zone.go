@@ -54,7 +54,7 @@ func zoneExhausted(in *shortage) *draft {
 	var s shell
 	s.look("", "grep -E '^Node|free |min |high |protection' /proc/zoneinfo")
 	s.look("what is kept of each zone from allocations that could use a higher one", "sysctl vm.lowmem_reserve_ratio")
-	d.do("Find out who needs this zone: a device that addresses 32 or 24 bits only, or a kernel that has too much RAM as movable (movablecore=, movable_node, hotplugged memory).", "A kill frees pages of any zone. What fills this one may be page cache or programs that could be elsewhere: a higher lowmem_reserve_ratio keeps them out.", "who maintains that driver, or the kernel's command line", s.list)
+	d.do("Find out who needs this zone: a device that addresses 32 or 24 bits only, or a kernel that has too much RAM as movable (movablecore=, movable_node, hotplugged memory).", "A kill frees pages of any zone. What fills this one may be page cache or programs that could be elsewhere: a higher lowmem_reserve_ratio keeps them out.", "who maintains that driver, or the kernel's command line", s)
 	return d
 }
 
