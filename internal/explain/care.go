@@ -55,7 +55,7 @@ func (in *shortage) care(d *draft, v *event.Victim) {
 func (in *shortage) careNode(d *draft, v *event.Victim, owner string) {
 	text := "Set --max-old-space-size (MiB, in NODE_OPTIONS) to some 75 % of the limit, so that a leak ends in V8's own error with a trace and, with --heapsnapshot-near-heap-limit=1, in a snapshot."
 	why := "It bounds V8's old generation alone: Buffers, native modules and young objects are outside. A snapshot stops the program, may need as much memory again as the heap, and holds secrets: write it to a disk, not to tmpfs. To write one where there is no room brings the next kill sooner."
-	if n, ok := flag(v.Cmdline, "--max-old-space-size="); ok {
+	if n, ok := option(v.Cmdline, "--max-old-space-size="); ok {
 		if mb, ok := jvmSize(n + "m"); ok {
 			text = fmt.Sprintf("It runs with --max-old-space-size of %s", size(mb))
 			if limit, has := in.memcg(); has && mb >= limit {
@@ -76,7 +76,7 @@ func careJVM(d *draft, v *event.Victim, r reach) {
 	s.add(timeline.ReadOnly, "only if it was started with -XX:NativeMemoryTracking=summary, which costs 5 to 10 percent by its manual", r.prefix+"jcmd "+r.pid+" VM.native_memory summary", r.names...)
 	s.add(timeline.Disruptive, "stops all threads while it counts; without -all it collects the whole heap first", r.prefix+"jcmd "+r.pid+" GC.class_histogram -all", r.names...)
 	why := "A JVM that the kernel kills writes nothing: -XX:+HeapDumpOnOutOfMemoryError is for an error that the JVM itself throws, when the heap is full, and never for a SIGKILL."
-	if _, on := flag(v.Cmdline, "-XX:+HeapDumpOnOutOfMemoryError"); on {
+	if _, on := option(v.Cmdline, "-XX:+HeapDumpOnOutOfMemoryError"); on {
 		why += " It is on here, and did not fire."
 	}
 	d.do("Before the next kill, ask the JVM: threads, native memory, the classes that fill the heap.", why, "whoever runs the JVM", s)
@@ -95,7 +95,7 @@ func jvmParts(v *event.Victim) string {
 	stack := uint64(mib)
 	said := "the default of 1 MiB"
 	for _, f := range []string{"-Xss", "-XX:ThreadStackSize="} {
-		if s, ok := flag(v.Cmdline, f); ok {
+		if s, ok := option(v.Cmdline, f); ok {
 			if f != "-Xss" {
 				s += "k"
 			}
@@ -114,7 +114,7 @@ func jvmParts(v *event.Victim) string {
 		{"-XX:MaxDirectMemorySize=", "direct buffers, at the most ", "direct buffers, at the most as much as the heap"},
 		{"-XX:ReservedCodeCacheSize=", "compiled code, at the most ", "compiled code, at the most 240 MiB by default"},
 	} {
-		if s, ok := flag(v.Cmdline, f.flag); ok {
+		if s, ok := option(v.Cmdline, f.flag); ok {
 			if n, ok := jvmSize(s); ok {
 				parts = append(parts, f.bound+size(n))
 				continue

@@ -16,13 +16,13 @@ func heapOf(v *event.Victim, limit uint64) (heap uint64, by string, ok bool) {
 		return 0, "", false
 	}
 	for _, f := range []string{"-Xmx", "-XX:MaxHeapSize="} {
-		if s, has := flag(v.Cmdline, f); has {
+		if s, has := option(v.Cmdline, f); has {
 			if n, good := jvmSize(s); good {
 				return n, f + s, true
 			}
 		}
 	}
-	if s, has := flag(v.Cmdline, "-XX:MaxRAMPercentage="); has {
+	if s, has := option(v.Cmdline, "-XX:MaxRAMPercentage="); has {
 		if p, err := strconv.ParseFloat(s, 64); err == nil && p > 0 && p <= 100 {
 			return uint64(float64(limit) * p / 100), "-XX:MaxRAMPercentage=" + s, true
 		}
