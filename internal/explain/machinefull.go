@@ -48,6 +48,9 @@ func unaccounted(in *shortage) *draft {
 
 // machineFull is said where the machine ran out and nothing tells why: a question.
 func machineFull(in *shortage) *draft {
+	if in.main.Scope == event.ScopeCpuset || in.main.Scope == event.ScopeMempolicy {
+		return in.nodesFull()
+	}
 	ram, ok := in.global()
 	if !ok || in.caused() || in.found["protected-hog"] || in.found["victim-dominates"] || in.found["crowd"] {
 		return nil
@@ -66,6 +69,23 @@ func machineFull(in *shortage) *draft {
 	}
 	d.RefutedBy = "Samples from before the kill: they tell who grew."
 	d.ask("Who grows on this machine?", look("samples every ten seconds; the lead-up of the next kill tells who grew, and how", "oomtrace watch --sample 10s"))
+	return d
+}
+
+// nodesFull is machineFull of the NUMA nodes that a cpuset or a policy allows.
+func (in *shortage) nodesFull() *draft {
+	if in.caused() {
+		return nil
+	}
+	by := "its cpuset"
+	if in.main.Scope == event.ScopeMempolicy {
+		by = "its memory policy"
+	}
+	d := in.about("machine-full", timeline.Low, "The NUMA nodes that were allowed ran out of memory; what grew is not known")
+	d.say("%s was killed for want of memory on the nodes that %s allows to who asked. That there was memory elsewhere is not in the evidence.", victimName(&in.main.Victim), by)
+	d.cite(in.indices(), "%s for want of memory on certain nodes.", plural(len(in.kills), "kill"))
+	d.RefutedBy = "Samples from before the kill, and free memory of other nodes."
+	d.ask("Who grows on these nodes, and have others memory?", look("free memory by node", "grep -H MemFree /sys/devices/system/node/node*/meminfo"))
 	return d
 }
 

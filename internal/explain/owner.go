@@ -158,7 +158,7 @@ func (d *draft) raise(o owner, old, bytes uint64, kind event.LimitKind, why stri
 		d.undo("Put the old limit back.", guardBelow(old), command(timeline.Reversible, "", "virsh memtune %s --live --hard-limit "+fmt.Sprint(old/kib), o.domain))
 	case ownerNode:
 		d.do("All pods together reached what the kubelet leaves to pods: have fewer or smaller pods on the node, or less reserved (kubeReserved, systemReserved, evictionHard in the kubelet's configuration).",
-			why, o.label, look("what is asked for and what the node has", `kubectl describe nodes`))
+			"What the pods use together is more than the node leaves to them; who asked for memory at the wrong moment is killed, or who is largest.", o.label, look("what is asked for and what the node has", `kubectl describe nodes`))
 	default:
 		var s shell
 		if o.path != "" {
@@ -284,7 +284,7 @@ func (in *shortage) unitNow(name string) *Unit {
 
 // setProperty sets a property of a unit until the next boot; without --runtime, for good.
 func (s *shell) setProperty(o owner, property string) {
-	s.add(timeline.Reversible, "until the next boot; without --runtime for good. If the unit's file says otherwise, put it there", o.systemctl()+" set-property --runtime %s "+property, o.unit)
+	s.add(timeline.Reversible, "until the next boot; for good without --runtime, or in the unit's own file", o.systemctl()+" set-property --runtime %s "+property, o.unit)
 }
 
 // lower sets a limit of a unit to bytes, if less than that is used.

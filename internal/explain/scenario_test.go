@@ -303,7 +303,7 @@ func scenarios() []scenario {
 		}, memory(func(m *event.Memory) { m.FreeBytes, m.AvailableBytes = p(uint64(3*gib)), p(uint64(4*gib)) }), zones(zone(1, "Normal", 30, 60, 3)))}, say: says{"nodes-exhausted": high}},
 		{name: "nodes of a policy", events: []*event.Event{machine(0, func(k *event.Kill) { k.Scope, k.Limit = event.ScopeMempolicy, nil },
 			memory(func(m *event.Memory) { m.FreeBytes, m.AvailableBytes = p(uint64(3*gib)), nil }))}, say: says{"nodes-exhausted": medium}},
-		{name: "a cpuset, and nothing elsewhere", events: []*event.Event{machine(0, func(k *event.Kill) { k.Scope, k.Limit = event.ScopeCpuset, nil })}, silent: []string{"nodes-exhausted"}},
+		{name: "a cpuset, and nothing elsewhere", events: []*event.Event{machine(0, func(k *event.Kill) { k.Scope, k.Limit = event.ScopeCpuset, nil })}, say: says{"machine-full": low}, silent: []string{"nodes-exhausted", "unexplained"}},
 		{name: "huge pages nobody uses", events: []*event.Event{machine(0, memory(func(m *event.Memory) { m.HugetlbBytes, m.HugetlbFreeBytes = p(uint64(4*gib)), p(uint64(3*gib)) }))},
 			machine: &Machine{HugepageBytes: p(uint64(2 * mib)), HugepagesSpare: p(uint64(1500)), Settings: Settings{Hugepages: p(uint64(2048))}}, say: says{"hugepages": high}},
 		{name: "huge pages in use", events: []*event.Event{machine(0, memory(func(m *event.Memory) { m.HugetlbBytes, m.HugetlbFreeBytes = p(uint64(4*gib)), p(uint64(0)) }))}, say: says{"hugepages": medium}},

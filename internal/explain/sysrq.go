@@ -28,7 +28,11 @@ func unexplained(in *shortage) *draft {
 	}
 	d := in.about("unexplained", timeline.Low, "A process was killed, and of why the evidence tells nothing")
 	d.subject = "" // one question for all
-	d.say("The evidence has the kill of %s, and not the report that the kernel writes with it.", victimName(&in.main.Victim))
+	said := in.main.Message
+	if said != "" {
+		said = " (" + said + ")"
+	}
+	d.say("The evidence has the kill of %s%s, and not the numbers that the kernel reports with it: whose limit, how large, what was used.", victimName(&in.main.Victim), said)
 	d.cite(in.indices(), "%s without what led to it.", plural(len(in.kills), "kill"))
 	d.RefutedBy = "The report, if it is found."
 	d.ask("Is the kernel's report still somewhere?", look("the journal's copy; a log on disk or on a log server may have it as well", "journalctl -k --no-pager | grep -n -A60 'invoked oom-killer'"))
