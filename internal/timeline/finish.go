@@ -14,6 +14,10 @@ import (
 
 // Document makes the timeline of all that was read. The Builder is used up by it.
 func (b *Builder) Document() *Document {
+	for _, s := range b.strands {
+		s.facts = slices.DeleteFunc(s.facts, func(f *fact) bool { return f == nil })
+	}
+	b.later = nil
 	boots := b.weave()
 	for _, o := range boots {
 		b.setClock(o)
@@ -49,7 +53,7 @@ func (b *Builder) Document() *Document {
 
 // boot tells of a boot.
 func (b *Builder) boot(o *boot) Boot {
-	out := Boot{Host: o.host(), Began: o.clock.began(), Entries: uint64(len(o.facts))}
+	out := Boot{Host: o.host(), Began: o.clock.began(), TimeGuessed: o.clock.guessed, Entries: uint64(len(o.facts))}
 	if m := b.o.Machine; m != nil {
 		out.Running = o.runningOn(m)
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package timeline
+package timeline_test
 
 import (
 	"bytes"
@@ -13,10 +13,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/decode/event/eventtest"
+	. "github.com/oomtrace/oomtrace/internal/timeline"
+	"github.com/oomtrace/oomtrace/internal/timeline/timelinetest"
 )
 
 // node is as much of JSON Schema as v1.json uses.
@@ -69,10 +70,11 @@ func TestSchemaMirrorsTypes(t *testing.T) {
 
 // enums are the constants of the string types.
 var enums = map[reflect.Type][]string{
-	reflect.TypeFor[Kind]():       {string(KindKernelLog), string(KindRecord), string(KindDirectory), string(KindOther)},
-	reflect.TypeFor[State]():      {string(StateRead), string(StateDamaged), string(StateNotRead)},
-	reflect.TypeFor[Confidence](): {string(High), string(Medium), string(Low)},
-	reflect.TypeFor[Class]():      {string(ReadOnly), string(Reversible), string(Disruptive), string(Irreversible)},
+	reflect.TypeFor[Kind]():            {string(KindKernelLog), string(KindRecord), string(KindDirectory), string(KindOther)},
+	reflect.TypeFor[State]():           {string(StateRead), string(StateDamaged), string(StateNotRead)},
+	reflect.TypeFor[Confidence]():      {string(High), string(Medium), string(Low)},
+	reflect.TypeFor[event.TimeGuess](): {string(event.GuessYear), string(event.GuessZone), string(event.GuessBoot)},
+	reflect.TypeFor[Class]():           {string(ReadOnly), string(Reversible), string(Disruptive), string(Irreversible)},
 }
 
 func (w *walker) resolve(path string, n *node) *node {
@@ -205,23 +207,7 @@ func TestEntryFieldsAreItsOwn(t *testing.T) {
 
 func validate(t *testing.T, text []byte) {
 	t.Helper()
-	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(SchemaJSON()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("v1.json", schema); err != nil {
-		t.Fatal(err)
-	}
-	compiled, err := c.Compile("v1.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := compiled.Validate(v); err != nil {
+	if err := timelinetest.Check(text); err != nil {
 		t.Errorf("%v\n%s", err, text)
 	}
 }
@@ -238,7 +224,7 @@ func TestWrite(t *testing.T) {
 		}, {Path: "-", Kind: KindOther, State: StateNotRead}},
 		Boots: []Boot{
 			{Offset: -1},
-			{Host: &event.Host{Name: "db-2"}, Running: true, Began: at, First: at, Last: at, Entries: 1, Kills: 1, Sources: []int{0}},
+			{Host: &event.Host{Name: "db-2"}, Running: true, Began: at, TimeGuessed: []event.TimeGuess{event.GuessYear}, First: at, Last: at, Entries: 1, Kills: 1, Sources: []int{0}},
 		},
 		Findings: []Finding{{
 			ID: "limit-too-small", Title: hostile, Confidence: High, Summary: "s", About: []int{0},
