@@ -10,7 +10,7 @@ import (
 
 	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/decode/event/eventtest"
-	. "github.com/oomtrace/oomtrace/internal/timeline"
+	"github.com/oomtrace/oomtrace/internal/timeline"
 	"github.com/oomtrace/oomtrace/internal/timeline/timelinetest"
 )
 
@@ -26,14 +26,14 @@ func FuzzTimeline(f *testing.F) {
 	f.Add(killed("[Sat Jun 20 11:00:00 2026] ", 7, 10, "hog"), killed("Feb 29 10:00:00 a kernel: ", 7, 10, "hog"), "")
 	f.Add("[    0.000000] Linux version 6.1.0 (x) #1\n"+syslog, "3,1,1000000000,-;x\n", "{}\n")
 	f.Fuzz(func(t *testing.T, one, two, record string) {
-		make := func() ([]byte, *Document) {
-			b := New(Options{Now: utc("2026-07-01 00:00:00"), Full: 8, Most: 64, Zone: time.UTC})
+		make := func() ([]byte, *timeline.Document) {
+			b := timeline.New(timeline.Options{Now: utc("2026-07-01 00:00:00"), Full: 8, Most: 64, Zone: time.UTC})
 			for _, log := range []string{one, two} {
-				if err := b.Log(t.Context(), Input{Reader: strings.NewReader(log)}); err != nil {
+				if err := b.Log(t.Context(), timeline.Input{Reader: strings.NewReader(log)}); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if err := b.Record(t.Context(), Input{Reader: strings.NewReader(record)}); err != nil {
+			if err := b.Record(t.Context(), timeline.Input{Reader: strings.NewReader(record)}); err != nil {
 				t.Fatal(err)
 			}
 			d := b.Document()
