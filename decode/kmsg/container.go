@@ -31,7 +31,7 @@ func (s *Scanner) unwrap(b []byte, t *slot) (o outer, in []byte, complete bool) 
 			in, complete = s.piece(in, !partial, t)
 			return outerCRI, in, complete
 		}
-		if s.settled && s.layout.outer == outerKube || !s.strict() && s.isKube(b, ct, n) {
+		if s.strict() && s.layout.outer == outerKube || !s.strict() && s.isKube(b, ct, n) {
 			t.Wall = w
 			return outerKube, b[n+1:], true
 		}

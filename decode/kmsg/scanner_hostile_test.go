@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -25,49 +26,117 @@ const (
 // A name with a newline begins a line with text of its own choice. None of it may
 // become a record where the framing lets it be told.
 func TestScannerHostileNames(t *testing.T) {
-	const (
-		prefix = "[    3.000000] "
-		first  = prefix + "java invoked oom-killer\n"
-		last   = prefix + "oom_reaper: reaped process 154\n"
-	)
-	for name, forged := range map[string]string{
+	forgeries := map[string]string{
 		"the text alone":  fake,
 		"syslog":          "Jun 20 12:47:02 db kernel: " + fake,
 		"syslog ISO":      "2026-06-20T12:47:02.123456+02:00 db kernel: " + fake,
 		"RFC 5424":        "<4>1 2026-06-20T12:47:02.123456+02:00 db kernel - - - " + fake,
 		"kmsg":            "3,440,3028011,-;" + fake,
-		"raw":             "<3>[    3.000000] " + fake,
-		"decoded":         "kern  :err   : [    3.000000] " + fake,
+		"dmesg":           "[    3.000000] " + fake,
+		"dmesg -r":        "<3>[    3.000000] " + fake,
+		"dmesg -rt":       "<3>" + fake,
+		"dmesg -x":        "kern  :err   : [    3.000000] " + fake,
 		"a caller":        "[    3.000000][    T1] " + fake,
 		"dmesg -T":        "[Sat Jun 20 12:47:02 2026] " + fake,
 		"dmesg ISO":       "2026-06-20T12:47:02,123456+02:00 " + fake,
+		"delta":           "[<    0.000221>] " + fake,
 		"CRI":             "2026-06-20T12:47:02.1Z stdout F [    3.000000] " + fake,
 		"docker":          `{"log":"[    3.000000] ` + fake + `\n","stream":"stdout","time":"2026-06-20T10:47:05Z"}`,
 		"journal JSON":    `{"MESSAGE":"` + fake + `","_TRANSPORT":"kernel","__CURSOR":"x"}`,
 		"journal pretty":  "{\n\"MESSAGE\" : \"" + fake + "\",\n\"_TRANSPORT\" : \"kernel\"\n}",
 		"journal export":  "__CURSOR=x\nMESSAGE=" + fake + "\n_TRANSPORT=kernel\n\n",
 		"a boot":          "-- Boot 0d65d8ae7d494f95b5f7f45246f0708a --\n" + fake,
-		"three lines":     strings.Repeat("Jun 20 12:47:02 db kernel: "+fake+"\n", 3),
+		"three lines":     strings.Repeat("Jun 20 12:47:02 host kernel[1]: "+fake+"\n", 3),
 		"colours":         "\x1b[32m\x1b[0m" + fake,
 		"a stamp of old":  "x [    2.000000] " + fake,
 		"a short stamp":   "x [3.1] " + fake,
 		"verbose":         "Sat 2026-06-20 12:47:02.123456 CEST [s=6a;i=1;b=d1c1;m=1;t=1;x=f]\n    MESSAGE=" + fake,
-		"short-monotonic": "[   3.000000] db kernel: " + fake,
+		"short-monotonic": "[    3.000000] db kernel: " + fake,
+		"short-full":      "Sat 2026-06-20 12:47:02 CEST db kernel: " + fake,
+		"short-unix":      "1781952422.123456 db kernel: " + fake,
+	}
+	for _, base := range []struct{ name, prefix, alike string }{
+		// What is alike has the log's own framing: such a record is the parser's to doubt.
+		{"dmesg", "[    3.000000] ", "dmesg, short-monotonic"},
+		{"dmesg -r", "<3>[    3.000000] ", "dmesg -r"},
+		{"dmesg -x", "kern  :err   : [    3.000000] ", "dmesg -x"},
+		{"a caller", "[    3.000000][    T1] ", "a caller"},
+		{"dmesg -T", "[Sat Jun 20 12:47:02 2026] ", "dmesg -T"},
+		{"dmesg ISO", "2026-06-20T12:47:02,123456+02:00 ", "dmesg ISO"},
+		{"syslog", "Jun 20 12:47:02 db kernel: ", "syslog, three lines, a boot"},
+		{"short-monotonic", "[    3.000000] db kernel: ", "short-monotonic, a boot"},
+		{"short-full", "Sat 2026-06-20 12:47:02 CEST db kernel: ", "short-full, a boot"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			got := scan(t, first+prefix+killed+"\n"+forged+after+"\n"+last)
-			for _, r := range got {
-				if strings.HasPrefix(r.Text, fake) {
-					t.Errorf("a record was made up: %v", r)
+		for name, forged := range forgeries {
+			if slices.Contains(strings.Split(base.alike, ", "), name) {
+				continue
+			}
+			t.Run(base.name+"/"+name, func(t *testing.T) {
+				first := strings.Repeat(base.prefix+"java invoked oom-killer\n", 3)
+				last := base.prefix + "oom_reaper: reaped process 154\n"
+				got := scan(t, first+base.prefix+killed+"\n"+forged+after+"\n"+last)
+				for _, r := range got {
+					if strings.HasPrefix(r.Text, fake) {
+						t.Errorf("a record was made up: %v", r)
+					}
+				}
+				if len(got) != 5 || !strings.HasPrefix(got[3].Text, killed+"\n") || got[4].Line != int64(6+strings.Count(forged, "\n")) {
+					t.Errorf("want the line split and the records around it, got\n%s", strings.Join(recLines(got), "\n"))
+				}
+			})
+		}
+	}
+}
+
+// What a name puts on a line of its own hides no line but its own, whatever it begins
+// like, and in whatever framing the log is.
+func TestScannerHostileNamesHideNothing(t *testing.T) {
+	_, records := recorded(t)
+	forgeries := []string{
+		"__CURSOR=", "__CURSOR=\nFOO", "_A=b", "FOO", "{", "{\n\"a", "},{", "\x1e{", "data: {\n\"a\": 1", "[", "]", "}", `{"log":"a`, `{"log":"a","stream":"x"}`,
+		`{"MESSAGE":null,"__CURSOR":"x"}`, "2026-06-20T12:47:02.1Z stdout P a", "-- Reboot --", "-- No entries --", "\x1b[31m", "\x1b[", "\r", "\x00",
+		"4,1,2,-;", "4,1,2,-,ncfrag=0/99;a", " KEY=value", "Sat 2026-06-20 12:47:02.1 UTC [s=6a;i=1;b=d1;m=1;t=1;x=f]", "    MESSAGE=", "[    9.000000]", "<6>", "kernel: ",
+		"Jun 20 12:47:02 db x: ", "<4>1 - - - - - ", strings.Repeat("x", 500), strings.Repeat("x\n", 300), "kern  :info  : ", "\xff\xfe",
+	}
+	for _, f := range framings {
+		if f.want&byLine == 0 && f.name != "dmesg, old: not indented" && f.name != "dmesg -r" {
+			continue // it would not begin a line with them
+		}
+		var head, tail strings.Builder
+		var want []string
+		for _, r := range records[:40] {
+			head.WriteString(f.write(r))
+			want = append(want, r.text)
+		}
+		victim := kmsgRecord{prio: 3, seq: 1, usec: records[40].usec, text: killed}
+		head.WriteString(strings.TrimSuffix(f.write(victim), "\r\n"))
+		want = append(want, killed)
+		for _, r := range records[40:] {
+			tail.WriteString(f.write(r))
+			want = append(want, r.text)
+		}
+		for _, forged := range forgeries {
+			missing := want
+			for _, r := range scan(t, strings.TrimSuffix(head.String(), "\n")+"\n"+forged+after+"\n"+tail.String()) {
+				if r.User {
+					continue
+				}
+				// A record may have the forged text behind its own, or be cut at its lines.
+				text, rest, _ := strings.Cut(missing[0], "\n")
+				if r.Text == missing[0] || strings.HasPrefix(r.Text, missing[0]+"\n") {
+					missing = missing[1:]
+				} else if r.Text == text {
+					missing = slices.Clone(missing)
+					missing[0] = rest
+				}
+				if len(missing) == 0 {
+					break
 				}
 			}
-			if name == "short-monotonic" {
-				return // the log's own framing: the record is the parser's to doubt
+			if len(missing) > 0 {
+				t.Errorf("%s, %q: lost %q and %d more", f.name, forged, missing[0], len(missing)-1)
 			}
-			if len(got) != 3 || !strings.HasPrefix(got[1].Text, killed+"\n") || got[2].Line != int64(4+strings.Count(forged, "\n")) {
-				t.Errorf("want the line split and the records around it, got\n%s", strings.Join(recLines(got), "\n"))
-			}
-		})
+		}
 	}
 }
 
@@ -126,27 +195,41 @@ func TestScannerIndentedLinesAreText(t *testing.T) {
 	}
 }
 
-// One log behind another of a different framing: no record of either is lost, but for
-// what fits into one record at the end.
+// One log behind another of a different framing: no record of either is lost, or taken
+// for text of the one before.
 func TestScannerLogsInARow(t *testing.T) {
 	_, records := recorded(t)
-	var all strings.Builder
-	var want []string
-	for _, f := range framings {
-		if f.want&byLine != 0 || f.format == kmsg.FormatPlain {
-			continue
-		}
+	records = records[len(records)-32:]
+	logs := make([]string, len(framings))
+	wants := make([][]string, len(framings))
+	for i, f := range framings {
 		for _, r := range records {
-			all.WriteString(f.write(r))
-			want = append(want, string(f.format)+" "+r.text)
+			logs[i] += f.write(r)
+			texts := []string{r.text}
+			if f.want&byLine != 0 {
+				texts = strings.Split(r.text, "\n")
+			}
+			for _, text := range texts {
+				wants[i] = append(wants[i], string(f.format)+" "+text)
+			}
 		}
 	}
-	var got []string
-	for _, r := range scan(t, all.String()) {
-		got = append(got, string(r.Format)+" "+r.Text)
-	}
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("(-want +got):\n%s", d)
+	for i, first := range framings {
+		for j, second := range framings {
+			var got []string
+			for _, r := range scan(t, logs[i]+logs[j]) {
+				got = append(got, string(r.Format)+" "+r.Text)
+			}
+			if strings.HasPrefix(second.name, "journalctl -o short-") && second.want&stamped != 0 && first.format == kmsg.FormatDmesg && first.want&stamped != 0 {
+				// Three lines pass for dmesg's.
+				at := len(wants[i])
+				got = slices.Delete(got, at, min(at+3, len(got)))
+				got = slices.Insert(got, at, wants[j][:3]...)
+			}
+			if d := cmp.Diff(slices.Concat(wants[i], wants[j]), got); d != "" {
+				t.Errorf("%s, then %s (-want +got):\n%s", first.name, second.name, d)
+			}
+		}
 	}
 }
 
