@@ -41,6 +41,9 @@ func TestScannerHostileNames(t *testing.T) {
 		"dmesg ISO":       "2026-06-20T12:47:02,123456+02:00 " + fake,
 		"delta":           "[<    0.000221>] " + fake,
 		"CRI":             "2026-06-20T12:47:02.1Z stdout F [    3.000000] " + fake,
+		"CRI, later":      "2026-06-20T12:47:02.1Z stdout F [    9.000000] " + fake,
+		"docker, later":   `{"log":"[    9.000000] ` + fake + `\n","stream":"stdout","time":"2026-06-20T10:47:05Z"}`,
+		"dmesg -r, later": "<3>[    9.000000] " + fake,
 		"docker":          `{"log":"[    3.000000] ` + fake + `\n","stream":"stdout","time":"2026-06-20T10:47:05Z"}`,
 		"journal JSON":    `{"MESSAGE":"` + fake + `","_TRANSPORT":"kernel","__CURSOR":"x"}`,
 		"journal pretty":  "{\n\"MESSAGE\" : \"" + fake + "\",\n\"_TRANSPORT\" : \"kernel\"\n}",
@@ -57,18 +60,18 @@ func TestScannerHostileNames(t *testing.T) {
 	}
 	for _, base := range []struct{ name, prefix, alike string }{
 		// What is alike has the log's own framing: such a record is the parser's to doubt.
-		{"dmesg", "[    3.000000] ", "dmesg, short-monotonic"},
-		{"dmesg -r", "<3>[    3.000000] ", "dmesg -r"},
+		{"dmesg", "[    3.000000] ", "dmesg; short-monotonic"},
+		{"dmesg -r", "<3>[    3.000000] ", "dmesg -r; dmesg -r, later"},
 		{"dmesg -x", "kern  :err   : [    3.000000] ", "dmesg -x"},
 		{"a caller", "[    3.000000][    T1] ", "a caller"},
 		{"dmesg -T", "[Sat Jun 20 12:47:02 2026] ", "dmesg -T"},
 		{"dmesg ISO", "2026-06-20T12:47:02,123456+02:00 ", "dmesg ISO"},
-		{"syslog", "Jun 20 12:47:02 db kernel: ", "syslog, three lines, a boot"},
-		{"short-monotonic", "[    3.000000] db kernel: ", "short-monotonic, a boot"},
-		{"short-full", "Sat 2026-06-20 12:47:02 CEST db kernel: ", "short-full, a boot"},
+		{"syslog", "Jun 20 12:47:02 db kernel: ", "syslog; three lines; a boot"},
+		{"short-monotonic", "[    3.000000] db kernel: ", "short-monotonic; a boot"},
+		{"short-full", "Sat 2026-06-20 12:47:02 CEST db kernel: ", "short-full; a boot"},
 	} {
 		for name, forged := range forgeries {
-			if slices.Contains(strings.Split(base.alike, ", "), name) {
+			if slices.Contains(strings.Split(base.alike, "; "), name) {
 				continue
 			}
 			t.Run(base.name+"/"+name, func(t *testing.T) {
@@ -199,34 +202,42 @@ func TestScannerIndentedLinesAreText(t *testing.T) {
 // for text of the one before.
 func TestScannerLogsInARow(t *testing.T) {
 	_, records := recorded(t)
-	records = records[len(records)-32:]
-	logs := make([]string, len(framings))
-	wants := make([][]string, len(framings))
-	for i, f := range framings {
-		for _, r := range records {
-			logs[i] += f.write(r)
-			texts := []string{r.text}
-			if f.want&byLine != 0 {
-				texts = strings.Split(r.text, "\n")
-			}
-			for _, text := range texts {
-				wants[i] = append(wants[i], string(f.format)+" "+text)
-			}
-		}
+	type log struct {
+		text string
+		want []string
 	}
+	write := func(records []kmsgRecord) (logs []log) {
+		for _, f := range framings {
+			var l log
+			for _, r := range records {
+				l.text += f.write(r)
+				texts := []string{r.text}
+				if f.want&byLine != 0 {
+					texts = strings.Split(r.text, "\n")
+				}
+				for _, text := range texts {
+					l.want = append(l.want, string(f.format)+" "+text)
+				}
+			}
+			logs = append(logs, l)
+		}
+		return logs
+	}
+	// The second is longer than a record.
+	firsts, seconds := write(records[:6]), write(records[len(records)-32:])
 	for i, first := range framings {
 		for j, second := range framings {
 			var got []string
-			for _, r := range scan(t, logs[i]+logs[j]) {
+			for _, r := range scan(t, firsts[i].text+seconds[j].text) {
 				got = append(got, string(r.Format)+" "+r.Text)
 			}
 			if strings.HasPrefix(second.name, "journalctl -o short-") && second.want&stamped != 0 && first.format == kmsg.FormatDmesg && first.want&stamped != 0 {
 				// Three lines pass for dmesg's.
-				at := len(wants[i])
+				at := len(firsts[i].want)
 				got = slices.Delete(got, at, min(at+3, len(got)))
-				got = slices.Insert(got, at, wants[j][:3]...)
+				got = slices.Insert(got, at, seconds[j].want[:3]...)
 			}
-			if d := cmp.Diff(slices.Concat(wants[i], wants[j]), got); d != "" {
+			if d := cmp.Diff(slices.Concat(firsts[i].want, seconds[j].want), got); d != "" {
 				t.Errorf("%s, then %s (-want +got):\n%s", first.name, second.name, d)
 			}
 		}
