@@ -224,7 +224,7 @@ func TestNamedKind(t *testing.T) {
 func TestReadStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	pr, pw := io.Pipe()
-	t.Cleanup(func() { pw.Close() })
+	defer pw.CloseWithError(io.EOF)
 	go func() {
 		_, _ = pw.Write([]byte(killed))
 		cancel()
