@@ -39,7 +39,7 @@ func (s *Swap) Add(file []byte) {
 		case key == "memorySwap":
 			inSwap = indent
 			// {swapBehavior: LimitedSwap}
-			if flow, ok := strings.CutPrefix(value, "{"); ok {
+			if flow, ok := strings.CutPrefix(value, "{"); ok && flow != "" {
 				inSwap = -1
 				if k, v, ok := strings.Cut(strings.TrimSuffix(flow, "}"), ":"); ok && word(k) == "swapBehavior" {
 					s.behavior(word(v))
