@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package timeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/decode/kmsg"
+)
+
+// Log reads a kernel log in any framing. It fails only when ctx has ended: what is wrong
+// with the log stands in its Source.
+func (b *Builder) Log(ctx context.Context, in Input) error {
+	in.Source.Kind, in.Source.State = KindKernelLog, StateRead
+	b.sources = append(b.sources, in.Source)
+	l := &log{b: b, in: &in, source: len(b.sources) - 1, boots: map[int]*strand{}}
+	scanner := kmsg.NewScanner(in.Reader)
+	var parser kmsg.Parser
+	for {
+		if l.records%256 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		r, err := scanner.Next()
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			l.end = err
+			break
+		}
+		parser.Add(r)
+		l.record(r, parser.Boot())
+		for item := parser.Next(); item != nil; item = parser.Next() {
+			l.item(item)
+		}
+	}
+	parser.Flush()
+	for item := parser.Next(); item != nil; item = parser.Next() {
+		l.item(item)
+	}
+	l.finish(scanner.Format())
+	return nil
+}
+
+// log is one that is being read.
+type log struct {
+	b       *Builder
+	in      *Input
+	source  int
+	boots   map[int]*strand
+	records uint64
+	end     error // of reading
+
+	last   *strand // of the last record
+	marks  map[*strand][]mark
+	walls  []located
+	cal    calendar
+	noZone bool
+}
+
+// located is a fact of a log and what the log said of its time.
+type located struct {
+	*fact
+	moment kmsg.Moment
+}
+
+func (l *log) strand(boot int) *strand {
+	s := l.boots[boot]
+	if s == nil {
+		s = &strand{source: l.source, index: boot}
+		s.host.BootID = dashed(l.in.BootID)
+		if l.in.Own && l.b.o.Machine != nil {
+			m := &l.b.o.Machine.Host
+			s.host.Name, s.host.MachineID = m.Name, m.MachineID
+			if s.host.BootID != "" && s.host.BootID == m.BootID {
+				s.host = *m
+			}
+		}
+		l.boots[boot] = s
+		l.b.strands = append(l.b.strands, s)
+	}
+	return s
+}
+
+// record takes what the framing of a record tells.
+func (l *log) record(r *kmsg.Record, boot int) {
+	l.records++
+	s := l.strand(boot)
+	if s.host.Name == "" && len(r.Host) > 0 {
+		s.host.Name, _ = event.CleanString(r.Host)
+	}
+	if s.host.BootID == "" && len(r.BootID) > 0 {
+		s.host.BootID = dashed(string(r.BootID))
+	}
+	w := &r.Wall
+	if w.Basis == "" {
+		return
+	}
+	l.cal.note(w)
+	l.noZone = l.noZone || w.NoZone
+	if r.HasPrintk && w.Basis != kmsg.BasisDmesg {
+		if l.marks == nil {
+			l.marks = map[*strand][]mark{}
+		}
+		l.marks[s] = appendMark(l.marks[s], mark{int64(r.Printk), *w})
+	}
+}
+
+// item takes what the log tells.
+func (l *log) item(item kmsg.Item) {
+	s := l.strand(item.Boot())
+	c := kmsg.Context{Host: &event.Host{}}
+	if m := l.b.o.Machine; m != nil && s.host.BootID != "" && s.host.BootID == m.Host.BootID {
+		c.PageSizeBytes = m.Host.PageSizeBytes
+	}
+	e := kmsg.Event(item, c)
+	e.Host = nil // the boot's, when that is known
+	if e.Boot != nil && s.host.Kernel == "" {
+		s.host.Kernel = e.Boot.Release
+	}
+	l.b.count(s, e)
+	m := item.Moment()
+	if f := l.b.keep(s, e, m.Line); f != nil {
+		l.walls = append(l.walls, located{f, m})
+	}
+}
+
+// finish gives all facts the times that the log itself tells.
+func (l *log) finish(format kmsg.Format) {
+	src := &l.b.sources[l.source]
+	src.Format = string(format)
+	src.Records = event.Ptr(l.records)
+	if src.Events == nil {
+		src.Events, src.Kills = new(uint64), new(uint64)
+	}
+	if src.Kills == nil {
+		src.Kills = new(uint64)
+	}
+	if l.end != nil && !errors.Is(l.end, io.EOF) {
+		src.State, src.Error = StateDamaged, fmt.Sprintf("%v; all before it was read", l.end)
+	}
+	z := l.zone()
+	year := 0
+	if l.cal.seen {
+		year = l.year(z.loc)
+	}
+	resolve := func(w *kmsg.Wall) (time.Time, []event.TimeGuess) {
+		var guessed []event.TimeGuess
+		t := w.Time
+		if w.NoYear {
+			t = withYear(t, year-(l.cal.years-w.Years))
+			if l.b.o.Year == 0 {
+				guessed = append(guessed, event.GuessYear)
+			}
+		}
+		if w.NoZone {
+			t = time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), z.loc)
+			if z.guessed {
+				guessed = append(guessed, event.GuessZone)
+			}
+		}
+		return t.UTC(), guessed
+	}
+	for _, f := range l.walls {
+		if f.moment.HasPrintk && f.PrintkNS == nil {
+			f.PrintkNS = event.Ptr(uint64(f.moment.Printk))
+		}
+		w := &f.moment.Wall
+		if w.Basis == "" {
+			f.TimeBasis = event.BasisOrder
+			continue
+		}
+		f.Time, f.TimeGuessed = resolve(w)
+		f.TimeBasis = event.TimeBasis(w.Basis)
+		if w.Basis == kmsg.BasisSyslog && w.Resolution >= time.Millisecond {
+			f.TimeErrorMS = event.Ptr(w.Resolution.Milliseconds())
+		}
+		f.strand.guessed = f.TimeGuessed
+		f.strand.dmesg = f.strand.dmesg || w.Basis == kmsg.BasisDmesg
+	}
+	for s, marks := range l.marks {
+		for i := range marks {
+			m := &marks[i]
+			wall, guessed := resolve(&m.wall)
+			s.anchors = append(s.anchors, anchor{m.stamp, wall.UnixNano(), int64(m.wall.Resolution)})
+			s.rank, s.guessed = rank(event.TimeBasis(m.wall.Basis)), guessed
+		}
+	}
+	l.tell(z, year)
+}
+
+// tell says what was guessed.
+func (l *log) tell(z zone, year int) {
+	src := &l.b.sources[l.source]
+	if l.cal.seen {
+		how := "as --assume-year says"
+		if l.b.o.Year == 0 {
+			how = "guessed; give --assume-year if it is another"
+		}
+		src.Notes = append(src.Notes, fmt.Sprintf("its times have no year: the last one is of %d (%s)", year, how))
+		if y, bad := l.cal.noLeap(year); bad {
+			src.Notes = append(src.Notes, fmt.Sprintf("it has a February 29, which %d had not: another year is right", y))
+		}
+	}
+	if l.noZone {
+		how := "as --assume-tz says"
+		if z.guessed {
+			how = "guessed; give --assume-tz if it is another"
+		}
+		src.Notes = append(src.Notes, fmt.Sprintf("its times have no zone: taken for %s (%s)", z.loc, how))
+	}
+	for _, s := range l.boots {
+		if s.dmesg {
+			src.Notes = append(src.Notes, "dmesg computed its times when it ran: wrong after a suspend or a step of the clock")
+			break
+		}
+	}
+}
+
+// zone is what times without one are taken for.
+type zone struct {
+	loc     *time.Location
+	guessed bool
+}
+
+func (l *log) zone() zone {
+	m := l.b.o.Machine
+	switch {
+	case l.b.o.Zone != nil:
+		return zone{l.b.o.Zone, false}
+	case m == nil || m.Zone == nil:
+		return zone{time.UTC, true}
+	case l.in.Own:
+		return zone{m.Zone, true}
+	}
+	for _, s := range l.boots {
+		if !sameName(s.host.Name, m.Host.Name) {
+			return zone{time.UTC, true}
+		}
+	}
+	return zone{m.Zone, true}
+}
+
+// year is that of the last record.
+func (l *log) year(loc *time.Location) int {
+	if l.b.o.Year != 0 {
+		return l.b.o.Year
+	}
+	ref := l.in.ModTime
+	if ref.IsZero() {
+		ref = l.b.o.Now
+	}
+	return l.cal.guess(ref.In(loc))
+}
+
+// dashed is a boot id as /proc has it, of one with or without dashes; "" of what is none.
+func dashed(id string) string {
+	switch {
+	case len(id) == 32 && isHex(id):
+		return id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:]
+	case len(id) == 36 && isHex(id[:8]+id[9:13]+id[14:18]+id[19:23]+id[24:]):
+		return id
+	}
+	return ""
+}
+
+func isHex(s string) bool {
+	for _, c := range []byte(s) {
+		if (c < '0' || '9' < c) && (c < 'a' || 'f' < c) {
+			return false
+		}
+	}
+	return true
+}
