@@ -71,6 +71,9 @@ func (s *Scanner) Next() (*Entry, error) {
 const textLimit = 1 << 10
 
 func parseEntry(raw []byte) (*Entry, bool) {
+	if !hinted(raw) {
+		return nil, false
+	}
 	e := &Entry{}
 	var line Line
 	var ok bool

@@ -114,6 +114,44 @@ func TestScanLongLine(t *testing.T) {
 	}
 }
 
+// A Finder finds what a Scanner does, however the log comes in pieces.
+func TestFinder(t *testing.T) {
+	long := "Oct 12 19:00:20 h systemd[1]: a.service: Failed with result 'oom-kill'."
+	for name, log := range map[string]string{
+		"journal": journalLog, "syslog": syslogLog, "no end": strings.TrimRight(syslogLog, "\n"),
+		"a long line": long + "\n" + long + strings.Repeat("x", 2*lineLimit) + "\n" + long,
+	} {
+		want := scan(t, log)
+		for _, size := range []int{1, 7, 64, 1 << 20} {
+			var got []*Entry
+			f := NewFinder(func(e *Entry) { got = append(got, e) })
+			for at := 0; at < len(log); at += size {
+				piece := []byte(log[at:min(at+size, len(log))])
+				if n, err := f.Write(piece); n != len(piece) || err != nil {
+					t.Fatalf("%d, %v", n, err)
+				}
+				clear(piece) // it is the writer's
+			}
+			f.Flush()
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s in pieces of %d (-want +got):\n%s", name, size, diff)
+			}
+			if size == 1 && len(log) > 1<<16 {
+				break
+			}
+		}
+	}
+}
+
+// Every line that tells something has a hint in it.
+func TestHinted(t *testing.T) {
+	for _, tt := range lines {
+		if tt.want != nil && !hinted([]byte(tt.ident+": "+tt.text)) {
+			t.Errorf("%s: passed over", tt.name)
+		}
+	}
+}
+
 func FuzzScanner(f *testing.F) {
 	f.Add([]byte(journalLog))
 	f.Add([]byte(syslogLog))
