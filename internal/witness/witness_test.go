@@ -71,7 +71,9 @@ func script(t *testing.T, body string) string {
 func TestJournal(t *testing.T) {
 	var c Collector
 	command := script(t, `case "$*" in *--since=@1700000000*_PID=1*+*_SYSTEMD_UNIT=docker.service) ;; *) exit 9;; esac
-echo '`+strings.TrimSpace(fmt.Sprintf(entry, now.UnixMicro()))+`'`)
+cat <<'END'
+`+fmt.Sprintf(entry, now.UnixMicro())+`END
+`)
 	run, err := c.Journal(t.Context(), command, time.Unix(1700000000, 0))
 	if err != nil || !strings.HasPrefix(run, "journalctl _PID=1 + ") {
 		t.Errorf("%q, %v", run, err)
