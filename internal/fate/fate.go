@@ -58,7 +58,7 @@ type Verdict string
 const (
 	Yes     Verdict = "yes" // it was the kernel's OOM killer
 	No      Verdict = "no"
-	Unknown Verdict = "not known"
+	Unknown Verdict = "unknown"
 )
 
 // Answer is what ended it. Text says it in a sentence, in which times are written by the
