@@ -10,6 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// ErrTaken says that another Recorder has the directory.
+var ErrTaken = errors.New("another oomtrace records to it")
+
 // place is the directory of a record, and what is full in it. All is done by its
 // descriptor: who renames it, or mounts over it, has the files stay together.
 type place struct {
@@ -51,7 +54,7 @@ func (p *place) open() error {
 func take(dir *os.File) error {
 	err := unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		return errors.New("another oomtrace records to it")
+		return ErrTaken
 	}
 	return nil
 }

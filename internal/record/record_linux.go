@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -48,6 +49,7 @@ type Recorder struct {
 	file    *file  // nil: there is none, see err
 	err     error  // why the last event was not written
 	failing uint64 // events dropped since one was written
+	closed  bool
 }
 
 // Open makes dir if need be and opens its file for appending, for its owner's eyes
@@ -158,6 +160,9 @@ func (r *Recorder) tell() {
 
 // write appends r.line, to a new file if need be. starts: it begins the session.
 func (r *Recorder) write(starts bool) error {
+	if r.closed {
+		return os.ErrClosed
+	}
 	if r.file == nil || r.file.gone() {
 		if err := r.reopen(); err != nil {
 			return err
@@ -212,6 +217,9 @@ func (r *Recorder) swap(next *file) {
 func (r *Recorder) Reopen() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.closed {
+		return os.ErrClosed
+	}
 	return r.reopen()
 }
 
@@ -246,6 +254,10 @@ func (r *Recorder) Dropped() uint64 { return r.dropped.Load() }
 func (r *Recorder) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.closed {
+		return os.ErrClosed
+	}
+	r.closed = true
 	r.swap(nil)
 	err := errors.Join(r.syncer.close(), r.place.close())
 	if err != nil {

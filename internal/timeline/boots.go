@@ -51,7 +51,7 @@ func (b *Builder) weave() []*boot {
 func join(x, y *strand, p *pair) bool {
 	a, b := x.boot, y.boot
 	if a == b {
-		if p != nil {
+		if p != nil && len(a.pairs) < maxPairs {
 			a.pairs = append(a.pairs, *p)
 		}
 		return true
@@ -89,14 +89,11 @@ func sameName(a, b string) bool {
 	return a != "" && strings.EqualFold(a, b)
 }
 
-// mark is what a fact is known by, whoever tells it.
+// sign is what a fact is known by, whoever tells it.
 type sign struct {
 	typ    event.Type
 	pid    int
 	comm   string
-	vm     uint64
-	anon   uint64
-	sized  bool // vm and anon are known
 	reason string
 }
 
@@ -106,12 +103,9 @@ func signOf(e *event.Event) (sign, bool) {
 	case e.Kill != nil:
 		v := &e.Kill.Victim
 		g.pid, g.comm = v.PID, deref(v.Comm)
-		if v.TotalVMBytes != nil && v.AnonRSSBytes != nil {
-			g.vm, g.anon, g.sized = *v.TotalVMBytes, *v.AnonRSSBytes, true
-		}
 	case e.NoKill != nil:
 		if t := e.NoKill.Trigger; t != nil {
-			g.pid, g.comm = t.PID, deref(t.Comm)
+			g.comm = deref(t.Comm) // a log may not tell its pid
 		}
 		g.reason = string(e.NoKill.Reason)
 	case e.Panic != nil:
@@ -129,6 +123,9 @@ func deref(s *string) string {
 	return *s
 }
 
+// maxPairs bounds the pairs of a boot that are remembered.
+const maxPairs = 256
+
 // maxAlike bounds how many facts of one sign are compared: a log can repeat itself.
 const maxAlike = 16
 
@@ -141,11 +138,8 @@ func (b *Builder) weaveByFacts() {
 			if !ok {
 				continue
 			}
-			// The watcher reads the sizes some moments before they are logged.
-			sized := g.sized
-			g.vm, g.anon, g.sized = 0, 0, false
 			for _, o := range alike[g] {
-				if o.strand != s && (o.strand.boot != s.boot || sized) && sameFact(o, f) {
+				if o.strand != s && sameFact(o, f) {
 					join(o.strand, s, &pair{o, f})
 				}
 			}
@@ -283,6 +277,13 @@ func (b *Builder) order(boots []*boot) {
 		}
 	}
 	slices.SortStableFunc(boots, func(x, y *boot) int {
-		return cmp.Or(places[x].at.Compare(places[y].at), cmp.Compare(places[x].n, places[y].n))
+		p, q := places[x], places[y]
+		if a, b := p.at.IsZero(), q.at.IsZero(); a != b { // nobody knows when: last
+			if a {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Or(p.at.Compare(q.at), cmp.Compare(p.n, q.n))
 	})
 }

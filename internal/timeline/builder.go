@@ -81,6 +81,16 @@ func (b *Builder) NotRead(s Source) {
 	b.sources = append(b.sources, s)
 }
 
+// Damaged says what is wrong with the source that was read last.
+func (b *Builder) Damaged(why string) {
+	src := &b.sources[len(b.sources)-1]
+	src.State = StateDamaged
+	if src.Error != "" {
+		why = src.Error + "; " + why
+	}
+	src.Error = why
+}
+
 // Sources are those so far. Their Boots are known when the Document is made.
 func (b *Builder) Sources() []Source { return b.sources }
 

@@ -40,7 +40,9 @@ type Source struct {
 	// that was run for it.
 	Path    string `json:"path"`
 	PathHex string `json:"path_hex,omitempty"` // raw bytes, when Path had to be mended
-	Kind    Kind   `json:"kind"`
+	// Parts are the files of a log that was rotated, or of a record, the oldest first.
+	Parts []string `json:"parts,omitempty"`
+	Kind  Kind     `json:"kind"`
 	// Format is the framing of a log (kmsg.Format), or the schema of a record.
 	Format      string `json:"format,omitempty"`
 	Compression string `json:"compression,omitempty"` // gzip, zstd, bzip2, xz, lz4

@@ -23,10 +23,10 @@ func toldOf(e *event.Event) (told, bool) {
 	case e.Kill != nil:
 		k.pid = e.Kill.Victim.PID
 	case e.NoKill != nil:
-		if e.NoKill.Trigger != nil {
-			k.pid = e.NoKill.Trigger.PID
-		}
 		k.reason = string(e.NoKill.Reason)
+		if t := e.NoKill.Trigger; t != nil { // a log may not tell its pid
+			k.reason += " " + deref(t.Comm)
+		}
 	case e.End != nil:
 		k.pid = e.End.PID
 	case e.Boot != nil:

@@ -113,18 +113,15 @@ func (l *log) record(r *kmsg.Record, boot int) {
 
 // item takes what the log tells.
 func (l *log) item(item kmsg.Item) {
-	s := l.strand(item.Boot())
-	c := kmsg.Context{Host: &event.Host{}}
-	if m := l.b.o.Machine; m != nil && s.host.BootID != "" && s.host.BootID == m.Host.BootID {
-		c.PageSizeBytes = m.Host.PageSizeBytes
-	}
+	s := l.strand(item.BootIndex())
+	c := kmsg.Context{Host: &s.host}
 	e := kmsg.Event(item, c)
-	e.Host = nil // the boot's, when that is known
-	if e.Boot != nil && s.host.Kernel == "" {
-		s.host.Kernel = e.Boot.Release
+	if e.Host != nil {
+		s.host = *e.Host
 	}
+	e.Host = nil // the boot's, when all is known of it
 	l.b.count(s, e)
-	m := item.Moment()
+	m := item.When()
 	if f := l.b.keep(s, e, m.Line); f != nil {
 		l.walls = append(l.walls, located{f, m})
 	}

@@ -17,7 +17,7 @@ import (
 func (b *Builder) Record(ctx context.Context, in Input) error {
 	in.Source.Kind, in.Source.State, in.Source.Format = KindRecord, StateRead, event.Schema
 	b.sources = append(b.sources, in.Source)
-	r := &record{b: b, source: len(b.sources) - 1, sessions: map[session]*strand{}, ended: map[string]bool{}}
+	r := &record{b: b, source: len(b.sources) - 1, sessions: map[session]*strand{}, latest: map[string]*strand{}, ended: map[string]bool{}}
 	scanner := event.NewScanner(in.Reader)
 	for {
 		e, err := scanner.Next()
@@ -58,7 +58,8 @@ type record struct {
 	join     event.Joiner
 	lines    uint64
 	sessions map[session]*strand
-	ended    map[string]bool // by session: whether it has ended
+	latest   map[string]*strand // of a session
+	ended    map[string]bool    // by session: whether it has ended
 
 	samples []sampled // the last, which a kill would make part of the story
 	apart   uint64    // samples that no kill followed
@@ -91,6 +92,9 @@ func (r *record) take(events ...*event.Event) {
 		s := r.strand(e)
 		switch {
 		case e.SessionStart != nil:
+			if _, open := r.ended[e.Session]; open && e.SessionStart.Continued {
+				continue // an earlier file told it
+			}
 			r.ended[e.Session] = false
 		case e.SessionEnd != nil:
 			delete(r.ended, e.Session)
@@ -119,9 +123,6 @@ func (r *record) take(events ...*event.Event) {
 }
 
 func (r *record) keep(s *strand, e *event.Event) {
-	if s.host.BootID == "" && e.Host != nil {
-		s.host = *e.Host
-	}
 	if e.BoottimeNS != nil && e.TimeBasis == "" && !e.Time.IsZero() {
 		a := anchor{stamp: int64(*e.BoottimeNS), wall: e.Time.UnixNano()}
 		if n := len(s.anchors); n == 0 || abs(a.offset()-s.anchors[n-1].offset()) > int64(time.Millisecond) && n < maxAnchors {
@@ -131,10 +132,14 @@ func (r *record) keep(s *strand, e *event.Event) {
 	r.b.keep(s, e, int64(r.lines))
 }
 
+// strand is that of an event's session and boot. One without a host is of the boot that
+// its session was in last.
 func (r *record) strand(e *event.Event) *strand {
 	key := session{id: e.Session}
 	if e.Host != nil {
 		key.bootID = e.Host.BootID
+	} else if s := r.latest[e.Session]; s != nil {
+		return s
 	}
 	s := r.sessions[key]
 	if s == nil {
@@ -145,6 +150,7 @@ func (r *record) strand(e *event.Event) *strand {
 		r.sessions[key] = s
 		r.b.strands = append(r.b.strands, s)
 	}
+	r.latest[e.Session] = s
 	return s
 }
 
