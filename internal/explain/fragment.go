@@ -89,7 +89,7 @@ func fragmentation(in *shortage) *draft {
 	d.RefutedBy = "A zone that had a free block of that order: of another migrate type (/proc/pagetypeinfo), or one that was there when the allocation failed and is no more."
 	var s shell
 	s.look("free blocks by order, smallest first", "cat /proc/buddyinfo")
-	s.look("where unmovable pages are spread", "cat /proc/pagetypeinfo")
+	s.look("where unmovable pages are spread; as root, and slow on a large machine", "cat /proc/pagetypeinfo")
 	d.do("See how pieces are spread now.", "Pages that the kernel cannot move, spread over the blocks, are what compaction fails on.", "the machine's operator", s.list)
 	d.do("Have the kernel make larger pieces now.", "It moves what can be moved; where it helps, it helps until memory is in pieces again.", "the machine's operator",
 		command(timeline.Disruptive, "takes processor time and may stall allocations for some seconds; there is nothing to undo", "sysctl -w vm.compact_memory=1"))

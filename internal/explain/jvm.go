@@ -99,7 +99,7 @@ func jvmOffHeap(in *shortage) *draft {
 // raiseTo advises a limit that was computed.
 func (in *shortage) raiseTo(d *draft, bytes uint64, why string) {
 	limit, ok := in.memcg()
-	if !ok || bytes <= limit {
+	if !ok || bytes <= limit || in.raised(d, limit) {
 		return
 	}
 	const unit = 64 * mib

@@ -33,7 +33,7 @@ func limitTooSmall(in *shortage) *draft {
 func (in *shortage) caused() bool {
 	for _, id := range []string{
 		"limit-lowered", "shmem", "slab", "page-tables", "kernel-stacks", "mlocked", "fork-bomb", "growth-victim", "growth-elsewhere",
-		"fragmentation", "zone-exhausted", "nodes-exhausted", "hugepages", "jvm-heap-over-limit", "jvm-off-heap", "limit-too-small",
+		"fragmentation", "zone-exhausted", "nodes-exhausted", "hugepages", "jvm-heap-over-limit", "jvm-off-heap", "limit-too-small", "unaccounted",
 	} {
 		if in.found[id] {
 			return true
@@ -63,7 +63,7 @@ func (in *shortage) steady(limit, anon uint64) *draft {
 		c = timeline.High
 	}
 	d := in.about("limit-too-small", c, "The limit is too small for what steadily runs there")
-	d.say("In the %s before the kill %s stayed between %s and %s, right below the limit of %s, and nothing else there grew: a small peak was enough. It does not look like a leak.",
+	d.say("In the %s before the kill %s stayed between %s and %s, and nothing else below the limit of %s grew, which was nearly full all the time: a small peak was enough. It does not look like a leak.",
 		lasting(t.spanMS), victimName(&in.main.Victim), size(t.least), size(t.most), size(limit))
 	d.cite(in.at(), "%d readings in %s: %s to %s, a change of %s of the limit.", t.points, lasting(t.spanMS), size(t.least), size(t.most), percent(t.most-t.least, limit))
 	d.cite(in.at(), "Anonymous memory, which only swap or a kill gives back: %s, %s of the limit.", size(anon), percent(anon, limit))
@@ -146,10 +146,30 @@ func limitReached(in *shortage) *draft {
 	d.cite(in.indices(), "%s at the limit of %s.", plural(len(in.kills), "kill"), size(limit))
 	if anon, ok := in.anon(); ok {
 		d.cite(in.at(), "Anonymous memory %s, %s of the limit.", size(anon), percent(anon, limit))
+		in.citeRest(d, anon, limit)
 	}
 	d.RefutedBy = "Samples from before the kill: they tell one from the other."
 	d.ask("Does it grow for as long as it runs, or is it steady just below the limit?", in.watchLimit())
 	return d
+}
+
+// citeRest tells what else there was, where it was more than anonymous memory.
+func (in *shortage) citeRest(d *draft, anon, limit uint64) {
+	s := in.stat()
+	if s == nil || share(anon, limit, mostlyAnon) {
+		return
+	}
+	for _, part := range []struct {
+		name  string
+		bytes *uint64
+	}{{"Page cache and tmpfs", s.FileBytes}, {"Dirty pages", s.FileDirtyBytes}, {"Pages being written", s.FileWritebackBytes}, {"Kernel memory", s.KernelBytes}, {"Socket buffers", s.SockBytes}} {
+		if part.bytes != nil && share(*part.bytes, limit, 5) {
+			d.cite(in.at(), "%s %s, %s of the limit.", part.name, size(*part.bytes), percent(*part.bytes, limit))
+		}
+	}
+	if s.AgeMS != nil && *s.AgeMS > 0 {
+		d.cite(in.at(), "This was read %d ms after the kill, when the victim may have given back some.", *s.AgeMS)
+	}
 }
 
 // watchLimit is the command that shows what grows below the limit until the next kill.

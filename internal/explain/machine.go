@@ -12,6 +12,7 @@ type Machine struct {
 	Memory           *event.Memory
 	CommitLimitBytes *uint64
 	HugepageBytes    *uint64 // the default size of a huge page
+	HugepagesSpare   *uint64 // HugePages_Free less HugePages_Rsvd
 	// CgroupVersion is of the hierarchy that has the memory controller: 1 or 2.
 	CgroupVersion int
 	Kubelet       *Kubelet // nil: not known whether it is a node

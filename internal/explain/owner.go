@@ -297,6 +297,9 @@ func (in *shortage) raiseByStep(d *draft, why string) {
 	if !ok {
 		return
 	}
+	if in.raised(d, limit) {
+		return
+	}
 	next := step(limit)
 	why += fmt.Sprintf(" %s is a step, a quarter more: what it would need cannot be told from a kill, since the limit cut it off at %s.", size(next), size(limit))
 	o := ownerOf(in.main.Limit, &in.main.Victim)
@@ -306,4 +309,26 @@ func (in *shortage) raiseByStep(d *draft, why string) {
 		return
 	}
 	d.raise(o, limit, next, in.main.Limit.Kind, why)
+}
+
+// raised says that the limit has been raised since, and tells so.
+func (in *shortage) raised(d *draft, limit uint64) bool {
+	c := limitCgroup(in.main.Kill)
+	if in.machine == nil || c == nil || c.Path == "" {
+		return false
+	}
+	for _, n := range in.machine.Cgroups {
+		if n.Cgroup.Path != c.Path {
+			continue
+		}
+		switch {
+		case n.MaxUnlimited:
+			d.now("the cgroup has no limit.")
+			return true
+		case n.MaxBytes != nil && *n.MaxBytes > limit:
+			d.now("the limit is %s: it has been raised since.", size(*n.MaxBytes))
+			return true
+		}
+	}
+	return false
 }

@@ -40,6 +40,7 @@ func panicUnarmed(in *shortage) *draft {
 	d.cite(in.at(), "vm.panic_on_oom is %d%s.", *s.PanicOnOOM, when)
 	d.say("The next time that the machine runs out of memory it panics (vm.panic_on_oom %d)", *s.PanicOnOOM)
 	if k == nil || k.Loaded == nil {
+		d.Title = "vm.panic_on_oom is set, and whether a dump is armed is not known"
 		d.Summary += "; whether a dump would be taken is not known."
 		d.RefutedBy = "A crash kernel that is loaded."
 		d.ask("Is a crash kernel loaded?", look("1 is yes", "cat /sys/kernel/kexec_crash_loaded"))

@@ -81,7 +81,7 @@ func protectedHog(in *shortage) *draft {
 	}
 	hog, has, victim := in.larger(func(adj int) bool { return adj < 0 && adj < *v.OOMScoreAdj })
 	if room, ok := in.room(); hog == nil || !ok || !share(has, room, 5) {
-		return nil
+		return in.immuneNow()
 	}
 	name, adj := who(hog.PID, hog.Comm), *hog.OOMScoreAdj
 	immune := adj <= badness.MinAdj
@@ -98,6 +98,26 @@ func protectedHog(in *shortage) *draft {
 	}
 	d.RefutedBy = "A protection that is meant: this process is worth more than whatever is killed in its place, and is as large as it is to be. Then the machine is too small for both."
 	in.planHog(d, hog, immune)
+	return d
+}
+
+// immuneNow: of immune processes the kernel tells nothing, but the machine does.
+func (in *shortage) immuneNow() *draft {
+	ram, ok := in.global()
+	victim, has := in.victimMemory()
+	if !ok || !has || in.machine == nil || len(in.machine.Immune) == 0 {
+		return nil
+	}
+	x := in.machine.Immune[0]
+	if x.RSSBytes <= victim || !share(x.RSSBytes, ram, grewSome) {
+		return nil
+	}
+	d := in.about("protected-hog", timeline.Medium, "A process that may not be killed is larger than the victim was")
+	d.say("%s has %s and is immune (oom_score_adj -1000); %s was killed with %s.", who(x.PID, x.Comm), size(x.RSSBytes), victimName(&in.main.Victim), size(victim))
+	d.now("%s has %s, and oom_score_adj -1000.", who(x.PID, x.Comm), size(x.RSSBytes))
+	d.cite(in.at(), "%s was killed with %s.", victimName(&in.main.Victim), size(victim))
+	d.RefutedBy = "That it was small at the kill, or not there yet: its start time, and samples, tell. Or a protection that is meant, of a process that is as large as it is to be."
+	in.planHog(d, &event.Candidate{PID: x.PID, Comm: x.Comm, CommHex: x.CommHex}, true)
 	return d
 }
 

@@ -31,16 +31,16 @@ func hugepages(in *shortage) *draft {
 	d.RefutedBy = "Huge pages that are reserved and not touched yet by a program that is about to: HugePages_Rsvd in /proc/meminfo."
 	d.do("See who uses them, and how many were reserved on purpose.", "", "the machine's operator", look("", "grep -i huge /proc/meminfo; sysctl vm.nr_hugepages; grep -rs hugepages /etc/sysctl.conf /etc/sysctl.d /proc/cmdline"))
 	mm := in.machine
-	if !idle || mm == nil || mm.HugepageBytes == nil || *mm.HugepageBytes == 0 || mm.Settings.Hugepages == nil {
+	if !idle || mm == nil || mm.HugepageBytes == nil || *mm.HugepageBytes == 0 || mm.Settings.Hugepages == nil || mm.HugepagesSpare == nil {
 		return d
 	}
-	spare := free / *mm.HugepageBytes
+	spare := *mm.HugepagesSpare
 	old := *mm.Settings.Hugepages
 	if spare == 0 || spare >= old {
 		return d
 	}
-	d.now("vm.nr_hugepages is %d, of %s each.", old, size(*mm.HugepageBytes))
-	d.do(fmt.Sprintf("Give back what was not in use: vm.nr_hugepages from %d to %d. Computed: the %d that were free at the kill are left out.", old, old-spare, spare), "It is RAM at once. What a program has reserved and not touched, it may still ask for: look at HugePages_Rsvd first.", "the machine's operator",
+	d.now("vm.nr_hugepages is %d, of %s each; %d of them are free and not promised.", old, size(*mm.HugepageBytes), spare)
+	d.do(fmt.Sprintf("Give back what was not in use: vm.nr_hugepages from %d to %d. Computed: less the %d that are free now and not promised to a program (HugePages_Free less HugePages_Rsvd).", old, old-spare, spare), "It is RAM at once. A program that starts later and wants them fails, or uses small pages.", "the machine's operator",
 		command(timeline.Reversible, "until the next boot; for good in /etc/sysctl.d or on the kernel's command line", fmt.Sprintf("sysctl -w vm.nr_hugepages=%d", old-spare)))
 	d.undo("Reserve them again.", "Only while that much is free in whole pieces: the kernel reserves what it finds, so read the value back.",
 		command(timeline.Reversible, "", fmt.Sprintf("sysctl -w vm.nr_hugepages=%d; sysctl vm.nr_hugepages", old)))

@@ -296,7 +296,7 @@ func scenarios() []scenario {
 			memory(func(m *event.Memory) { m.FreeBytes, m.AvailableBytes = p(uint64(3*gib)), nil }))}, say: says{"nodes-exhausted": medium}},
 		{name: "a cpuset, and nothing elsewhere", events: []*event.Event{machine(0, func(k *event.Kill) { k.Scope, k.Limit = event.ScopeCpuset, nil })}, silent: []string{"nodes-exhausted"}},
 		{name: "huge pages nobody uses", events: []*event.Event{machine(0, memory(func(m *event.Memory) { m.HugetlbBytes, m.HugetlbFreeBytes = p(uint64(4*gib)), p(uint64(3*gib)) }))},
-			machine: &Machine{HugepageBytes: p(uint64(2 * mib)), Settings: Settings{Hugepages: p(uint64(2048))}}, say: says{"hugepages": high}},
+			machine: &Machine{HugepageBytes: p(uint64(2 * mib)), HugepagesSpare: p(uint64(1500)), Settings: Settings{Hugepages: p(uint64(2048))}}, say: says{"hugepages": high}},
 		{name: "huge pages in use", events: []*event.Event{machine(0, memory(func(m *event.Memory) { m.HugetlbBytes, m.HugetlbFreeBytes = p(uint64(4*gib)), p(uint64(0)) }))}, say: says{"hugepages": medium}},
 		{name: "no swap", events: []*event.Event{machine(0, memory(func(m *event.Memory) { m.SwapTotalBytes, m.SwapFreeBytes = p(uint64(0)), p(uint64(0)) }))}, say: says{"swap-absent": high}, silent: []string{"swap-full"}},
 		{name: "no swap on a node", events: []*event.Event{machine(0, memory(func(m *event.Memory) { m.SwapTotalBytes, m.SwapFreeBytes = p(uint64(0)), p(uint64(0)) }), victim(inPod))}, say: says{"swap-absent": high}},
@@ -352,6 +352,17 @@ func scenarios() []scenario {
 		{name: "heap that fits", events: []*event.Event{unit(0, java("java -Xmx400m -jar x.jar", 40))}, say: says{"limit-reached": low}, silent: []string{"jvm-heap-over-limit", "jvm-off-heap"}},
 		{name: "heap not told", events: []*event.Event{unit(0, java("java -jar x.jar", 40))}, say: says{"limit-reached": low}, silent: []string{"jvm-heap-over-limit", "jvm-off-heap"}},
 		{name: "a pod's java", events: []*event.Event{unit(0, java("java -XX:MaxRAMPercentage=95 -jar x.jar", 40), at(podPath, func(v *event.Victim) { inPod(v); v.NSPID = p(7) }))}, say: says{"jvm-heap-over-limit": medium}},
+		{name: "a limit of kernel memory", events: []*event.Event{unit(0, func(k *event.Kill) { k.Limit.Kind = event.LimitKmem })}, say: says{"kmem-limit": high}, silent: []string{"limit-reached", "limit-too-small"}},
+		{name: "in no counter", events: []*event.Event{machine(0, memory(func(m *event.Memory) {
+			m.ActiveAnonBytes, m.InactiveAnonBytes, m.ActiveFileBytes, m.InactiveFileBytes, m.SlabReclaimableBytes = p(uint64(2*gib)), p(uint64(gib)), p(uint64(0)), p(uint64(0)), p(uint64(0))
+			m.AnonBytes = p(uint64(3 * gib))
+		}))}, say: says{"unaccounted": medium}, silent: []string{"machine-full", "kmem-limit"}},
+		{name: "all in counters", events: []*event.Event{machine(0, memory(func(m *event.Memory) {
+			m.ActiveAnonBytes, m.InactiveAnonBytes, m.ActiveFileBytes, m.InactiveFileBytes, m.SlabReclaimableBytes = p(uint64(6*gib)), p(uint64(gib)), p(uint64(0)), p(uint64(0)), p(uint64(0))
+		}), candidate(701, "other", 0, 1500))}, say: says{"machine-full": low}, silent: []string{"unaccounted"}},
+		{name: "immune now", events: []*event.Event{machine(0)}, machine: &Machine{Immune: []Process{{PID: 55, Comm: p("agent"), RSSBytes: 3 * gib}}}, say: says{"protected-hog": medium}},
+		{name: "raised since", events: []*event.Event{unit(0, sampled(480, 481, 483, 484, 484, 484))}, machine: &Machine{Cgroups: []CgroupNow{{Cgroup: event.Cgroup{Path: "/system.slice/web.service"}, MaxBytes: p(uint64(gib))}}},
+			say: says{"limit-too-small": medium}},
 		{name: "nothing", events: []*event.Event{eventtest.Boot()}},
 	}
 	for _, kind := range []struct {

@@ -44,8 +44,10 @@ func shmem(in *shortage) *draft {
 	switch {
 	case by == nil:
 		d.and("A kill gives back only what no file holds: files stay until they are removed.")
+	case mapped == 0:
+		d.and("No process that is listed has any of it mapped: these are files, which stay when a process is killed.")
 	case mapped < *n/2:
-		d.and("No process that was listed has more than %s of it mapped: most is files, and those stay when a process is killed.", size(mapped))
+		d.and("No process that is listed has more than %s of it mapped: most is files, and those stay when a process is killed.", size(mapped))
 		d.cite(in.at(), "The most that one process has mapped: %s by %s.", size(mapped), who(by.PID, by.Comm))
 	default:
 		d.and("%s has %s of it mapped.", who(by.PID, by.Comm), size(mapped))

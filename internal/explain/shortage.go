@@ -181,7 +181,7 @@ func (in *shortage) simulated() bool {
 // memcg says whether a cgroup's limit was hit, and how large it is.
 func (in *shortage) memcg() (limit uint64, ok bool) {
 	l := in.main.Limit
-	if in.main.Scope != event.ScopeMemcg || l == nil || is(l.Unlimited, true) || l.Bytes == nil || *l.Bytes == 0 {
+	if in.main.Scope != event.ScopeMemcg || l == nil || l.Kind == event.LimitKmem || is(l.Unlimited, true) || l.Bytes == nil || *l.Bytes == 0 {
 		return 0, false
 	}
 	return *l.Bytes, true

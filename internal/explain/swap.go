@@ -55,14 +55,14 @@ func swapAbsent(in *shortage) *draft {
 	}
 	var s shell
 	s.look("room on the disk, and which filesystem", "df -hT /")
-	s.add(timeline.Reversible, "on ext4 and XFS; until the next boot; for good with a line in /etc/fstab", fmt.Sprintf("[ ! -e /swapfile ] && (umask 077; fallocate -l %d /swapfile) && mkswap /swapfile && swapon /swapfile", n))
+	s.add(timeline.Reversible, "on ext4 and XFS; until the next boot; for good with a line in /etc/fstab", fmt.Sprintf("[ ! -e /swapfile-oom ] && (umask 077; fallocate -l %d /swapfile-oom) && mkswap /swapfile-oom && swapon /swapfile-oom", n))
 	why := fmt.Sprintf("It buys time, and no more: memory that grows without end fills swap as well. %s is an eighth of RAM, at most 8 GiB: a start, and not computed from a need, which the evidence does not tell. On a slow disk, stalls take the place of kills.", size(n))
 	if in.found["growth-victim"] || in.found["growth-elsewhere"] {
 		why += " Something grows here: that comes first."
 	}
 	d.do(fmt.Sprintf("Add %s of swap.", size(n)), why, "the machine's operator", s.list)
 	d.undo("Take it away again.", "Only while more memory is available than swap is used: what is in swap comes back into RAM. The command looks first.",
-		command(timeline.Reversible, "", `awk '/^(MemAvailable|SwapTotal|SwapFree):/{v[$1]=$2} END{exit !(v["MemAvailable:"]>v["SwapTotal:"]-v["SwapFree:"])}' /proc/meminfo && swapoff /swapfile && rm /swapfile`))
+		command(timeline.Reversible, "", `awk '/^(MemAvailable|SwapTotal|SwapFree):/{v[$1]=$2} END{exit !(v["MemAvailable:"]>v["SwapTotal:"]-v["SwapFree:"])}' /proc/meminfo && swapoff /swapfile-oom && rm /swapfile-oom`))
 	return d
 }
 
