@@ -220,7 +220,7 @@ func appendBoot(dst *bytes.Buffer, d *timeline.Document, n int, o Options) {
 		}
 	}
 	if !b.Began.IsZero() {
-		words.add("began " + b.Began.In(o.Location).Format("2006-01-02 15:04:05-07:00"))
+		words.add("began " + began(b, o))
 	}
 	if b.Running {
 		words.add("running")
@@ -272,7 +272,7 @@ func Boots(w io.Writer, d *timeline.Document, o Options) error {
 			from = append(from, strconv.Itoa(s))
 		}
 		rows = append(rows, []string{
-			strconv.Itoa(b.Offset), or(h.Name, "-"), or(h.Kernel, "-"), day(b.Began, o), day(b.First, o), day(b.Last, o),
+			strconv.Itoa(b.Offset), or(h.Name, "-"), or(h.Kernel, "-"), began(b, o), day(b.First, o), day(b.Last, o),
 			count(b.Entries), count(b.Kills), or(strings.ReplaceAll(h.BootID, "-", ""), "-"), or(strings.Join(from, ","), "-"),
 		})
 	}
@@ -281,6 +281,14 @@ func Boots(w io.Writer, d *timeline.Document, o Options) error {
 	out.WriteByte('\n')
 	out.Write(columns(rows))
 	return write(w, out.Bytes())
+}
+
+// began is when a boot was, marked where that was guessed.
+func began(b *timeline.Boot, o Options) string {
+	if len(b.TimeGuessed) > 0 {
+		return unsureMark + day(b.Began, o)
+	}
+	return day(b.Began, o)
 }
 
 func day(t time.Time, o Options) string {

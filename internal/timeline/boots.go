@@ -162,6 +162,8 @@ const (
 func sameFact(a, b *fact) bool {
 	sized := sameSizes(a.Event, b.Event)
 	switch {
+	case sameBegin(a.Event, b.Event):
+		return true
 	case a.PrintkNS != nil && b.PrintkNS != nil:
 		return abs(int64(*a.PrintkNS-*b.PrintkNS)) <= stampsApart
 	case !sized:
@@ -187,6 +189,14 @@ func sameFact(a, b *fact) bool {
 		return apart <= zonesApart
 	}
 	return apart <= clocksApart
+}
+
+// sameBegin says whether the reports of two logs begin with the same stamp. One may lack
+// the line that the other's time is that of.
+func sameBegin(a, b *event.Event) bool {
+	_, x, _ := strings.Cut(episodeOf(a), "-")
+	_, y, _ := strings.Cut(episodeOf(b), "-")
+	return a.PrintkNS != nil && b.PrintkNS != nil && x == y && x != ""
 }
 
 func yearGuessed(f *fact) bool { return slices.Contains(f.TimeGuessed, event.GuessYear) }

@@ -53,7 +53,7 @@ func appendMark(marks []mark, m mark) []mark {
 // rank says how far a basis is to be trusted: the lower the better.
 func rank(b event.TimeBasis) int {
 	return slices.Index([]event.TimeBasis{
-		"", event.BasisJournal, event.BasisPrintk, event.BasisSyslog, event.BasisContainer, event.BasisDmesg, event.BasisOrder,
+		"", event.BasisJournal, event.BasisSyslog, event.BasisContainer, event.BasisPrintk, event.BasisDmesg, event.BasisOrder,
 	}, b)
 }
 
@@ -61,7 +61,7 @@ func rank(b event.TimeBasis) int {
 type clock struct {
 	anchors []anchor // by stamp
 	guessed []event.TimeGuess
-	rank    int
+	bounded bool // the error of the anchors is that of every stamp
 }
 
 // wall is the time of a stamp, and by how much it may be off if that is known: between
@@ -79,6 +79,9 @@ func (c *clock) wall(stamp int64) (t time.Time, errMS *int64, ok bool) {
 	})
 	// i is the first anchor behind the stamp.
 	switch {
+	case c.bounded:
+		a := c.anchors[min(i, n-1)]
+		return at(a, stamp), milliseconds(a.err), true
 	case i == 0:
 		return at(c.anchors[0], stamp), nil, true
 	case i == n:
@@ -89,8 +92,13 @@ func (c *clock) wall(stamp int64) (t time.Time, errMS *int64, ok bool) {
 	if b.stamp-stamp < stamp-a.stamp {
 		a = b
 	}
-	ms := (off + 999_999) / 1_000_000
-	return at(a, stamp), &ms, true
+	return at(a, stamp), milliseconds(off), true
+}
+
+// milliseconds rounds up.
+func milliseconds(ns int64) *int64 {
+	ms := (ns + 999_999) / 1_000_000
+	return &ms
 }
 
 // stamp is the moment of a wall time.

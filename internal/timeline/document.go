@@ -99,6 +99,8 @@ type Boot struct {
 	Running bool `json:"running,omitempty"`
 	// Began is when the machine booted.
 	Began time.Time `json:"began,omitzero"`
+	// TimeGuessed is what of Began nobody told.
+	TimeGuessed []event.TimeGuess `json:"time_guessed,omitempty"`
 	// First and Last are the times of the first and last entry that has one.
 	First time.Time `json:"first,omitzero"`
 	Last  time.Time `json:"last,omitzero"`

@@ -49,7 +49,7 @@ func (b *Builder) Document() *Document {
 
 // boot tells of a boot.
 func (b *Builder) boot(o *boot) Boot {
-	out := Boot{Host: o.host(), Began: o.clock.began(), Entries: uint64(len(o.facts))}
+	out := Boot{Host: o.host(), Began: o.clock.began(), TimeGuessed: o.clock.guessed, Entries: uint64(len(o.facts))}
 	if m := b.o.Machine; m != nil {
 		out.Running = o.runningOn(m)
 	}

@@ -144,7 +144,7 @@ func window(a, b *fact) int64 {
 	case event.TypeKernelBoot:
 		return beginApart
 	}
-	if a.PrintkNS != nil && b.PrintkNS != nil && a.Source == event.SourceKmsg && b.Source == event.SourceKmsg {
+	if a.PrintkNS != nil && b.PrintkNS != nil && a.Source == event.SourceKmsg && b.Source == event.SourceKmsg && !sameBegin(a.Event, b.Event) {
 		return stampsApart
 	}
 	return clocksApart + errOf(a.Event) + errOf(b.Event)

@@ -3,11 +3,14 @@
 package timeline
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
+	"unicode"
 
 	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/decode/kmsg"
@@ -18,9 +21,8 @@ import (
 func (b *Builder) Log(ctx context.Context, in Input) error {
 	in.Source.Kind, in.Source.State = KindKernelLog, StateRead
 	b.sources = append(b.sources, in.Source)
-	l := &log{b: b, in: &in, source: len(b.sources) - 1, boots: map[int]*strand{}}
+	l := &log{b: b, in: &in, source: len(b.sources) - 1, machines: map[string]*machine{}, marks: map[*strand][]mark{}}
 	scanner := kmsg.NewScanner(in.Reader)
-	var parser kmsg.Parser
 	for {
 		if l.records%256 == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -33,15 +35,11 @@ func (b *Builder) Log(ctx context.Context, in Input) error {
 			l.end = err
 			break
 		}
-		parser.Add(r)
-		l.record(r, parser.Boot())
-		for item := parser.Next(); item != nil; item = parser.Next() {
-			l.item(item)
-		}
+		l.record(r)
 	}
-	parser.Flush()
-	for item := parser.Next(); item != nil; item = parser.Next() {
-		l.item(item)
+	for _, m := range l.order {
+		m.parser.Flush()
+		l.items(m)
 	}
 	l.finish(scanner.Format())
 	return nil
@@ -52,15 +50,54 @@ type log struct {
 	b       *Builder
 	in      *Input
 	source  int
-	boots   map[int]*strand
 	records uint64
 	end     error // of reading
 
-	last   *strand // of the last record
+	// A log can be of several machines: each has a parser of its own.
+	machines map[string]*machine
+	order    []*machine
+	last     *machine // of the last record
+	strands  []*strand
+
 	marks  map[*strand][]mark
 	walls  []located
 	cal    calendar
 	noZone bool
+}
+
+// machine is one that a log tells of.
+type machine struct {
+	name   string
+	parser kmsg.Parser
+	boots  map[int]*strand
+	boot   int // of the last record
+}
+
+// maxMachines bounds the machines of a log that are kept apart.
+const maxMachines = 256
+
+// machine is the one that a record is from. One that has no name yet, as early in its
+// boot, is the one that was last.
+func (l *log) machine(name []byte) *machine {
+	name = shortName(name)
+	if l.last != nil && (string(name) == l.last.name || len(name) == 0 || string(name) == "localhost") {
+		return l.last
+	}
+	m := l.machines[string(name)]
+	switch {
+	case m != nil:
+	case l.last != nil && (l.last.name == "" || l.last.name == "localhost") || len(l.order) == maxMachines:
+		m = l.last // now it has one
+		delete(l.machines, m.name)
+		m.name = string(name)
+		l.machines[m.name] = m
+	default:
+		m = &machine{name: string(name), boots: map[int]*strand{}}
+		l.machines[m.name] = m
+		l.order = append(l.order, m)
+	}
+	l.last = m
+	return m
 }
 
 // located is a fact of a log and what the log said of its time.
@@ -69,52 +106,80 @@ type located struct {
 	moment kmsg.Moment
 }
 
-func (l *log) strand(boot int) *strand {
-	s := l.boots[boot]
+// shortName is a host's name without its domain.
+func shortName(name []byte) []byte {
+	if i := bytes.IndexByte(name, '.'); i > 0 && bytes.ContainsFunc(name, unicode.IsLetter) {
+		return name[:i]
+	}
+	return name
+}
+
+func (l *log) strand(m *machine, boot int) *strand {
+	s := m.boots[boot]
 	if s == nil {
-		s = &strand{source: l.source, index: boot}
+		s = &strand{source: l.source, index: len(l.strands)}
+		s.host.Name, _ = event.CleanString([]byte(m.name))
 		s.host.BootID = dashed(l.in.BootID)
-		if l.in.Own && l.b.o.Machine != nil {
-			m := &l.b.o.Machine.Host
-			s.host.Name, s.host.MachineID = m.Name, m.MachineID
-			if s.host.BootID != "" && s.host.BootID == m.BootID {
-				s.host = *m
+		if own := l.b.o.Machine; l.in.Own && own != nil {
+			s.host.Name, s.host.MachineID = own.Host.Name, own.Host.MachineID
+			if s.host.BootID != "" && s.host.BootID == own.Host.BootID {
+				s.host = own.Host
 			}
 		}
-		l.boots[boot] = s
+		m.boots[boot] = s
+		l.strands = append(l.strands, s)
 		l.b.strands = append(l.b.strands, s)
 	}
 	return s
 }
 
-// record takes what the framing of a record tells.
-func (l *log) record(r *kmsg.Record, boot int) {
+// record takes the next record.
+func (l *log) record(r *kmsg.Record) {
 	l.records++
-	s := l.strand(boot)
-	if s.host.Name == "" && len(r.Host) > 0 {
-		s.host.Name, _ = event.CleanString(r.Host)
+	m := l.machine(r.Host)
+	m.parser.Add(r)
+	boot := m.parser.BootIndex()
+	if boot < m.boot { // that one was none
+		l.forget(m, m.boot)
 	}
+	m.boot = boot
+	s := l.strand(m, boot)
 	if s.host.BootID == "" && len(r.BootID) > 0 {
 		s.host.BootID = dashed(string(r.BootID))
 	}
-	w := &r.Wall
-	if w.Basis == "" {
+	if w := &r.Wall; w.Basis != "" {
+		l.cal.note(w)
+		l.noZone = l.noZone || w.NoZone
+		if r.HasPrintk && w.Basis != kmsg.BasisDmesg {
+			l.marks[s] = appendMark(l.marks[s], mark{int64(r.Printk), *w})
+		}
+	}
+	l.items(m)
+}
+
+// forget takes back a boot that was none.
+func (l *log) forget(m *machine, boot int) {
+	s := m.boots[boot]
+	if s == nil || len(s.facts) > 0 {
 		return
 	}
-	l.cal.note(w)
-	l.noZone = l.noZone || w.NoZone
-	if r.HasPrintk && w.Basis != kmsg.BasisDmesg {
-		if l.marks == nil {
-			l.marks = map[*strand][]mark{}
-		}
-		l.marks[s] = appendMark(l.marks[s], mark{int64(r.Printk), *w})
+	delete(m.boots, boot)
+	delete(l.marks, s)
+	drop := func(t *strand) bool { return t == s }
+	l.strands = slices.DeleteFunc(l.strands, drop)
+	l.b.strands = slices.DeleteFunc(l.b.strands, drop)
+}
+
+func (l *log) items(m *machine) {
+	for item := m.parser.Next(); item != nil; item = m.parser.Next() {
+		l.item(m, item)
 	}
 }
 
 // item takes what the log tells.
-func (l *log) item(item kmsg.Item) {
-	s := l.strand(item.BootIndex())
-	c := kmsg.Context{Host: &s.host}
+func (l *log) item(from *machine, item kmsg.Item) {
+	s := l.strand(from, item.BootIndex())
+	c := kmsg.Context{Host: &s.host, PageSizeBytes: s.host.PageSizeBytes}
 	e := kmsg.Event(item, c)
 	if e.Host != nil {
 		s.host = *e.Host
@@ -211,7 +276,7 @@ func (l *log) tell(z zone, year int) {
 		}
 		src.Notes = append(src.Notes, fmt.Sprintf("its times have no zone: taken for %s (%s)", z.loc, how))
 	}
-	for _, s := range l.boots {
+	for _, s := range l.strands {
 		if s.dmesg {
 			src.Notes = append(src.Notes, "dmesg computed its times when it ran: wrong after a suspend or a step of the clock")
 			break
@@ -235,7 +300,7 @@ func (l *log) zone() zone {
 	case l.in.Own:
 		return zone{m.Zone, true}
 	}
-	for _, s := range l.boots {
+	for _, s := range l.strands {
 		if !sameName(s.host.Name, m.Host.Name) {
 			return zone{time.UTC, true}
 		}

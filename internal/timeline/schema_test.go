@@ -69,10 +69,11 @@ func TestSchemaMirrorsTypes(t *testing.T) {
 
 // enums are the constants of the string types.
 var enums = map[reflect.Type][]string{
-	reflect.TypeFor[Kind]():       {string(KindKernelLog), string(KindRecord), string(KindDirectory), string(KindOther)},
-	reflect.TypeFor[State]():      {string(StateRead), string(StateDamaged), string(StateNotRead)},
-	reflect.TypeFor[Confidence](): {string(High), string(Medium), string(Low)},
-	reflect.TypeFor[Class]():      {string(ReadOnly), string(Reversible), string(Disruptive), string(Irreversible)},
+	reflect.TypeFor[Kind]():            {string(KindKernelLog), string(KindRecord), string(KindDirectory), string(KindOther)},
+	reflect.TypeFor[State]():           {string(StateRead), string(StateDamaged), string(StateNotRead)},
+	reflect.TypeFor[Confidence]():      {string(High), string(Medium), string(Low)},
+	reflect.TypeFor[event.TimeGuess](): {string(event.GuessYear), string(event.GuessZone), string(event.GuessBoot)},
+	reflect.TypeFor[Class]():           {string(ReadOnly), string(Reversible), string(Disruptive), string(Irreversible)},
 }
 
 func (w *walker) resolve(path string, n *node) *node {
@@ -238,7 +239,7 @@ func TestWrite(t *testing.T) {
 		}, {Path: "-", Kind: KindOther, State: StateNotRead}},
 		Boots: []Boot{
 			{Offset: -1},
-			{Host: &event.Host{Name: "db-2"}, Running: true, Began: at, First: at, Last: at, Entries: 1, Kills: 1, Sources: []int{0}},
+			{Host: &event.Host{Name: "db-2"}, Running: true, Began: at, TimeGuessed: []event.TimeGuess{event.GuessYear}, First: at, Last: at, Entries: 1, Kills: 1, Sources: []int{0}},
 		},
 		Findings: []Finding{{
 			ID: "limit-too-small", Title: hostile, Confidence: High, Summary: "s", About: []int{0},
