@@ -150,7 +150,7 @@ func choose(r *dossier.Report, episodes []string, all bool) error {
 
 // episodeName is what an argument looks like that is none of a file: a number, or the
 // beginning of an episode.
-var episodeName = regexp.MustCompile(`^(\d{1,3}|([0-9a-f]{8}|log|line)(-[0-9a-f]*)?|[0-9a-f]{4,8})$`)
+var episodeName = regexp.MustCompile(`^(\d{1,3}|([0-9a-f]{4,8}|log|line)(-[0-9a-f]*)?)$`)
 
 // tellApart parts the arguments that name an episode from those that name a file. What
 // is there is a file.
