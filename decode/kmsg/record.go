@@ -48,7 +48,8 @@ type Basis string
 const (
 	// BasisJournal is journald's: when it took the record from the kernel.
 	BasisJournal Basis = "journal"
-	// BasisSyslog is a syslog daemon's: when it took the record.
+	// BasisSyslog is a syslog daemon's, or journald's where journalctl prints as one:
+	// when it took the record.
 	BasisSyslog Basis = "syslog"
 	// BasisContainer is a container runtime's or a log shipper's, of its own time.
 	BasisContainer Basis = "container"

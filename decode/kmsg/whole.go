@@ -5,14 +5,18 @@ package kmsg
 import (
 	"bytes"
 	"encoding/binary"
+	"strings"
 	"time"
 )
 
 // whole reads a record of a framing that keeps it in one piece over several lines, or in
 // JSON, and whose first line is b; false: it is none. Text is nil if the record has none.
 func (s *Scanner) whole(b []byte, t *slot) bool {
-	if s.settled && !s.layout.exact() {
+	if s.strict() {
 		return false
+	}
+	if s.settled && s.layout.outer == outerDocker && b[0] == '{' && len(b) > 2 {
+		return false // rather more of the same
 	}
 	switch b[0] {
 	case 0x1e:
@@ -24,7 +28,7 @@ func (s *Scanner) whole(b []byte, t *slot) bool {
 		return false
 	}
 	switch {
-	case bytes.HasPrefix(b, []byte("__CURSOR=")):
+	case s.isEntry(b):
 		s.export(b, t)
 		return true
 	case b[0] == '{', b[0] == '}', b[0] == ' ', b[0] == '[', b[0] == ']':
@@ -36,12 +40,36 @@ func (s *Scanner) whole(b []byte, t *slot) bool {
 	return false
 }
 
+// isEntry says whether an entry of an export begins with b, or the remains of one with
+// which a file begins.
+func (s *Scanner) isEntry(b []byte) bool {
+	if bytes.HasPrefix(b, []byte("__CURSOR=")) {
+		return true
+	}
+	key, _, ok := bytes.Cut(b, []byte{'='})
+	return ok && b[0] == '_' && isKey(key) && (s.fresh || s.layout.inner == innerExport)
+}
+
+// isKey says whether b is the name of a field.
+func isKey(b []byte) bool {
+	for _, c := range b {
+		if c != '_' && (c < 'A' || c > 'Z') && !isDigit(c) {
+			return false
+		}
+	}
+	return len(b) > 0
+}
+
 // export reads the fields of an entry up to the empty line behind it: "KEY=value", or
 // the key, 8 bytes of length and as many of value.
 func (s *Scanner) export(b []byte, t *slot) {
 	e := newEntry()
 	for len(b) > 0 {
 		key, val, ok := bytes.Cut(b, []byte{'='})
+		if !isKey(key) {
+			s.src.unread() // text that only began like an entry
+			break
+		}
 		if ok {
 			e.field(key, val, t)
 		} else if !s.binaryField(key, &e, t) {
@@ -49,7 +77,6 @@ func (s *Scanner) export(b []byte, t *slot) {
 		}
 		var err error
 		if b, err = s.src.next(); err != nil {
-			s.end = err
 			break
 		}
 	}
@@ -60,27 +87,24 @@ func (s *Scanner) export(b []byte, t *slot) {
 func (s *Scanner) binaryField(key []byte, e *entry, t *slot) bool {
 	name := append(s.gather[:0], key[:min(len(key), 64)]...) // the line goes with the next read
 	s.gather = name[:0]
-	var size [8]byte
-	length, err := s.src.raw(size[:0], 8, 8)
-	if err != nil {
-		s.end = err
+	s.src.hold()
+	length, err := s.src.raw(s.scratch[:0], 8, 8)
+	s.scratch = length[:0]
+	if err != nil || binary.LittleEndian.Uint64(length) > maxField {
+		s.src.back() // no field, but text that looks like its name
 		return false
 	}
+	s.src.release()
 	n := binary.LittleEndian.Uint64(length)
-	if n > maxField {
-		return false
-	}
 	val, err := s.src.raw(s.scratch[:0], n, maxText)
 	s.scratch = val[:0]
 	e.field(name, val, t)
-	if err != nil {
-		s.end = err
-		return false
-	}
 	if n > maxText {
 		s.cutTexts++
 	}
-	_, err = s.src.raw(nil, 1, 0)
+	if err == nil {
+		_, err = s.src.raw(nil, 1, 0)
+	}
 	return err == nil
 }
 
@@ -108,11 +132,14 @@ func (s *Scanner) json(b []byte, t *slot) bool {
 		return s.object(trimmed, t)
 	}
 	if last != '{' || len(trimmed) > 4 { // "{", "},{"
-		if s.layout.inner == innerDmesgJSON || s.layout.inner == innerJSON && trimmed[0] != '{' {
-			s.skipped++
-			return true // the ends of the array
+		if s.layout.inner != innerDmesgJSON && s.layout.inner != innerJSON {
+			return false
 		}
-		return trimmed[0] == '{' && s.layout.inner == innerJSON && s.object(trimmed, t)
+		if len(bytes.Trim(trimmed, "[]{},")) == 0 {
+			s.skipped++
+			return true // the end of an array
+		}
+		return trimmed[0] == '{' && s.object(trimmed, t) // cut off
 	}
 	return s.pretty(t)
 }
@@ -123,18 +150,17 @@ func (s *Scanner) pretty(t *slot) bool {
 	s.src.hold()
 	text := append(s.gather[:0], '{')
 	ok, first := false, true
-	for len(text) < maxLine {
+	for {
 		line, err := s.src.next()
 		if err != nil {
-			s.end = err
 			break
 		}
 		b := bytes.TrimSpace(line)
 		if len(b) == 0 {
 			continue
 		}
-		if first && b[0] != '"' {
-			break
+		if strings.IndexByte(`"{}[]-0123456789tfn`, b[0]) < 0 || first && b[0] != '"' || len(text) > maxLine && !s.settled {
+			break // no JSON, or none that is worth it
 		}
 		first = false
 		if b[0] == '{' && len(b) == 1 { // an object within: of dmesg, the first
@@ -149,17 +175,16 @@ func (s *Scanner) pretty(t *slot) bool {
 			}
 			break
 		}
-		text = append(text, b...)
-		text = append(text, '\n')
+		if len(text)+len(b) < maxText {
+			text = append(append(text, b...), '\n')
+		}
 	}
 	s.gather = text[:0]
 	if ok && s.object(text, t) {
 		s.src.release()
 		return true
 	}
-	if s.src.back() {
-		s.end = nil
-	}
+	s.src.back()
 	return false
 }
 
@@ -237,7 +262,6 @@ func (s *Scanner) verbose(t *slot) {
 	for {
 		line, err := s.src.next()
 		if err != nil {
-			s.end = err
 			break
 		}
 		b := s.clean(line)
