@@ -15,7 +15,7 @@ import (
 //	oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=a,mems_allowed=0,oom_memcg=/a,task_memcg=/a/b,task=java,pid=104,uid=0
 //
 // The kernel prints it in pieces, and other lines may come between: see partial.
-func (p *Parser) constraint(r *Record, text []byte) bool {
+func (p *machine) constraint(r *Record, text []byte) bool {
 	var c constraintLine
 	if !c.read(text) {
 		p.hold(partConstraint, r, text)
@@ -23,9 +23,15 @@ func (p *Parser) constraint(r *Record, text []byte) bool {
 	}
 	p.dropPart()
 	rep := p.under(r)
-	if rep == nil || rep.stage >= stageChosen {
+	switch {
+	case p.more && rep != nil && rep.stage == stageChosen:
+		rep.Chosen = Chosen{} // a part of the name was taken for it
+	case rep == nil || rep.stage >= stageChosen || rep.Mixed:
 		p.closeOld(r)
 		rep = p.begin(r)
+	}
+	if !p.more && len(c.comm) < maxComm {
+		p.hold(partConstraintMore, r, text)
 	}
 	rep.Constraint, rep.NodeMask, rep.Cpuset, rep.MemsAllowed = p.names.of(c.constraint), nodes(c.nodemask), short(c.cpuset), nodes(c.mems)
 	rep.Global, rep.OOMMemcg, rep.TaskMemcg = c.global, short(c.oomMemcg), short(c.taskMemcg)
@@ -34,7 +40,7 @@ func (p *Parser) constraint(r *Record, text []byte) bool {
 }
 
 // choose notes who was chosen.
-func (rep *Report) choose(p *Parser, r *Record, text []byte, c Chosen) {
+func (rep *Report) choose(p *machine, r *Record, text []byte, c Chosen) {
 	if rep.Chosen.PID != 0 && rep.Chosen.PID != c.PID {
 		return
 	}
@@ -164,11 +170,14 @@ func (k *killLine) read(text []byte) bool {
 	if !ok {
 		return false
 	}
-	end := ") total-vm:"
-	at := bytes.LastIndex(b, []byte(end))
+	// The name has at most 15 bytes, so what may be in the log behind the line, which is
+	// anybody's, does not count.
+	front := b[:min(len(b), maxComm+len(totalVM))]
+	end := totalVM
+	at := bytes.LastIndex(front, []byte(end))
 	if at < 0 {
 		end = ") vsz:"
-		at = bytes.LastIndex(b, []byte(end))
+		at = bytes.LastIndex(front, []byte(end))
 	}
 	if at < 0 {
 		name, is := bytes.CutSuffix(b, []byte(")"))
@@ -195,8 +204,11 @@ func (k *killLine) read(text []byte) bool {
 			return false
 		}
 	}
-	return len(bytes.TrimRight(b, " \r")) == 0
+	b = bytes.TrimLeft(b, " \r")
+	return len(b) == 0 || b[0] == '\n'
 }
+
+const totalVM = ") total-vm:"
 
 // field reads name and a number of kB at the front of b.
 func field(b *[]byte, name string, n *Num) bool {
@@ -234,16 +246,21 @@ func isMessage(m []byte) bool {
 }
 
 // killed takes a kill.
-func (p *Parser) killed(r *Record, text []byte) bool {
+func (p *machine) killed(r *Record, text []byte) bool {
 	var k killLine
 	if !k.read(text) {
 		p.hold(partKill, r, text)
 		return false
 	}
 	rep, role := p.reportOf(r, &k)
-	known := rep != nil && rep.Chosen.PID == k.pid
-	if !isMessage(k.message) && !known {
-		return false
+	if !isMessage(k.message) {
+		// Of a BPF program's own; the first time a choice bears it out.
+		if rep != nil && rep.Chosen.PID == k.pid {
+			p.message = p.names.of(k.message)
+		}
+		if p.message == "" || p.message != string(k.message) {
+			return false
+		}
 	}
 	if k.old && (rep == nil || !rep.Chosen.old) {
 		p.hold(partKill, r, text) // too little for a kill: the name may go on
@@ -278,7 +295,7 @@ const groupWithin = 5 * time.Second
 
 // reportOf returns the report that a kill belongs to, nil if none is there, and what the
 // victim was in it.
-func (p *Parser) reportOf(r *Record, k *killLine) (*Report, Role) {
+func (p *machine) reportOf(r *Record, k *killLine) (*Report, Role) {
 	for _, rep := range slices.Backward(p.open) {
 		if rep.caller == string(r.Caller) && rep.Chosen.PID == k.pid && rep.stage == stageChosen {
 			return rep, RoleChosen
@@ -338,7 +355,7 @@ func (rep *Report) again(k *killLine, role Role) bool {
 //	Out of memory: Kill process 104 (java) score 16 or sacrifice child
 //	Out of memory: kill process 104 (java) score 16 or a child             2.6.32
 //	Kill process 105 (java) sharing same memory                             2.6.36 to 4.x
-func (p *Parser) chosen(r *Record, text []byte) bool {
+func (p *machine) chosen(r *Record, text []byte) bool {
 	i := bytes.Index(text, []byte("ill process "))
 	if i < 1 || text[i-1]|0x20 != 'k' || i > 1 && !bytes.HasSuffix(text[:i-1], []byte(": ")) {
 		return false
@@ -369,7 +386,7 @@ func (p *Parser) chosen(r *Record, text []byte) bool {
 	}
 	p.dropPart()
 	rep := p.under(r)
-	if rep == nil || rep.stage >= stageChosen && rep.Chosen.PID != pid || rep.caller == "" && p.otherTable(rep, pid) {
+	if rep == nil || rep.Mixed || rep.stage >= stageChosen && rep.Chosen.PID != pid || rep.caller == "" && p.otherTable(rep, pid) {
 		rep = p.begin(r)
 	}
 	rep.choose(p, r, text, Chosen{PID: pid, Comm: p.names.of(comm), Score: num(score), Message: p.names.of(message), Child: true, old: tail == " or a child"})
@@ -377,13 +394,13 @@ func (p *Parser) chosen(r *Record, text []byte) bool {
 }
 
 // otherTable says whether a report's table shows that a process was not chosen in it.
-func (p *Parser) otherTable(rep *Report, pid int) bool {
+func (p *machine) otherTable(rep *Report, pid int) bool {
 	t := rep.Tasks
 	return rep.Headed && t != nil && t.LeftOut == 0 && t.Odd == 0 && len(t.Rows) > 0 && t.Find(pid) == nil && p.older(rep) != nil
 }
 
 // sharing takes a kill of a process that shares the victim's memory.
-func (p *Parser) sharing(r *Record, text []byte, pid int, comm []byte) bool {
+func (p *machine) sharing(r *Record, text []byte, pid int, comm []byte) bool {
 	rep := p.newest(r)
 	if rep == nil || rep.stage != stageKilled || !rep.near(r) {
 		return false
@@ -401,7 +418,7 @@ func (p *Parser) sharing(r *Record, text []byte, pid int, comm []byte) bool {
 }
 
 // groupLine takes "Tasks in /a are going to be killed due to memory.oom.group set".
-func (p *Parser) groupLine(r *Record, text []byte) bool {
+func (p *machine) groupLine(r *Record, text []byte) bool {
 	path, ok := bytes.CutPrefix(text, []byte("Tasks in "))
 	if !ok {
 		return false
@@ -419,7 +436,7 @@ func (p *Parser) groupLine(r *Record, text []byte) bool {
 
 // exiting takes "Memory cgroup out of memory: OOM victim 104 (java) is already exiting.
 // Skip killing the task", which is no kill.
-func (p *Parser) exiting(r *Record, text []byte) bool {
+func (p *machine) exiting(r *Record, text []byte) bool {
 	message, b, ok := bytes.Cut(text, []byte(": OOM victim "))
 	if !ok || !isMessage(message) {
 		return false
@@ -448,7 +465,7 @@ func (p *Parser) exiting(r *Record, text []byte) bool {
 }
 
 // noKill tells that a report ends without a kill.
-func (p *Parser) noKill(r *Record, text []byte, rep *Report, n *NoKill) {
+func (p *machine) noKill(r *Record, text []byte, rep *Report, n *NoKill) {
 	if rep.ended {
 		return
 	}
@@ -460,7 +477,7 @@ func (p *Parser) noKill(r *Record, text []byte, rep *Report, n *NoKill) {
 }
 
 // nobody takes "Out of memory and no killable processes..." and the like.
-func (p *Parser) nobody(r *Record, text []byte) bool {
+func (p *machine) nobody(r *Record, text []byte) bool {
 	reason := ReasonNoCandidate
 	switch {
 	case bytes.HasPrefix(text, []byte("Out of memory and no killable processes")),
@@ -509,13 +526,13 @@ type held struct {
 const heldFor = 3
 
 // release tells what was held, once it is not the panic that it waited for.
-func (p *Parser) release(r *Record) {
+func (p *machine) release(r *Record) {
 	if p.held.n != nil && (p.n > p.held.until || string(r.Caller) == p.held.n.Report.caller && !bytes.HasPrefix(r.Text, []byte(panicPrefix))) {
 		p.releaseHeld()
 	}
 }
 
-func (p *Parser) releaseHeld() {
+func (p *machine) releaseHeld() {
 	if n := p.held.n; n != nil {
 		p.held.n = nil
 		p.settle()
@@ -527,7 +544,7 @@ const panicPrefix = "Kernel panic - "
 
 // panicLine takes a panic: kernel/panic.c. The OOM killer's are those of check_panic_on_oom
 // and out_of_memory, mm/oom_kill.c.
-func (p *Parser) panicLine(r *Record, text []byte) bool {
+func (p *machine) panicLine(r *Record, text []byte) bool {
 	message, ok := bytes.CutPrefix(text, []byte(panicPrefix))
 	if !ok || !bytes.HasPrefix(message, []byte("not syncing")) {
 		return false
@@ -559,7 +576,7 @@ func (p *Parser) panicLine(r *Record, text []byte) bool {
 //
 //	oom_reaper: reaped process 104 (java), now anon-rss:0kB, file-rss:0kB, shmem-rss:0kB
 //	oom_reaper: unable to reap pid:104 (java)
-func (p *Parser) reaper(r *Record, text []byte) bool {
+func (p *machine) reaper(r *Record, text []byte) bool {
 	b := text[len("oom_reaper: "):]
 	item := &Reaped{Header: p.makeHeader(r)}
 	rest, ok := bytes.CutPrefix(b, []byte("reaped process "))

@@ -89,6 +89,27 @@ const (
 	colAdj
 )
 
+// lastHeader is the header of the last table, which the next one has again.
+type lastHeader struct {
+	text  []byte
+	table *Tasks
+}
+
+// of makes a table of a header; nil if it is none.
+func (l *lastHeader) of(text []byte) *Tasks {
+	if l.table == nil || !bytes.Equal(l.text, text) {
+		t := tableHeader(text)
+		if t == nil {
+			return nil
+		}
+		l.text, l.table = append(l.text[:0], text...), t
+	}
+	return &Tasks{
+		Has: l.table.Has, order: l.table.order,
+		Rows: make([]Task, 0, 16), names: make([]byte, 0, 128),
+	}
+}
+
 // tableHeader reads the line above a table: "[ pid ]   uid  tgid … name". The columns
 // are found by their names, since kernels differ.
 func tableHeader(text []byte) *Tasks {
@@ -216,6 +237,12 @@ func (t *Tasks) row(text []byte) bool {
 		return false
 	}
 	name := rest[1:]
+	if len(name) > maxComm {
+		// The log may have others' lines behind it.
+		if end := bytes.LastIndexByte(name[:maxComm+1], '\n'); end >= 0 {
+			name = name[:end]
+		}
+	}
 	if len(t.Rows) >= maxTasks || len(name) > maxCommLine {
 		t.LeftOut++
 		return true
