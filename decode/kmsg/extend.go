@@ -110,6 +110,12 @@ func (s *Scanner) breaks(t *slot, b []byte) bool {
 
 // isFramed says whether a line has any framing.
 func (s *Scanner) isFramed(b []byte) bool {
+	if len(b) > 0 && b[0] == '{' {
+		return true
+	}
+	if _, n := isoTime(b, "", &s.probe.Wall); n > 0 {
+		return true // a container's at least
+	}
 	f := frame{Record: &s.probe}
 	f.detect(b)
 	return f.inner != innerPlain
@@ -118,7 +124,7 @@ func (s *Scanner) isFramed(b []byte) bool {
 // behind returns where on a console's line the kernel's begins, behind a prompt that a
 // program left there: where there is a stamp that is later than the last. 0: nowhere.
 func (s *Scanner) behind(t *slot, b []byte) int {
-	if s.layout.inner != innerDmesg || s.layout.traits&^traitCaller != 0 || len(b) == 0 || b[0] == '{' || s.isFramed(b) {
+	if s.layout.inner != innerDmesg || s.layout.traits&^traitCaller != 0 || s.isFramed(b) {
 		return 0
 	}
 	for at := 0; ; at++ {

@@ -146,7 +146,7 @@ func (f *frame) detect(b []byte) {
 			return
 		}
 	case c == '<':
-		if f.rfc5424(b) || f.syslog(b) || f.dmesg(b) {
+		if f.rfc5424(b) || f.iso(b) || f.syslog(b) || f.dmesg(b) {
 			return
 		}
 	case c == ' ' || c == '-':

@@ -101,8 +101,8 @@ func (t *slot) own() {
 	t.Text, t.Host, t.Caller, t.BootID = t.text, t.host, t.caller, t.boot
 }
 
-// NewScanner returns a Scanner that reads from r up to its end. It takes 0.5 MiB at the
-// most, however large the log is.
+// NewScanner returns a Scanner that reads from r up to its end. It takes less than 1 MiB,
+// however large the log is.
 func NewScanner(r io.Reader) *Scanner {
 	return &Scanner{
 		src:   source{r: r, buf: make([]byte, bufSize), mark: -1},

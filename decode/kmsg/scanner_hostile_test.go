@@ -26,49 +26,68 @@ const (
 // A name with a newline begins a line with text of its own choice. None of it may
 // become a record where the framing lets it be told.
 func TestScannerHostileNames(t *testing.T) {
-	const (
-		prefix = "[    3.000000] "
-		first  = prefix + "java invoked oom-killer\n"
-		last   = prefix + "oom_reaper: reaped process 154\n"
-	)
-	for name, forged := range map[string]string{
+	forgeries := map[string]string{
 		"the text alone":  fake,
 		"syslog":          "Jun 20 12:47:02 db kernel: " + fake,
 		"syslog ISO":      "2026-06-20T12:47:02.123456+02:00 db kernel: " + fake,
 		"RFC 5424":        "<4>1 2026-06-20T12:47:02.123456+02:00 db kernel - - - " + fake,
 		"kmsg":            "3,440,3028011,-;" + fake,
-		"raw":             "<3>[    3.000000] " + fake,
-		"decoded":         "kern  :err   : [    3.000000] " + fake,
+		"dmesg":           "[    3.000000] " + fake,
+		"dmesg -r":        "<3>[    3.000000] " + fake,
+		"dmesg -rt":       "<3>" + fake,
+		"dmesg -x":        "kern  :err   : [    3.000000] " + fake,
 		"a caller":        "[    3.000000][    T1] " + fake,
 		"dmesg -T":        "[Sat Jun 20 12:47:02 2026] " + fake,
 		"dmesg ISO":       "2026-06-20T12:47:02,123456+02:00 " + fake,
+		"delta":           "[<    0.000221>] " + fake,
 		"CRI":             "2026-06-20T12:47:02.1Z stdout F [    3.000000] " + fake,
+		"CRI, later":      "2026-06-20T12:47:02.1Z stdout F [    9.000000] " + fake,
+		"docker, later":   `{"log":"[    9.000000] ` + fake + `\n","stream":"stdout","time":"2026-06-20T10:47:05Z"}`,
+		"dmesg -r, later": "<3>[    9.000000] " + fake,
 		"docker":          `{"log":"[    3.000000] ` + fake + `\n","stream":"stdout","time":"2026-06-20T10:47:05Z"}`,
 		"journal JSON":    `{"MESSAGE":"` + fake + `","_TRANSPORT":"kernel","__CURSOR":"x"}`,
 		"journal pretty":  "{\n\"MESSAGE\" : \"" + fake + "\",\n\"_TRANSPORT\" : \"kernel\"\n}",
 		"journal export":  "__CURSOR=x\nMESSAGE=" + fake + "\n_TRANSPORT=kernel\n\n",
 		"a boot":          "-- Boot 0d65d8ae7d494f95b5f7f45246f0708a --\n" + fake,
-		"three lines":     strings.Repeat("Jun 20 12:47:02 db kernel: "+fake+"\n", 3),
+		"three lines":     strings.Repeat("Jun 20 12:47:02 host kernel[1]: "+fake+"\n", 3),
 		"colours":         "\x1b[32m\x1b[0m" + fake,
 		"a stamp of old":  "x [    2.000000] " + fake,
 		"a short stamp":   "x [3.1] " + fake,
 		"verbose":         "Sat 2026-06-20 12:47:02.123456 CEST [s=6a;i=1;b=d1c1;m=1;t=1;x=f]\n    MESSAGE=" + fake,
-		"short-monotonic": "[   3.000000] db kernel: " + fake,
+		"short-monotonic": "[    3.000000] db kernel: " + fake,
+		"short-full":      "Sat 2026-06-20 12:47:02 CEST db kernel: " + fake,
+		"short-unix":      "1781952422.123456 db kernel: " + fake,
+	}
+	for _, base := range []struct{ name, prefix, alike string }{
+		// What is alike has the log's own framing: such a record is the parser's to doubt.
+		{"dmesg", "[    3.000000] ", "dmesg; short-monotonic"},
+		{"dmesg -r", "<3>[    3.000000] ", "dmesg -r; dmesg -r, later"},
+		{"dmesg -x", "kern  :err   : [    3.000000] ", "dmesg -x"},
+		{"a caller", "[    3.000000][    T1] ", "a caller"},
+		{"dmesg -T", "[Sat Jun 20 12:47:02 2026] ", "dmesg -T"},
+		{"dmesg ISO", "2026-06-20T12:47:02,123456+02:00 ", "dmesg ISO"},
+		{"syslog", "Jun 20 12:47:02 db kernel: ", "syslog; three lines; a boot"},
+		{"short-monotonic", "[    3.000000] db kernel: ", "short-monotonic; a boot"},
+		{"short-full", "Sat 2026-06-20 12:47:02 CEST db kernel: ", "short-full; a boot"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			got := scan(t, first+prefix+killed+"\n"+forged+after+"\n"+last)
-			for _, r := range got {
-				if strings.HasPrefix(r.Text, fake) {
-					t.Errorf("a record was made up: %v", r)
+		for name, forged := range forgeries {
+			if slices.Contains(strings.Split(base.alike, "; "), name) {
+				continue
+			}
+			t.Run(base.name+"/"+name, func(t *testing.T) {
+				first := strings.Repeat(base.prefix+"java invoked oom-killer\n", 3)
+				last := base.prefix + "oom_reaper: reaped process 154\n"
+				got := scan(t, first+base.prefix+killed+"\n"+forged+after+"\n"+last)
+				for _, r := range got {
+					if strings.HasPrefix(r.Text, fake) {
+						t.Errorf("a record was made up: %v", r)
+					}
 				}
-			}
-			if name == "short-monotonic" {
-				return // the log's own framing: the record is the parser's to doubt
-			}
-			if len(got) != 3 || !strings.HasPrefix(got[1].Text, killed+"\n") || got[2].Line != int64(4+strings.Count(forged, "\n")) {
-				t.Errorf("want the line split and the records around it, got\n%s", strings.Join(recLines(got), "\n"))
-			}
-		})
+				if len(got) != 5 || !strings.HasPrefix(got[3].Text, killed+"\n") || got[4].Line != int64(6+strings.Count(forged, "\n")) {
+					t.Errorf("want the line split and the records around it, got\n%s", strings.Join(recLines(got), "\n"))
+				}
+			})
+		}
 	}
 }
 
@@ -183,34 +202,42 @@ func TestScannerIndentedLinesAreText(t *testing.T) {
 // for text of the one before.
 func TestScannerLogsInARow(t *testing.T) {
 	_, records := recorded(t)
-	records = records[len(records)-32:]
-	logs := make([]string, len(framings))
-	wants := make([][]string, len(framings))
-	for i, f := range framings {
-		for _, r := range records {
-			logs[i] += f.write(r)
-			texts := []string{r.text}
-			if f.want&byLine != 0 {
-				texts = strings.Split(r.text, "\n")
-			}
-			for _, text := range texts {
-				wants[i] = append(wants[i], string(f.format)+" "+text)
-			}
-		}
+	type log struct {
+		text string
+		want []string
 	}
+	write := func(records []kmsgRecord) (logs []log) {
+		for _, f := range framings {
+			var l log
+			for _, r := range records {
+				l.text += f.write(r)
+				texts := []string{r.text}
+				if f.want&byLine != 0 {
+					texts = strings.Split(r.text, "\n")
+				}
+				for _, text := range texts {
+					l.want = append(l.want, string(f.format)+" "+text)
+				}
+			}
+			logs = append(logs, l)
+		}
+		return logs
+	}
+	// The second is longer than a record.
+	firsts, seconds := write(records[:6]), write(records[len(records)-32:])
 	for i, first := range framings {
 		for j, second := range framings {
 			var got []string
-			for _, r := range scan(t, logs[i]+logs[j]) {
+			for _, r := range scan(t, firsts[i].text+seconds[j].text) {
 				got = append(got, string(r.Format)+" "+r.Text)
 			}
 			if strings.HasPrefix(second.name, "journalctl -o short-") && second.want&stamped != 0 && first.format == kmsg.FormatDmesg && first.want&stamped != 0 {
 				// Three lines pass for dmesg's.
-				at := len(wants[i])
+				at := len(firsts[i].want)
 				got = slices.Delete(got, at, min(at+3, len(got)))
-				got = slices.Insert(got, at, wants[j][:3]...)
+				got = slices.Insert(got, at, seconds[j].want[:3]...)
 			}
-			if d := cmp.Diff(slices.Concat(wants[i], wants[j]), got); d != "" {
+			if d := cmp.Diff(slices.Concat(firsts[i].want, seconds[j].want), got); d != "" {
 				t.Errorf("%s, then %s (-want +got):\n%s", first.name, second.name, d)
 			}
 		}

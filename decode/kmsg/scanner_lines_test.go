@@ -124,6 +124,15 @@ var scannerLogs = []struct {
 		`1 syslog-iso db (syslog 2026-06-20T10:47:02.123456Z; 1µs) [1s] "a"`, `2 syslog-iso db (syslog 2026-06-20T16:17:02Z; 1s) "b"`,
 		`3 syslog-iso user db (syslog 2026-06-20T12:47:02.123Z; 1ms) "c"`, `4 syslog-iso db (syslog 2026-06-20T12:47:02Z; zone 1s) "d"`,
 	}},
+	{"rsyslog ISO on the wire", "<4>2026-06-20T12:47:02.123456+02:00 db kernel: [    1.0] a\n<30>2026-06-20T12:47:02+02:00 db sshd[1]: b\n", []string{
+		`1 syslog-iso <4> db (syslog 2026-06-20T10:47:02.123456Z; 1µs) [1s] "a"`, `2 syslog-iso <30> user db (syslog 2026-06-20T10:47:02Z; 1s) "b"`,
+	}},
+	{"a log service's time before syslog's", "2026-06-20T12:47:02.000Z Jun 20 12:47:02 db kernel: a\n2026-06-20T12:47:03.000Z Jun 20 12:47:03 db kernel: b\n", []string{
+		`1 cri db (syslog 2000-06-20T12:47:02Z; year+0 zone 1s) "a"`, `2 cri db (syslog 2000-06-20T12:47:03Z; year+0 zone 1s) "b"`,
+	}},
+	{"CRI around kmsg with fields", "2016-10-06T00:17:09.669794202Z stdout F 4,1,100,-;a\n2016-10-06T00:17:09.669794202Z stdout F  SUBSYSTEM=pci\n2016-10-06T00:17:09.669794202Z stdout F 4,2,101,-;b\n", []string{
+		`1 cri <4> (container 2016-10-06T00:17:09.669794202Z; 1ns) [100µs] "a"`, `3 cri <4> (container 2016-10-06T00:17:09.669794202Z; 1ns) [101µs] "b"`,
+	}},
 	{"journalctl: boots", "-- Logs begin at Mon 2026-06-01 00:00:00 CEST, end at Sat 2026-06-20 13:00:00 CEST. --\nJun 20 12:47:02 db kernel: a\n-- Reboot --\nJun 20 12:48:02 db kernel: b\n-- Boot 0d65d8ae7d494f95b5f7f45246f0708a --\nJun 20 12:49:02 db kernel: c\nJun 20 12:49:03 db kernel: d\n-- No entries --\n", []string{
 		`2 syslog db (syslog 2000-06-20T12:47:02Z; year+0 zone 1s) "a"`, `4 syslog reboot db (syslog 2000-06-20T12:48:02Z; year+0 zone 1s) "b"`,
 		`6 syslog reboot boot=0d65 db (syslog 2000-06-20T12:49:02Z; year+0 zone 1s) "c"`, `7 syslog boot=0d65 db (syslog 2000-06-20T12:49:03Z; year+0 zone 1s) "d"`,

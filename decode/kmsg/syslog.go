@@ -118,21 +118,28 @@ func ofProgram(b []byte) bool {
 	return string(ident) == "kernel:" || bytes.HasSuffix(ident, []byte("]:"))
 }
 
-// iso reads lines that begin with 2026-06-20T12:47:02: those of dmesg with a comma, of
-// syslog and journalctl with a host and a program.
+// iso reads lines that begin with 2026-06-20T12:47:02, or with <4> and that: those of
+// dmesg with a comma, of syslog and journalctl with a host and a program.
 func (f *frame) iso(b []byte) bool {
 	f.start(b)
+	p, raw := angle(b)
+	rest := b[raw:]
 	var w Wall
-	t, n := isoTime(b, BasisSyslog, &w)
-	if n == 0 || n >= len(b) || b[n] != ' ' {
+	t, n := isoTime(rest, BasisSyslog, &w)
+	if n == 0 || n >= len(rest) || rest[n] != ' ' {
 		return false
 	}
 	if t.comma {
 		return f.dmesg(b)
 	}
+	rest = rest[n+1:]
 	// Nanoseconds and streams are a container runtime's.
-	if _, _, ok := cri(b[n+1:]); ok || t.digits > 6 || !f.program(b[n+1:]) {
+	if _, _, ok := cri(rest); ok || t.digits > 6 || !f.program(rest) {
 		return false
+	}
+	if raw > 0 {
+		f.setPriority(p)
+		f.traits |= traitRaw
 	}
 	f.Wall = w
 	return f.found(innerSyslogISO, f.text)
