@@ -138,6 +138,7 @@ const killedProcess = "Killed process "
 //	Out of memory: Killed process 104 (java) total-vm:1kB, anon-rss:1kB, file-rss:1kB, shmem-rss:1kB, UID:0 pgtables:1kB oom_score_adj:0
 //	Killed process 104 (java) total-vm:1kB, anon-rss:1kB, file-rss:1kB[, shmem-rss:1kB]
 //	Killed process 104, UID 27, (java) total-vm:1kB, anon-rss:1kB, file-rss:1kB              EL6
+//	Killed process 104 (java), UID 27, total-vm:1kB, anon-rss:1kB, file-rss:1kB, shmem-rss:1kB   EL7.6
 //	Killed process 104 (java) vsz:1kB, anon-rss:1kB, file-rss:1kB                            2.6.33
 //	Killed process 104 (java)                                                                2.6.32
 //
@@ -156,51 +157,45 @@ func (k *killLine) read(text []byte) bool {
 		return false
 	}
 	k.pid, b = int(pid), b[size:]
-	if rest, ok := bytes.CutPrefix(b, []byte(", UID ")); ok {
-		uid, size := digits(rest)
-		if size == 0 || uid > 1<<32-1 {
-			return false
-		}
-		k.uid, b = num(uid), rest[size:]
-		if b, ok = bytes.CutPrefix(b, []byte(",")); !ok {
-			return false
-		}
-	}
-	b, ok := bytes.CutPrefix(b, []byte(" ("))
-	if !ok {
+	if skip(&b, ", UID ") && (!k.readUID(&b) || !skip(&b, ",")) || !skip(&b, " (") {
 		return false
 	}
-	// The name has at most 15 bytes, so what may be in the log behind the line, which is
-	// anybody's, does not count.
-	front := b[:min(len(b), maxComm+len(totalVM))]
-	end := totalVM
-	at := bytes.LastIndex(front, []byte(end))
-	if at < 0 {
-		end = ") vsz:"
-		at = bytes.LastIndex(front, []byte(end))
+	uid := k.uid
+	for _, end := range [...]string{") total-vm:", "), UID ", ") vsz:"} {
+		// The name has at most 15 bytes, so what may be in the log behind the line,
+		// which is anybody's, does not count.
+		at := bytes.LastIndex(b[:min(len(b), maxComm+len(end))], []byte(end))
+		if at < 0 {
+			continue
+		}
+		k.comm, k.hasComm = b[:at], true
+		k.totalVM, k.anon, k.file, k.shmem, k.pgtables, k.adj, k.uid = Num{}, Num{}, Num{}, Num{}, Num{}, Int{}, uid
+		rest := b[at+len(end):]
+		if end == "), UID " && (!k.readUID(&rest) || !skip(&rest, ", total-vm:")) {
+			continue
+		}
+		if k.readSizes(rest) {
+			return true
+		}
 	}
-	if at < 0 {
-		name, is := bytes.CutSuffix(b, []byte(")"))
-		k.comm, k.hasComm, k.old = name, true, true
-		return is && len(name) <= maxComm
-	}
-	k.comm, k.hasComm, b = b[:at], true, b[at+len(end):]
-	if len(k.comm) > maxComm {
-		return false
-	}
+	name, is := bytes.CutSuffix(b, []byte(")"))
+	k.comm, k.hasComm, k.old = name, true, true
+	return is && len(name) <= maxComm
+}
+
+// readSizes reads what stands behind the name and "total-vm:".
+func (k *killLine) readSizes(b []byte) bool {
 	if !kB(&b, &k.totalVM) || !field(&b, ", anon-rss:", &k.anon) || !field(&b, ", file-rss:", &k.file) {
 		return false
 	}
 	if bytes.HasPrefix(b, []byte(", shmem-rss:")) && !field(&b, ", shmem-rss:", &k.shmem) {
 		return false
 	}
-	if rest, ok := bytes.CutPrefix(b, []byte(", UID:")); ok {
-		uid, size := digits(rest)
-		if size == 0 || uid > 1<<32-1 {
+	if skip(&b, ", UID:") {
+		if !k.readUID(&b) || bytes.HasPrefix(b, []byte(" pgtables:")) && !field(&b, " pgtables:", &k.pgtables) {
 			return false
 		}
-		k.uid, b = num(uid), rest[size:]
-		if !field(&b, " pgtables:", &k.pgtables) || !k.adj.take(&b, " oom_score_adj:") {
+		if bytes.HasPrefix(b, []byte(" oom_score_adj:")) && !k.adj.take(&b, " oom_score_adj:") {
 			return false
 		}
 	}
@@ -208,16 +203,27 @@ func (k *killLine) read(text []byte) bool {
 	return len(b) == 0 || b[0] == '\n'
 }
 
-const totalVM = ") total-vm:"
+func (k *killLine) readUID(b *[]byte) bool {
+	uid, size := digits(*b)
+	if size == 0 || uid > 1<<32-1 {
+		return false
+	}
+	k.uid, *b = num(uid), (*b)[size:]
+	return true
+}
+
+// skip takes a word off the front of b.
+func skip(b *[]byte, word string) bool {
+	rest, ok := bytes.CutPrefix(*b, []byte(word))
+	if ok {
+		*b = rest
+	}
+	return ok
+}
 
 // field reads name and a number of kB at the front of b.
 func field(b *[]byte, name string, n *Num) bool {
-	rest, ok := bytes.CutPrefix(*b, []byte(name))
-	if !ok {
-		return false
-	}
-	*b = rest
-	return kB(b, n)
+	return skip(b, name) && kB(b, n)
 }
 
 // kB reads a number of kB at the front of b.
@@ -290,8 +296,11 @@ func (p *machine) killed(r *Record, text []byte) bool {
 	return true
 }
 
-// groupWithin is how long after a kill those of its group may come, one by one.
-const groupWithin = 5 * time.Second
+// Kills of a group come one by one, and quickly, but for a slow console.
+const (
+	groupWithin = 5 * time.Second
+	slowWithin  = time.Minute
+)
 
 // reportOf returns the report that a kill belongs to, nil if none is there, and what the
 // victim was in it.
@@ -305,7 +314,7 @@ func (p *machine) reportOf(r *Record, k *killLine) (*Report, Role) {
 	switch {
 	case rep == nil:
 		return nil, RoleChosen
-	case rep.stage == stageKilled && rep.GroupOf != "" && rep.near(r):
+	case rep.stage == stageKilled && rep.GroupOf != "" && (rep.near(r, groupWithin) || rep.near(r, slowWithin) && rep.Tasks.Find(k.pid) != nil):
 		return rep, RoleGroup
 	case rep.stage == stageKilled || rep.ended:
 		return nil, RoleChosen
@@ -320,13 +329,13 @@ func (p *machine) reportOf(r *Record, k *killLine) (*Report, Role) {
 	return nil, RoleChosen
 }
 
-// near says whether r may be a kill of the report's group: they follow each other.
-func (rep *Report) near(r *Record) bool {
+// near says whether r comes soon after the report's last kill.
+func (rep *Report) near(r *Record, within time.Duration) bool {
 	if !rep.killedAt.HasPrintk || !r.HasPrintk {
 		return true
 	}
 	d := r.Printk - rep.killedAt.Printk
-	return d > -groupWithin && d < groupWithin
+	return d > -within && d < within
 }
 
 // again says whether a process was killed before in this invocation. The chosen one is
@@ -402,9 +411,10 @@ func (p *machine) otherTable(rep *Report, pid int) bool {
 // sharing takes a kill of a process that shares the victim's memory.
 func (p *machine) sharing(r *Record, text []byte, pid int, comm []byte) bool {
 	rep := p.newest(r)
-	if rep == nil || rep.stage != stageKilled || !rep.near(r) {
+	if rep == nil || rep.stage != stageKilled || !rep.near(r, slowWithin) {
 		return false
 	}
+	rep.killedAt = r.Moment
 	k := killLine{pid: pid}
 	if rep.again(&k, RoleSharedMM) {
 		return true
@@ -428,7 +438,7 @@ func (p *machine) groupLine(r *Record, text []byte) bool {
 		return true
 	}
 	p.dropPart()
-	if rep := p.newest(r); rep != nil && rep.stage >= stageChosen && rep.near(r) {
+	if rep := p.newest(r); rep != nil && rep.stage >= stageChosen && rep.near(r, slowWithin) {
 		rep.GroupOf = short(path)
 	}
 	return true
@@ -451,7 +461,7 @@ func (p *machine) exiting(r *Record, text []byte) bool {
 		return false
 	}
 	rep := p.newest(r)
-	if rep != nil && rep.stage == stageKilled && rep.GroupOf != "" && rep.near(r) {
+	if rep != nil && rep.stage == stageKilled && rep.GroupOf != "" && rep.near(r, slowWithin) {
 		rep.touched = p.n
 		return true // a member of the group
 	}
@@ -494,7 +504,7 @@ func (p *machine) nobody(r *Record, text []byte) bool {
 	rep := p.under(r)
 	if rep == nil || rep.stage >= stageChosen {
 		if reason == ReasonDisabled || isSysrqIgnored(text) {
-			if o := p.newest(r); o != nil && o.Trigger.Order.OK && o.Trigger.Order.N == -1 && o.near(r) {
+			if o := p.newest(r); o != nil && o.Trigger.Order.OK && o.Trigger.Order.N == -1 && o.near(r, slowWithin) {
 				return true // the same, from who asked
 			}
 		}

@@ -177,3 +177,65 @@ func TestFactsMemcg(t *testing.T) {
 		})
 	}
 }
+
+// Lines that the logs at hand do not have, as the kernel's source prints them.
+func TestLines(t *testing.T) {
+	for _, head := range []string{
+		"java invoked oom-killer: gfp_mask=0x14280ca(GFP_HIGHUSER_MOVABLE|__GFP_ZERO), nodemask=(null),  order=0, oom_score_adj=-998", // 4.14
+		"java invoked oom-killer: gfp_mask=0x14280ca(GFP_HIGHUSER_MOVABLE|__GFP_ZERO), nodemask=0,2-3, order=0, oom_score_adj=-998",   // 4.9
+		"java invoked oom-killer: gfp_mask=0x14280ca, order=0, oom_score_adj=-998",                                                    // 3.10
+	} {
+		r := firstReport(t, []byte(log(5,
+			head,
+			"java cpuset=a b mems_allowed=0-1",
+			"CPU: 3 PID: 4242 Comm: java Tainted: G        W  OE     4.14.35-1902.el7uek.x86_64 #2",
+			"Call Trace:",
+			" ? __schedule+0x1/0x2",
+			" out_of_memory+0x2d1/0x4f0",
+			" xfs_filemap_fault+0x36/0x50 [xfs]",
+			" async_page_fault+0x28/0x30",
+			"Mem-Info:",
+			"active_anon:1 inactive_anon:2 isolated_anon:3\n active_file:4 new_counter:5",
+			"Node 0 active_anon:4kB all_unreclaimable? no",
+			"Node 0 Normal free:8kB min:4kB",
+			"lowmem_reserve[]: 0 0",
+			"Node 0 Normal: 2*4kB (U) = 8kB",
+			"Unreclaimable slab info:",
+			"Name                      Used          Total",
+			"kmalloc-64            12403KB      12404KB",
+			"Memory allocations:",
+			"    48.1 MiB     6171 mm/slub.c:1884 func:alloc_slab_page",
+			"    1.25 MiB       20 drivers/net/virtio_net.c:10 [virtio_net] func:get_buf",
+			"1024 pages RAM",
+			"0 pages HighMem/MovableOnly",
+			"24 pages reserved",
+			"7 pages hwpoisoned",
+			"[ pid ]   uid  tgid total_vm      rss nr_ptes nr_pmds swapents oom_score_adj name",
+			"[ 4242]  1000  4242     6410     6231      12       3        9          -998 java",
+			"[   11]     0    11     6410     6231      12       3        9          1440 a row that is no row",
+			"[drm] not a row",
+			"Out of memory: Kill process 4242 (java) score 7 or sacrifice child",
+			"Killed process 4242 (java), UID 1000, total-vm:25640kB, anon-rss:24228kB, file-rss:4kB, shmem-rss:692kB",
+		)))
+		m := r.Mem
+		check(t, map[string]any{
+			"trigger":  []any{r.Trigger.Comm, r.Trigger.TID, r.Trigger.CPU, r.Trigger.GFPMask, r.Trigger.Order, r.Trigger.OOMScoreAdj, r.Trigger.Release},
+			"cpuset":   []any{r.Cpuset, r.MemsAllowed},
+			"frames":   []any{len(r.Frames), r.FramesGuessed, r.Frames[1].Module},
+			"counters": []any{m.Pages.ActiveAnon, m.Pages.ActiveFile, m.Pages.Other, m.Nodes[0].AllUnreclaimable, m.Zones[0].ProtectionPages},
+			"slabs":    m.Slabs,
+			"sites":    m.Sites,
+			"ram":      []any{m.RAMPages, m.ReservedPages, m.HWPoisonedPages},
+			"tasks":    []any{len(r.Tasks.Rows), r.Tasks.Rows[0].Pgtables, r.Tasks.Rows[0].Swap, r.Tasks.Rows[0].Adj, r.Tasks.Odd},
+		}, map[string]any{
+			"trigger":  []any{"java", n(4242), n(3), "14280ca", kmsg.Int{N: 0, OK: true}, kmsg.Int{N: -998, OK: true}, "4.14.35-1902.el7uek.x86_64"},
+			"cpuset":   []any{"a b", "0-1"},
+			"frames":   []any{3, false, "xfs"},
+			"counters": []any{n(1), n(4), []kmsg.Named{{Name: "new_counter", N: 5}}, n(0), []uint64{0, 0}},
+			"slabs":    []kmsg.Slab{{Name: "kmalloc-64", UsedKB: 12403, TotalKB: 12404}},
+			"sites":    []kmsg.AllocSite{{Size: "48.1 MiB", Calls: 6171, Where: "mm/slub.c:1884", Func: "alloc_slab_page"}, {Size: "1.25 MiB", Calls: 20, Where: "drivers/net/virtio_net.c:10", Module: "virtio_net", Func: "get_buf"}},
+			"ram":      []any{n(1024), n(24), n(7)},
+			"tasks":    []any{1, uint64(15), uint64(9), int32(-998), 1},
+		})
+	}
+}

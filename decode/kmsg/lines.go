@@ -40,10 +40,13 @@ func (p *machine) reportLine(r *Record, text []byte) {
 		return
 	}
 	if text[0] == ' ' {
-		if bytes.Contains(text, []byte("+0x")) {
-			p.frame(rep, text)
-		} else if rep.Mem != nil {
+		switch {
+		case rep.counting:
 			p.counters(rep, text)
+		case rep.sites:
+			rep.site(text)
+		case bytes.Contains(text, []byte("+0x")):
+			p.frame(rep, text)
 		}
 		return
 	}

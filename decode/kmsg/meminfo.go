@@ -37,10 +37,12 @@ func (p *machine) memLine(rep *Report, text []byte) bool {
 				return true
 			}
 			p.mem(rep)
+			rep.counting = true
 			return p.counters(rep, text)
 		}
 	case 'N':
 		if b, ok := bytes.CutPrefix(text, []byte("Node ")); ok {
+			rep.counting = false
 			return p.nodeLine(rep, b)
 		}
 		return bytes.HasPrefix(text, []byte("Name ")) && rep.slabs

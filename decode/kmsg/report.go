@@ -55,6 +55,7 @@ type Report struct {
 	touched   int64  // the number of the last record that it has taken
 	caller    string // who prints it
 	foreign   bool   // what follows is not the OOM killer's report
+	counting  bool   // the machine's counters follow
 	stats     bool   // memory.stat follows
 	sites     bool   // "Memory allocations:" follow
 	slabs     bool   // "Unreclaimable slab info:" follows
