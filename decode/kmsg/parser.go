@@ -82,7 +82,12 @@ func (p *Parser) Next() Item {
 
 // BootIndex is that of the boot that the last record belongs to. It goes back where a
 // boot turns out to be lines that were read again.
-func (p *Parser) BootIndex() int { return p.boots.current() }
+func (p *Parser) BootIndex() int {
+	if p.last == nil {
+		return 0
+	}
+	return p.last.boots.current()
+}
 
 // Flush says that the log ends here: what is under way is told as far as it is known.
 func (p *Parser) Flush() {
