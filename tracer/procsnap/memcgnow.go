@@ -141,8 +141,7 @@ func (r *Reader) KillCounts(ctx context.Context) ([]KillCount, error) {
 		if m.version == 1 {
 			events = parseOOMControl(m.bytes(cgroup, "memory.oom_control"))
 		} else {
-			// memory.events counts what is below it too: 1e577f970f66 ("mm, memcg:
-			// introduce memory.events.local") (in v5.3).
+			// memory.events counts what is below it too. Kernels before 5.3 have no other.
 			events = parseMemoryEvents(m.bytes(cgroup, "memory.events.local"))
 		}
 		if events.OOMKill != nil && *events.OOMKill > 0 {
