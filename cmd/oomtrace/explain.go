@@ -247,7 +247,7 @@ func (x *explanation) ask(ctx context.Context, r *dossier.Report, loc *time.Loca
 	}
 	known := fate.Known{Timeline: r.Timeline, Witnesses: lines, KillsSinceBoot: r.Counted.KillsSinceBoot}
 	if !r.Elsewhere {
-		x.flags.host.now(&known, x.question, x.now)
+		x.flags.host.now(ctx, &known, x.question, x.now)
 	}
 	answer := fate.Find(*x.question, known, func(t time.Time) string { return t.In(loc).Format("2006-01-02 15:04:05-07:00") })
 	r.Answer = &answer
