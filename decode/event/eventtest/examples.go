@@ -852,7 +852,7 @@ func NoKillPanic() *event.Event {
 	e.NoKill = &event.NoKill{
 		Episode: Episode(1_000_100_120_000_000), Reason: event.NoKillPanic, Scope: event.ScopeGlobal,
 		Message:    "Out of memory: system-wide panic_on_oom is enabled",
-		Trigger:    &event.Task{PID: 4021, Comm: p("memhog"), Order: p(0)},
+		Trigger:    &event.Task{Comm: p("memhog"), Order: p(0)},
 		Memory:     &event.Memory{FreeBytes: p(uint64(2_097_152)), Source: "kmsg"},
 		Candidates: []event.Candidate{{PID: 4021, Comm: p("memhog"), AnonRSSBytes: p(uint64(213_909_504))}},
 	}
