@@ -41,13 +41,23 @@ type Report struct {
 	// GroupOf is the cgroup that is killed as a whole (memory.oom.group).
 	GroupOf string
 
-	done    []done // kills so far
-	ended   bool   // something was told of how it ended
-	stage   stage
-	touched int64  // the number of the last record that it has taken
-	caller  string // who prints it
-	foreign bool   // what follows is not the OOM killer's report
-	arch    string // x86, arm64, …: what the trace shows
+	guessed   []event.Frame // frames that the unwinder was not sure of
+	chosenAt  Header        // where Chosen was told
+	chosenKey uint64
+	killedAt  Moment // when the last kill was
+
+	done      []done // kills so far
+	ended     bool   // something was told of how it ended
+	stage     stage
+	touched   int64  // the number of the last record that it has taken
+	caller    string // who prints it
+	foreign   bool   // what follows is not the OOM killer's report
+	stats     bool   // memory.stat follows
+	sites     bool   // "Memory allocations:" follow
+	slabs     bool   // "Unreclaimable slab info:" follows
+	reserveOf int    // 1 + the index of the zone that lowmem_reserve follows for
+	perCPU    int    // lines of PerCPU
+	percpu    int    // 1 + the index of the zone that they are of
 }
 
 // Trigger is the task for whose allocation the OOM killer was invoked.
@@ -73,6 +83,8 @@ type Chosen struct {
 	Score   Num // points in thousandths of what is allowed; before 5.3
 	Message string
 	Child   bool // the kernel may kill a child in its place (before 5.3)
+
+	old bool // 2.6.32, which prints no more than a name when it kills
 }
 
 // Memcg is what a report says of the cgroup that ran out.
