@@ -256,6 +256,7 @@ func (p *Parser) killed(r *Record, text []byte) bool {
 		return false
 	}
 	p.dropPart()
+	p.lines++
 	if rep != nil && rep.again(&k, role) {
 		return true
 	}

@@ -30,6 +30,7 @@ type Parser struct {
 	part  partial
 	held  held
 	tail  bool // the lines behind a record's are left off
+	lines uint64
 }
 
 // Add takes the next record. Next tells what came of it; what r refers to is not kept.
@@ -57,6 +58,15 @@ func (p *Parser) Next() Item {
 	p.read++
 	return item
 }
+
+// Idle says that all was read that a log which goes on has for now. What was waiting for
+// the line behind it, which a kernel that panics would have written at once, is told.
+func (p *Parser) Idle() { p.releaseHeld() }
+
+// Lines is how many lines of kills there were: as many as the kernel has counted
+// (oom_kill of /proc/vmstat). Kills may be fewer, since one can have two lines, and more,
+// since one that is concluded has none.
+func (p *Parser) Lines() uint64 { return p.lines }
 
 // Flush says that the log ends here: what is under way is told as far as it is known.
 func (p *Parser) Flush() {

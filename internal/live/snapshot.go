@@ -140,7 +140,7 @@ func request(k *event.Kill, boot uint64) procsnap.Request {
 			req.Limit = cgroupRef(k.Limit.Cgroup)
 		}
 	case event.ScopeGlobal, event.ScopeCpuset, event.ScopeMempolicy:
-		req.Zones = true
+		req.Zones = k.Memory == nil // the log may have told them
 		// An order that is not known may be one above 0.
 		req.Blocks = k.Trigger == nil || k.Trigger.Order == nil || *k.Trigger.Order > 0
 	}
@@ -215,7 +215,7 @@ func ref(pid int, start *uint64, boot uint64) procsnap.Ref {
 }
 
 func (p *pump) memory(k *event.Kill, m *event.Memory, age *int64) {
-	if m == nil {
+	if m == nil || k.Memory != nil { // the log's is of the moment itself
 		return
 	}
 	m.AgeMS = age
