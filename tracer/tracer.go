@@ -149,11 +149,7 @@ func Open(ctx context.Context, opts Options) (_ *Tracer, err error) {
 			}
 			base = ErrNotPermitted // each reason says what for
 		}
-		var why []string
-		for _, h := range t.hooks {
-			why = append(why, h.Fact+": "+h.Reason)
-		}
-		return nil, fmt.Errorf("attach: %w: %s", base, strings.Join(why, "; "))
+		return nil, &UnservedError{Hooks: t.hooks, base: base}
 	}
 	if t.hookOK(FactTrigger) {
 		t.gfpFormat = t.readGFPFormat()

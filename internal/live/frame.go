@@ -88,7 +88,7 @@ func Hooks(in []tracer.Hook, steps, symbols error) []event.Hook {
 		out = append(out, own(FactClockStep, timerFD, steps))
 	}
 	// The kernel's log has the names in it.
-	if asked[tracer.FactKill] && kills(in).Method != MethodLog || asked[tracer.FactSigkill] {
+	if asked[tracer.FactKill] && killHook(in).Method != MethodLog || asked[tracer.FactSigkill] {
 		out = append(out, own(FactSymbols, kallsyms, symbols))
 	}
 	return out
@@ -126,7 +126,11 @@ func (p *pump) end(reason string) *event.SessionEnd {
 	written := maps.Clone(p.written)
 	written[string(event.TypeSessionEnd)]++
 	e.SessionEnd = &event.SessionEnd{Reason: reason, Received: p.received, Written: written, Lost: counts, Incidents: p.incidentCount(), CrossCheck: p.crossChecked()}
+	if p.logTells() {
+		e.SessionEnd.NoKillsLeftOut = event.Ptr(p.noKills.leftOut)
+	}
 	if p.tracer == nil {
+		// It has nothing to tell.
 	} else if st, err := p.tracer.Stats(); err == nil {
 		if p.seesClock() {
 			e.SessionEnd.ClockReads = &st.ClockReads

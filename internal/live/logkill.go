@@ -7,6 +7,7 @@ package live
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/oomtrace/oomtrace/decode/event"
 )
@@ -39,13 +40,37 @@ func (p *pump) logged(e logEvent) {
 			p.received[string(e.Type)]++
 			return
 		}
-		if n := e.NoKill; n != nil && n.Trigger != nil {
-			p.pods.Fill(n.Trigger.Container, n.Trigger.Pod)
+		if e.NoKill != nil && !p.noKills.let(e.boot) {
+			return
 		}
 		p.number(e.Event)
 		p.emit(e.Event)
 		p.checkLoss()
 	}
+}
+
+// noKillsEach is how many invocations without a kill are told a second: a cgroup with nobody
+// who can be killed asks again and again.
+const noKillsEach = 10
+
+// noKills counts those that the log tells.
+type noKills struct {
+	since   uint64 // boot clock
+	told    int
+	leftOut uint64
+}
+
+// let says whether one at this time is to be told.
+func (n *noKills) let(boot uint64) bool {
+	if boot < n.since || boot-n.since >= uint64(time.Second) {
+		n.since, n.told = boot, 0
+	}
+	if n.told == noKillsEach {
+		n.leftOut++
+		return false
+	}
+	n.told++
+	return true
 }
 
 // number makes the log's event one of this session.

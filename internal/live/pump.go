@@ -36,6 +36,7 @@ type pump struct {
 	suspects  []suspect // oldest first
 	ends      ends
 	cross     crossCheck
+	noKills   noKills
 	fromLog   <-chan logEvent // nil: nothing comes from the log, or no more
 	received  map[string]uint64
 	written   map[string]uint64

@@ -41,32 +41,57 @@ var logFacts = map[string]bool{
 }
 
 // Why facts are not to be had beside the kernel's log.
-const (
-	reasonLogAlone = "--source kmsg"
-	reasonUnlogged = "the kernel log does not tell"
-)
+const reasonUnlogged = "the kernel log does not tell"
 
-// FromLog is how facts are had where the kernel's log tells of kills, since for reason no
-// program does. What has nothing to do with kills is had as hooks say, or not at all.
-func FromLog(facts []string, hooks []tracer.Hook, reason string) []tracer.Hook {
+var errLogAlone = errors.New("--source kmsg")
+
+// FromLog is how facts are had where the kernel's log tells of kills, since no program does
+// for err: of those facts that o asks for. What has nothing to do with kills is had as hooks
+// say, or not at all.
+func FromLog(o tracer.Options, hooks []tracer.Hook, err error) []tracer.Hook {
 	had := map[string]tracer.Hook{}
 	for _, h := range hooks {
 		had[h.Fact] = h
 	}
+	if unserved := (*tracer.UnservedError)(nil); errors.As(err, &unserved) {
+		for _, h := range unserved.Hooks {
+			had[h.Fact] = h
+		}
+	}
+	facts := tracer.Facts(o)
 	out := make([]tracer.Hook, 0, len(facts))
 	for _, fact := range facts {
-		h, hooked := had[fact]
+		h, tried := had[fact]
+		if !tried {
+			h = tracer.Hook{Fact: fact, Reason: err.Error()}
+		}
 		switch {
 		case logFacts[fact]:
-			h = tracer.Hook{Fact: fact, Method: MethodLog, OK: true, Reason: reason}
+			h = tracer.Hook{Fact: fact, Method: MethodLog, OK: true, Reason: h.Reason}
 		case tracer.OfKills(fact):
 			h = tracer.Hook{Fact: fact, Reason: reasonUnlogged}
-		case !hooked:
-			h = tracer.Hook{Fact: fact, Reason: reason}
 		}
 		out = append(out, h)
 	}
 	return out
+}
+
+// LastRung is how facts are had with the kernel's log, if no program tells of kills.
+func LastRung(o tracer.Options, hooks []tracer.Hook) []tracer.Hook {
+	if h := killHook(hooks); h.Fact == "" || h.OK {
+		return hooks
+	}
+	return FromLog(o, hooks, errors.New(killHook(hooks).Reason))
+}
+
+// killHook is that of kills; zero if they are not asked for.
+func killHook(hooks []tracer.Hook) tracer.Hook {
+	for _, h := range hooks {
+		if h.Fact == tracer.FactKill {
+			return h
+		}
+	}
+	return tracer.Hook{}
 }
 
 // OpenLog opens the kernel's log: this system's, or the one below the host's root.
@@ -96,23 +121,22 @@ func (s *session) openSource(ctx context.Context) error {
 		if o.Tracer.NoOOM {
 			return fmt.Errorf("%w: the kernel log tells of kills alone", tracer.ErrNotSupported)
 		}
-		return s.useLog(nil, reasonLogAlone)
+		return s.useLog(nil, errLogAlone)
 	}
 	var err error
 	if s.tracer, err = tracer.Open(ctx, o.Tracer); err != nil {
-		// A nil *Tracer is no tracer, whatever it was.
 		s.tracer = nil
-		if o.Source != SourceAuto || !reads || !errors.Is(err, tracer.ErrNotPermitted) && !errors.Is(err, tracer.ErrNotSupported) {
+		if o.Source != SourceAuto || !reads || !cannot(err) {
 			return err
 		}
-		return s.useLog(err, err.Error())
+		return s.useLog(nil, err)
 	}
 	s.hooks = s.tracer.Hooks()
-	if o.Source == SourceBPF || !reads || s.log == nil || kills(s.hooks).OK {
+	if o.Source == SourceBPF || s.log == nil || killHook(s.hooks).OK {
 		return nil
 	}
 	// Programs that see invocations would tell of each that it killed nobody.
-	reason := kills(s.hooks).Reason
+	hooks := s.hooks
 	err = s.tracer.Close()
 	s.tracer = nil
 	if err != nil {
@@ -123,29 +147,34 @@ func (s *session) openSource(ctx context.Context) error {
 	if !others.NoClock || others.Sigkills {
 		if s.tracer, err = tracer.Open(ctx, others); err != nil {
 			s.tracer = nil
-			if !errors.Is(err, tracer.ErrNotPermitted) && !errors.Is(err, tracer.ErrNotSupported) {
-				return err
-			}
+			return err // it was to be had a moment ago
 		}
 	}
-	return s.useLog(nil, reason)
+	return s.useLog(hooks, errors.New(killHook(hooks).Reason))
 }
 
-// useLog has the kernel's log tell of kills, as no program does for reason. err is why the
-// programs could not be had.
-func (s *session) useLog(err error, reason string) error {
-	if s.log == nil {
-		if err == nil {
-			return unreadable{s.logErr}
-		}
+// cannot says whether err is what programs cannot do here, for the kernel or for want of a
+// permission.
+func cannot(err error) bool {
+	return errors.Is(err, tracer.ErrNotPermitted) || errors.Is(err, tracer.ErrNotSupported)
+}
+
+// useLog has the kernel's log tell of kills, as no program does for err.
+func (s *session) useLog(hooks []tracer.Hook, err error) error {
+	asked := errors.Is(err, errLogAlone)
+	switch {
+	case s.log == nil && asked:
+		return unreadable{s.logErr}
+	case s.log == nil:
 		return fmt.Errorf("%w; nor can the kernel log tell of kills: %w", err, s.logErr)
 	}
 	s.log.tells = true
-	var hooks []tracer.Hook
-	if s.tracer != nil {
-		hooks = s.tracer.Hooks()
+	s.hooks = FromLog(s.opts.Tracer, hooks, err)
+	why := "kills are told from the kernel log"
+	if !asked {
+		why += ", since no BPF program can tell of them"
 	}
-	s.hooks = FromLog(tracer.Facts(s.opts.Tracer), hooks, reason)
+	s.warns = append(s.warns, why+": without those of processes that share a victim's memory, command lines of victims that are gone at once, and when their memory is back")
 	return nil
 }
 
@@ -160,16 +189,6 @@ func (u unreadable) Is(target error) bool {
 		return target == tracer.ErrNotPermitted
 	}
 	return target == tracer.ErrNotSupported
-}
-
-// kills is the hook of kills; zero if they are not asked for.
-func kills(hooks []tracer.Hook) tracer.Hook {
-	for _, h := range hooks {
-		if h.Fact == tracer.FactKill {
-			return h
-		}
-	}
-	return tracer.Hook{}
 }
 
 // logHooks is what session.start tells of the log; nothing if nobody asks for it.

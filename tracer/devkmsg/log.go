@@ -55,7 +55,18 @@ func Open(path string) (*Log, error) {
 	if err != nil {
 		return nil, openError(path, err)
 	}
-	return newLog(fd, unix.Read)
+	return New(fd)
+}
+
+// New returns the log that the file descriptor fd is open on, which Close closes. What is
+// read from it must not block, and give one record a time.
+func New(fd int) (*Log, error) {
+	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("read the kernel log: %w", err)
+	}
+	return &Log{fd: fd, wake: wake, read: unix.Read}, nil
 }
 
 // openError says what would do (check_syslog_permissions, kernel/printk/printk.c).
@@ -67,15 +78,6 @@ func openError(path string, err error) error {
 		return fmt.Errorf("open %s: %w; in a container, give it the host's", path, err)
 	}
 	return fmt.Errorf("open %s: %w", path, err)
-}
-
-func newLog(fd int, read func(int, []byte) (int, error)) (*Log, error) {
-	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		unix.Close(fd)
-		return nil, fmt.Errorf("read the kernel log: %w", err)
-	}
-	return &Log{fd: fd, wake: wake, read: read}, nil
 }
 
 // Next makes r the next record, which refers to the Log's own memory until Next is called

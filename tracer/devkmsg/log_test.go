@@ -30,7 +30,10 @@ func fake(t *testing.T, answers ...any) (l *Log, write func(string)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err = newLog(ends[0], func(fd int, b []byte) (int, error) {
+	if l, err = New(ends[0]); err != nil {
+		t.Fatal(err)
+	}
+	l.read = func(fd int, b []byte) (int, error) {
 		if len(answers) > 0 {
 			a := answers[0]
 			answers = answers[1:]
@@ -40,9 +43,6 @@ func fake(t *testing.T, answers ...any) (l *Log, write func(string)) {
 			return copy(b, a.(string)), nil
 		}
 		return unix.Read(fd, b)
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Close(ends[1]); l.Close() })
 	return l, func(s string) {
