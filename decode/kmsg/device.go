@@ -10,13 +10,14 @@ import "bytes"
 // undone; no memory is taken. false: b is no such record, and r is as good as none.
 func (r *Record) ReadDevice(b []byte) bool {
 	line, _, _ := bytes.Cut(b, []byte{'\n'})
-	r.Wall, r.Reboot = Wall{}, false
-	f := frame{Record: r, text: line}
+	r.Reboot = false
+	f := frame{Record: r}
 	if !f.kmsg(line) {
-		f.clear()
+		f.start(line)
 		r.Text = nil
 		return false
 	}
+	r.Continues = f.flag == 'c' || f.flag == '+'
 	r.Text = unescapeHex(f.text)
 	return true
 }

@@ -19,6 +19,7 @@ type partKind uint8
 const (
 	partNone partKind = iota
 	partConstraint
+	partConstraintMore // it is whole, unless the name goes on in the next line
 	partKill
 	partChosen
 	partGroup
@@ -34,7 +35,7 @@ const (
 )
 
 // hold keeps a part of a line.
-func (p *Parser) hold(kind partKind, r *Record, text []byte) {
+func (p *machine) hold(kind partKind, r *Record, text []byte) {
 	if p.part.kind == kind && len(p.part.text) == len(text) {
 		return // it is the part itself, which is still not whole
 	}
@@ -60,13 +61,16 @@ func beginsName(text []byte) bool {
 	return i >= 0 && len(rest)-i-len(" (") <= maxComm
 }
 
-func (p *Parser) dropPart() { p.part.kind = partNone }
+func (p *machine) dropPart() { p.part.kind = partNone }
 
 // join takes r for the rest of the part that is held, if the two make a line, or for one
 // more part of it, if it can be no other line. It says whether r was taken.
-func (p *Parser) join(r *Record) bool {
+func (p *machine) join(r *Record) bool {
 	if p.n > p.part.until {
 		p.dropPart()
+		return false
+	}
+	if p.part.kind == partConstraintMore && (r.Continues || !bytes.Contains(r.Text, []byte(",uid="))) {
 		return false
 	}
 	if string(r.Caller) != string(p.part.r.Caller) || len(p.part.text)+len(r.Text) >= maxPart {
@@ -85,6 +89,8 @@ func (p *Parser) join(r *Record) bool {
 		if p.isWhole(whole) {
 			first := p.part.r
 			first.Text = whole
+			p.more = p.part.kind == partConstraintMore
+			defer func() { p.more = false }()
 			p.dropPart()
 			p.release(&first)
 			p.commLine(&first, whole)
@@ -106,9 +112,9 @@ func (p *Parser) join(r *Record) bool {
 }
 
 // isWhole says whether a line that began as the part that is held is whole.
-func (p *Parser) isWhole(text []byte) bool {
+func (p *machine) isWhole(text []byte) bool {
 	switch p.part.kind {
-	case partConstraint:
+	case partConstraint, partConstraintMore:
 		var c constraintLine
 		return c.read(text)
 	case partKill:

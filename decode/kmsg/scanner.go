@@ -3,7 +3,6 @@
 package kmsg
 
 import (
-	"bytes"
 	"io"
 	"time"
 )
@@ -11,9 +10,9 @@ import (
 const (
 	// maxText is the longest text of a record in bytes. What is longer is cut.
 	maxText = maxLine
-	// A record of the kernel is no longer (kernel/printk/printk.c: PRINTKRB_RECORD_MAX,
-	// LOG_LINE_MAX before 5.18), so that more lines than that without the log's framing
-	// are not its text. User space's may be longer: rsyslog's 8 KiB.
+	// A record of the kernel is no longer (kernel/printk: PRINTKRB_RECORD_MAX, before
+	// that LOG_LINE_MAX), so that more lines than that without the log's framing are not
+	// its text. User space's may be longer: rsyslog's 8 KiB.
 	kernelText = 1024
 	userText   = 8 << 10
 	// settling is how many lines of one framing in a row make it the log's, unless the
@@ -62,19 +61,24 @@ type Scanner struct {
 	settled bool
 	run     int  // lines in this layout in a row
 	fresh   bool // none was read since the framing was looked for
+	kernels int  // of dmesg's lines in a row that may be journalctl's
 
 	years   years
 	minute  Wall // of dmesg --time-format reltime, which the distances count from
 	boot    [32]byte
 	hasBoot bool
 	reboot  bool
+	plus    bool // /dev/kmsg has pieces of lines with the flag +
 
-	pieces  []byte // of a container's line
-	gather  []byte // lines of one object
-	scratch []byte
-	bare    []byte // a line without its colours
+	pieces    []byte // of a container's line
+	first     int64  // the line of the first of them
+	firstWall Wall
+	gather    []byte // lines of one object
+	scratch   []byte
+	bare      []byte // a line without its colours
 
-	coloured bool // the line read last was
+	coloured bool   // the line read last was
+	probe    Record // of a line that is only looked at
 
 	foreign, skipped, cutTexts int64
 }
@@ -97,8 +101,8 @@ func (t *slot) own() {
 	t.Text, t.Host, t.Caller, t.BootID = t.text, t.host, t.caller, t.boot
 }
 
-// NewScanner returns a Scanner that reads from r up to its end. It takes 0.5 MiB at the
-// most, however large the log is.
+// NewScanner returns a Scanner that reads from r up to its end. It takes less than 1 MiB,
+// however large the log is.
 func NewScanner(r io.Reader) *Scanner {
 	return &Scanner{
 		src:   source{r: r, buf: make([]byte, bufSize), mark: -1},
@@ -137,8 +141,11 @@ func (s *Scanner) Next() (*Record, error) {
 		}
 	}
 	s.cur, s.ahead, s.isAhead = s.ahead, s.cur, false
-	if s.settled && !s.cur.layout.exact() {
+	switch {
+	case s.strict():
 		s.extend()
+	case !s.settled && s.cur.column > 0:
+		s.indented()
 	}
 	s.finish()
 	return &s.cur.Record, nil
@@ -163,64 +170,67 @@ func (s *Scanner) read() error {
 	for {
 		b, err := s.line()
 		if err != nil {
-			if len(s.pieces) == 0 {
-				return err
-			}
-			// The end of a container's line never came.
-			t.begin(s.src.line)
-			f := frame{Record: &t.Record}
-			f.detect(s.pieces)
-			s.take(t, f, s.pieces)
-			t.layout = layout{s.layout.outer, f.inner, f.traits}
-			s.pieces = s.pieces[:0]
-			s.isAhead = true
-			return nil
+			return s.lastPiece(t, err)
 		}
 		t.begin(s.src.line)
 		if s.whole(b, t) {
-			if t.Text == nil {
-				continue
+			if t.Text != nil {
+				s.accept(t)
+				return nil
 			}
-			s.accept(t)
-			return nil
-		}
-		if b[0] == ' ' && s.layout.inner == innerKmsg && s.settled {
-			s.skipped++ // a device's field
 			continue
 		}
 		t.begin(s.src.line)
-		out, b, complete := s.unwrap(b, t)
-		if !complete {
-			continue
-		}
-		if out != outerNone && len(b) > 0 && b[0] == '{' && s.object(b, t) {
-			t.layout.outer = out
+		if out, b, complete := s.unwrap(b, t); complete && s.one(out, b, t) {
 			s.accept(t)
 			return nil
 		}
+	}
+}
+
+// one reads the record of a line; false: it has none.
+func (s *Scanner) one(out outer, b []byte, t *slot) bool {
+	if len(b) > 0 && b[0] == ' ' && s.layout.inner == innerKmsg {
+		s.skipped++ // a device's field
+		return false
+	}
+	wall := t.Wall // the container's
+	if (out != outerNone || s.layout.outer == outerDocker) && len(b) > 0 && b[0] == '{' && s.object(b, t) {
+		t.layout.outer = out
+	} else {
 		f := frame{Record: &t.Record}
 		if !s.settled || out != s.layout.outer || !f.as(s.layout, b) {
 			if s.rule(b) {
-				continue
+				return false
 			}
 			if s.settled {
 				s.unsettle()
 			}
-			wall := t.Wall
 			f.detect(b)
-			if t.Wall.Basis == "" {
-				t.Wall = wall
-			}
 		}
-		t.layout = layout{out, f.inner, f.traits}
-		s.take(t, f, b)
-		s.accept(t)
-		return nil
+		s.take(t, f, layout{out, f.inner, f.traits}, b)
 	}
+	if t.Wall.Basis == "" {
+		t.Wall = wall
+	}
+	return true
 }
 
-// line returns the next line that is not empty, without what a console adds. At the end
-// it gives what came of a container's line in pieces.
+// lastPiece makes a record of a container's line whose end never came, if there is one,
+// else it returns err.
+func (s *Scanner) lastPiece(t *slot, err error) error {
+	if len(s.pieces) == 0 {
+		return err
+	}
+	t.begin(s.first)
+	t.Wall = s.firstWall
+	s.one(s.layout.outer, s.pieces, t)
+	s.pieces = s.pieces[:0]
+	s.isAhead = true
+	return nil
+}
+
+// line returns the next line that is not empty, without what a console adds.
 func (s *Scanner) line() ([]byte, error) {
 	for {
 		line, err := s.src.next()
@@ -242,12 +252,17 @@ func (t *slot) begin(line int64) {
 }
 
 // take copies the record that f read from line b.
-func (s *Scanner) take(t *slot, f frame, b []byte) {
+func (s *Scanner) take(t *slot, f frame, l layout, b []byte) {
+	t.layout = l
 	t.column, t.coloured = len(b)-len(f.text), s.coloured
 	t.Text = f.text
 	t.own()
 	if f.inner == innerKmsg {
 		t.text = unescapeHex(t.text)
+		// Before 4.9 the first piece of a line has c, the others have +
+		// (kernel/printk/printk.c: msg_print_ext_header).
+		s.plus = s.plus || f.flag == '+'
+		t.Continues = t.Continues || f.flag == '+' || f.flag == 'c' && !s.plus
 	}
 	if f.inner == innerDmesgDelta {
 		s.reltime(t, f.since)
@@ -275,8 +290,15 @@ func (s *Scanner) accept(t *slot) {
 	}
 	t.Reboot = s.reboot
 	s.reboot = false
-	if s.settled {
+	if s.settled && t.layout == s.layout {
+		s.doubt(t)
 		return
+	}
+	if s.settled {
+		s.unsettle() // it was exact
+	}
+	if t.layout.inner == innerPlain && len(t.text) > 0 && t.text[0] == ' ' && !s.fresh {
+		return // rather a further line of a record than a record
 	}
 	if t.layout != s.layout {
 		s.layout, s.run = t.layout, 0
@@ -286,20 +308,28 @@ func (s *Scanner) accept(t *slot) {
 		return
 	}
 	// dmesg's text and journalctl's with the same stamp differ in what follows.
-	if t.layout.inner == innerDmesg && likeProgram(t.text) {
+	if first, _ := word(t.text); t.layout.inner == innerDmesg && likeProgram(t.text) && first[len(first)-1] != ':' {
 		return
 	}
 	s.run++
-	s.settled = s.fresh || s.run >= settling
+	s.settled = s.fresh && t.layout.strong() || s.run >= settling
 	s.fresh = false
 }
 
-// likeProgram says whether text may be "host program: text".
-func likeProgram(b []byte) bool {
-	_, rest := word(b)
-	ident, _ := word(rest)
-	return len(ident) > 1 && ident[len(ident)-1] == ':'
+// doubt sees to it that journalctl's lines with a stamp are not taken for dmesg's for
+// long, where they stand behind some of dmesg's.
+func (s *Scanner) doubt(t *slot) {
+	if t.layout.inner != innerDmesg || !ofKernel(t.text) {
+		s.kernels = 0
+	} else if s.kernels++; s.kernels == settling {
+		s.kernels = 0
+		s.unsettle()
+	}
 }
+
+// strict says that a line in another framing is none: the log's is settled and does not
+// keep a record in one piece.
+func (s *Scanner) strict() bool { return s.settled && !s.layout.exact() }
 
 func (s *Scanner) unsettle() {
 	s.settled, s.run, s.fresh = false, 0, true
@@ -316,8 +346,8 @@ func (s *Scanner) isRule(b []byte) bool {
 // rule reads what journalctl prints between entries.
 func (s *Scanner) rule(b []byte) bool {
 	boot, id, ok := rule(b)
-	if !ok || !s.fresh && !s.layout.journal() {
-		return false
+	if !ok || !s.fresh && !s.layout.journal() && (s.settled || s.layout.inner != innerDmesg) {
+		return false // short-monotonic begins like dmesg
 	}
 	if boot {
 		s.reboot = true
@@ -326,219 +356,4 @@ func (s *Scanner) rule(b []byte) bool {
 		}
 	}
 	return true
-}
-
-// extend adds the lines to the record that are text of it, up to the next record, which
-// it puts into s.ahead.
-func (s *Scanner) extend() {
-	t := s.cur
-	limit := kernelText
-	if t.User {
-		limit = userText
-	}
-	s.src.hold()
-	defer s.src.release()
-	sure, foreign, lines := len(t.text), 0, int64(0)
-	for {
-		b, err := s.line()
-		if err != nil {
-			s.end = err
-			s.foreign += lines
-			return
-		}
-		s.ahead.begin(s.src.line)
-		out, in, complete := s.unwrap(b, s.ahead)
-		if !complete {
-			continue
-		}
-		if out != s.layout.outer || s.isRule(in) {
-			s.src.unread()
-			s.unsettle()
-			s.foreign += lines
-			return
-		}
-		f := frame{Record: &s.ahead.Record}
-		if f.as(s.layout, in) {
-			s.ahead.layout = s.layout
-			s.take(s.ahead, f, in)
-			s.accept(s.ahead)
-			s.foreign += lines
-			return
-		}
-		if t.coloured {
-			in = s.uncolour(in) // the record's end is where the colour ends
-		}
-		text, indented := dedent(in, t.column)
-		if indented {
-			s.join(t, text)
-			sure, foreign, lines = len(t.text), 0, 0
-			s.src.hold()
-			continue
-		}
-		lines++
-		if foreign += len(in) + 1; foreign > limit && s.src.back() {
-			t.text = t.text[:sure]
-			s.pieces = s.pieces[:0]
-			s.unsettle()
-			return
-		}
-		s.join(t, text)
-	}
-}
-
-// join adds a line to the text of a record.
-func (s *Scanner) join(t *slot, text []byte) {
-	if room := maxText - len(t.text) - 1; len(text) > room {
-		if room >= 0 {
-			s.cutTexts++
-		}
-		text = text[:max(room, 0)]
-		if len(text) == 0 {
-			return
-		}
-	}
-	t.text = append(t.text, '\n')
-	t.text = append(t.text, text...)
-}
-
-// dedent takes the spaces away that dmesg, journalctl and makedumpfile put before the
-// further lines of a record, up to the column of its text.
-func dedent(b []byte, column int) ([]byte, bool) {
-	if column == 0 || len(b) < column {
-		return b, false
-	}
-	for _, c := range b[:column] {
-		if c != ' ' {
-			return b, false
-		}
-	}
-	return b[column:], true
-}
-
-// clean takes away what a console adds to a line: returns, colours, NULs.
-func (s *Scanner) clean(b []byte) []byte {
-	for len(b) > 0 && (b[len(b)-1] == '\r' || b[len(b)-1] == 0) {
-		b = b[:len(b)-1]
-	}
-	for len(b) > 0 && (b[0] == '\r' || b[0] == 0) {
-		b = b[1:]
-	}
-	if s.coloured = len(b) > 0 && b[0] == esc; s.coloured {
-		return s.uncolour(b)
-	}
-	return b
-}
-
-const esc = 0x1b
-
-// uncolour takes the terminal's control sequences away, of a line that begins with one.
-// Of other lines they are text: the name of a process may hold them.
-func (s *Scanner) uncolour(b []byte) []byte {
-	out := s.bare[:0]
-	for i := 0; i < len(b); i++ {
-		if b[i] != esc || i+1 == len(b) {
-			out = append(out, b[i])
-			continue
-		}
-		i++
-		if b[i] != '[' {
-			continue // a sequence of two bytes
-		}
-		for i+1 < len(b) {
-			i++
-			if b[i] >= '@' && b[i] <= '~' {
-				break
-			}
-		}
-	}
-	s.bare = out
-	return out
-}
-
-// unwrap takes away what a container runtime put around the line; complete false: it is
-// a piece of a longer one.
-func (s *Scanner) unwrap(b []byte, t *slot) (o outer, in []byte, complete bool) {
-	switch {
-	case b[0] == '{':
-		if s.settled && s.layout.outer != outerDocker {
-			return outerNone, b, true
-		}
-		log, ok := container(b, s.scratch[:0], &t.Wall)
-		s.scratch = log[:0]
-		if !ok {
-			return outerNone, b, true
-		}
-		whole := bytes.HasSuffix(log, []byte{'\n'})
-		log, complete = s.piece(bytes.TrimRight(log, "\r\n"), whole)
-		return outerDocker, log, complete
-	case isDigit(b[0]) && (!s.settled || s.layout.outer != outerNone):
-		var w Wall
-		ct, n := isoTime(b, BasisContainer, &w)
-		if n == 0 || n >= len(b) || b[n] != ' ' || w.NoZone || b[10] != 'T' {
-			break
-		}
-		if in, partial, ok := cri(b[n+1:]); ok {
-			t.Wall = w
-			in, complete = s.piece(in, !partial)
-			return outerCRI, in, complete
-		}
-		if s.settled && s.layout.outer == outerKube || !s.settled && s.isKube(b, ct, n) {
-			t.Wall = w
-			return outerKube, b[n+1:], true
-		}
-	}
-	return outerNone, b, true
-}
-
-// cri reads "stdout F " behind a time; partial: more of the line follows.
-func cri(b []byte) (in []byte, partial, ok bool) {
-	for _, stream := range [...]string{"stdout ", "stderr "} {
-		rest, ok := bytes.CutPrefix(b, []byte(stream))
-		if !ok || len(rest) == 0 {
-			continue
-		}
-		tags, in := word(rest)
-		if len(tags) > 0 && (tags[0] == 'F' || tags[0] == 'P') && (len(tags) == 1 || tags[1] == ':') {
-			return in, tags[0] == 'P', true
-		}
-	}
-	return nil, false, false
-}
-
-// isKube says whether the time, n bytes long, stands before a line of a container's:
-// kubectl's has as many digits as it takes, syslog's three or six, and a program.
-func (s *Scanner) isKube(b []byte, t clockTime, n int) bool {
-	if t.comma || b[n-1] != 'Z' && t.digits != 9 {
-		return false
-	}
-	rest := b[n+1:]
-	if t.digits == 0 || t.digits == 3 || t.digits == 6 {
-		if ofProgram(rest) {
-			return false
-		}
-	}
-	var r Record
-	f := frame{Record: &r}
-	f.detect(rest)
-	return f.inner != innerPlain || t.digits > 6
-}
-
-// piece puts a line that came in pieces together.
-func (s *Scanner) piece(b []byte, last bool) (line []byte, complete bool) {
-	if last && len(s.pieces) == 0 {
-		return b, true
-	}
-	if room := maxLine - len(s.pieces); len(b) > room {
-		if room > 0 {
-			s.cutTexts++
-		}
-		b = b[:max(room, 0)]
-	}
-	s.pieces = append(s.pieces, b...)
-	if !last {
-		return nil, false
-	}
-	line = s.pieces
-	s.pieces = s.pieces[:0]
-	return line, true
 }
