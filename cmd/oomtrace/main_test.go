@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 		"oomtrace":         main,
 		simulate.ChildName: main,
 		noBPFName:          noBPF,
+		managerName:        manager,
 	})
 }
 
@@ -38,6 +39,7 @@ func TestMain(m *testing.M) {
 //	record FILE		write the example events as watch would record them
 //	conforms FILE [scores]	check each line of FILE against the published schema, of events or scores
 //	nobpf N COMMAND [ARG...]	as code, where bpf(2) answers ENOSYS
+//	exec manager SOCKET	print what a service manager would be told
 //
 // and the conditions [privileged] and [exists:PATH].
 func TestScripts(t *testing.T) {

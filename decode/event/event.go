@@ -148,9 +148,12 @@ type Hook struct {
 
 // SessionStart opens a stream.
 type SessionStart struct {
-	Version  string    `json:"version"`
-	Hooks    []Hook    `json:"hooks"`
-	Settings *Settings `json:"settings,omitempty"`
+	Version string `json:"version"`
+	// Continued: the session began in an earlier file of the record. This repeats how,
+	// so that each file can be read alone.
+	Continued bool      `json:"continued,omitempty"`
+	Hooks     []Hook    `json:"hooks"`
+	Settings  *Settings `json:"settings,omitempty"`
 	// Locked says whether the tracer's memory is locked against reclaim.
 	Locked bool `json:"locked"`
 	// OOMScoreAdj is the tracer's own.

@@ -17,6 +17,9 @@ type Env struct {
 	Stderr io.Writer
 	// Getenv looks up an environment variable; nil means that none is set.
 	Getenv func(string) string
+	// OnHangUp has f called at each SIGHUP, which else ends the command; nil where that
+	// cannot be had.
+	OnHangUp func(f func())
 }
 
 // Warnf writes one line for a person to stderr.

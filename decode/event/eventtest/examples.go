@@ -68,7 +68,7 @@ func All() []*event.Event {
 		SessionStart(), Kill(), Detail(), Snapshot(), KillGlobal(), KillGroup(), KillNodes(), KillSparse(),
 		NoKill(), NoKillNobody(), End(), EndReaped(), EndStuck(), EndByProc(),
 		Clock(), ClockFrequency(), ClockRefused(), ClockSummary(), ClockStep(),
-		SigkillOther(), SigkillCgroup(), SigkillKernel(), Sample(), KillLogged(), NoKillPanic(), EndLogged(), Boot(), Panic(), Lost(), SessionEnd(),
+		SigkillOther(), SigkillCgroup(), SigkillKernel(), Sample(), KillLogged(), NoKillPanic(), EndLogged(), Boot(), Panic(), Lost(), SessionContinued(), SessionEnd(),
 	}
 }
 
@@ -102,6 +102,13 @@ func SessionStart() *event.Event {
 		IncidentWindowMS: p(int64(600_000)),
 		SampleMS:         p(int64(10000)),
 	}
+	return e
+}
+
+// SessionContinued is what a further file of the session's record begins with.
+func SessionContinued() *event.Event {
+	e := SessionStart()
+	e.SessionStart.Continued = true
 	return e
 }
 
