@@ -44,7 +44,7 @@ func fake(t *testing.T, answers ...any) (l *Log, write func(string)) {
 		}
 		return unix.Read(fd, b)
 	}
-	t.Cleanup(func() { unix.Close(ends[1]); l.Close() })
+	t.Cleanup(func() { unix.Close(ends[1]); _ = l.Close() })
 	return l, func(s string) {
 		if _, err := unix.Write(ends[1], []byte(s)); err != nil {
 			t.Fatal(err)
@@ -165,14 +165,14 @@ func TestRealLog(t *testing.T) {
 	if err != nil {
 		testenv.Skip(t, "no kernel log: %v", err)
 	}
-	t.Cleanup(func() { l.Close() })
+	t.Cleanup(func() { _ = l.Close() })
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	clock, err := OpenClock()
 	if err != nil {
 		testenv.Skip(t, "no clock: %v", err)
 	}
-	t.Cleanup(func() { clock.Close() })
+	t.Cleanup(func() { _ = clock.Close() })
 	var r kmsg.Record
 	for err == nil {
 		err = l.Next(&r)
@@ -212,7 +212,7 @@ func TestClock(t *testing.T) {
 	if err != nil {
 		testenv.Skip(t, "no clock: %v", err)
 	}
-	defer clock.Close()
+	defer func() { _ = clock.Close() }()
 	last := uint64(0)
 	for range 1000 {
 		now, ok := clock.Now()
@@ -232,7 +232,7 @@ func TestCapSyslogIsEnough(t *testing.T) {
 	const again = "OOMTRACE_TEST_OPEN"
 	if os.Getenv(again) != "" {
 		_, err := Open("")
-		fmt.Printf("opened: %v\n", err)
+		fmt.Fprintf(os.Stdout, "opened: %v\n", err)
 		return
 	}
 	testenv.Privileged(t)
@@ -274,7 +274,7 @@ func BenchmarkClock(b *testing.B) {
 	if err != nil {
 		b.Skip(err)
 	}
-	defer clock.Close()
+	defer func() { _ = clock.Close() }()
 	b.ReportAllocs()
 	for b.Loop() {
 		now, _ := clock.Now()
@@ -289,7 +289,7 @@ func BenchmarkNext(b *testing.B) {
 	if err != nil {
 		b.Skip(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	var r kmsg.Record
 	b.ReportAllocs()
 	for b.Loop() {
