@@ -52,6 +52,20 @@ func run(args []string) error {
 		"storm":   storm,
 		"enter":   enter,
 		"newproc": newproc,
+
+		"load":     load,
+		"again":    again,
+		"as":       as,
+		"fill":     fill,
+		"empty":    empty,
+		"messages": messages,
+		"sparse":   sparse,
+		"threads":  threads,
+		"bomb":     bomb,
+		"clear":    clearOut,
+		"fragment": fragment,
+		"swap":     swap,
+		"read":     read,
 	}
 	if len(args) == 0 {
 		return errors.New("no subcommand")
