@@ -33,7 +33,7 @@ func qemu(k Kernel, image, initrd, disk string, o Options) ([]string, error) {
 			"-numa", fmt.Sprintf("node,nodeid=%d,cpus=%d-%d,memdev=m%d", n, n*o.CPUs/o.Nodes, (n+1)*o.CPUs/o.Nodes-1, n))
 	}
 	return append(argv,
-		"-accel", "tcg,thread=single", "-smp", strconv.Itoa(o.CPUs), "-m", strconv.Itoa(o.MemMiB),
+		"-accel", "tcg,thread=single", "-smp", fmt.Sprintf("%d,sockets=%d", o.CPUs, max(o.Nodes, 1)), "-m", strconv.Itoa(o.MemMiB),
 		"-nographic", "-no-reboot", "-nodefaults", "-serial", "stdio",
 		"-kernel", image, "-initrd", initrd,
 		"-drive", "file="+disk+",format=raw,if=none,id=out,cache=unsafe", "-device", "virtio-blk-pci,drive=out",

@@ -20,13 +20,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// load [-adj N] [-node N] [-repeat] [-lock] [-hold] NAME STEP…: takes the steps in order, a
+// load [-adj N] [-node N] [-repeat MIB] [-lock] [-hold] NAME STEP…: takes the steps in order, a
 // number to touch so many MiB more, a duration to let time pass; with -repeat the last two
-// over and over. It prints "ready" behind the steps, with -repeat before them.
+// over and over until it has touched so many MiB, 0 being without end. It prints "ready"
+// behind the steps, and if there is no end to them, before.
 func load(args []string) error {
 	f := flag.NewFlagSet("load", flag.ContinueOnError)
 	adj := f.Int("adj", 0, "oom_score_adj")
-	repeat := f.Bool("repeat", false, "take the last two steps again and again")
+	until := f.Int("repeat", -1, "take the last two steps again until so many MiB are touched; 0: for ever")
 	locked := f.Bool("lock", false, "lock the memory")
 	hold := f.Bool("hold", false, "keep the memory and wait")
 	node := f.Int("node", -1, "take memory of this NUMA node alone")
@@ -56,9 +57,10 @@ func load(args []string) error {
 	}
 	runtime.GOMAXPROCS(1)
 	steps := f.Args()[1:]
-	if *repeat {
+	if *until == 0 {
 		fmt.Println("ready")
 	}
+	touched := 0
 	for i := 0; i < len(steps); i++ {
 		if d, err := time.ParseDuration(steps[i]); err == nil && strings.TrimLeft(steps[i], "0123456789") != "" {
 			time.Sleep(d)
@@ -66,8 +68,10 @@ func load(args []string) error {
 			return fmt.Errorf("load: %q is neither a size in MiB nor a duration", steps[i])
 		} else if err := touch(mib); err != nil {
 			return err
+		} else {
+			touched += mib
 		}
-		if *repeat && i == len(steps)-1 {
+		if i == len(steps)-1 && (*until == 0 || touched < *until) {
 			i -= 2
 		}
 	}
