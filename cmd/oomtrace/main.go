@@ -30,7 +30,7 @@ const secondSignal = 500 * time.Millisecond
 
 // run runs the command line args, args[0] being the program, and returns the
 // exit code. SIGINT, SIGTERM and SIGHUP end its context, a second one, some moments
-// later, ends the process.
+// later, ends the process. A command can have SIGHUP mean something else.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if filepath.Base(args[0]) == simulate.ChildName {
 		return simulate.Child(args[1:], stdin, stdout, stderr)
@@ -38,11 +38,15 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	// Else a write to a closed stdout would kill the process, instead of giving
 	// EPIPE and a chance to clean up.
 	signal.Ignore(syscall.SIGPIPE)
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, func() { time.AfterFunc(secondSignal, stop) })
+	ctx, hangUps := notifyHangUps(ctx)
+	defer hangUps.stop()
+	context.AfterFunc(ctx, func() {
+		time.AfterFunc(secondSignal, func() { stop(); hangUps.stop() })
+	})
 
-	env := &cli.Env{Stdin: stdin, Stdout: stdout, Stderr: stderr, Getenv: os.Getenv}
+	env := &cli.Env{Stdin: stdin, Stdout: stdout, Stderr: stderr, Getenv: os.Getenv, OnHangUp: hangUps.call}
 	root := newRoot(env)
 	root.SetArgs(args[1:])
 	err := root.ExecuteContext(ctx)

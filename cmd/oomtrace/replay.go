@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -19,16 +18,19 @@ import (
 	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/internal/cli"
 	"github.com/oomtrace/oomtrace/internal/filter"
+	"github.com/oomtrace/oomtrace/internal/record"
 	"github.com/oomtrace/oomtrace/internal/render"
 )
 
 func newReplay(env *cli.Env) *cobra.Command {
 	var flags eventFlags
 	cmd := &cobra.Command{
-		Use:   "replay FILE...",
+		Use:   "replay [FILE|DIR]...",
 		Short: "Show recorded events as watch shows live ones",
 		Long: `Show the events of files that 'oomtrace watch -o json' wrote, in the order given;
-"-" is standard input. This works on any OS and looks at nothing but the files.
+"-" is standard input. Of a directory that is the record of 'oomtrace watch --record
+DIR', with all its files; without arguments, of ` + record.DefaultDir + `, where the
+service keeps its own. This works on any OS and looks at nothing but the files.
 With -o json each line is checked and printed with the fields that it has; what a
 terminal could act on is escaped.
 
@@ -38,52 +40,60 @@ is wrong with it is said at its end, and the exit code is 1. It is 4 when there 
 nothing to show.
 
 ` + filterHelp,
-		Example: `  oomtrace replay events.jsonl
+		Example: `  sudo oomtrace replay
+  oomtrace replay events.jsonl
   oomtrace replay --namespace shop --stack -o wide *.jsonl
   zcat events.jsonl.gz | oomtrace replay --utc -`,
 		GroupID: groupOffline,
-		Args:    cli.MinArgs("a FILE, or - for standard input"),
-		RunE: func(cmd *cobra.Command, files []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			options, err := flags.renderOptions(env)
 			if err != nil {
 				return err
 			}
-			return replay(cmd.Context(), env, files, options, &flags.filter)
+			return replay(cmd.Context(), env, args, options, &flags.filter)
 		},
 	}
-	flags.register(cmd)
+	flags.register(cmd, cli.Table, cli.Wide, cli.JSON)
 	return cmd
 }
 
-// replay shows the events of all files that can be read, and returns an error
-// that says what was wrong with the others.
-func replay(ctx context.Context, env *cli.Env, files []string, options render.Options, match *filter.Filter) error {
+// replay shows the events of all that can be read, and returns an error that says what
+// was wrong with the rest.
+func replay(ctx context.Context, env *cli.Env, args []string, options render.Options, match *filter.Filter) error {
+	recordings, err := openRecordings(ctx, env, args)
+	if err != nil {
+		return err
+	}
+	defer closeRecordings(recordings)
 	sink, err := newReplaySink(env.Stdout, options, match)
 	if err != nil {
 		return err
 	}
-	bad := 0
-	for _, name := range files {
-		problem, err := replayFile(ctx, env, name, sink)
+	var problems []error
+	files := 0
+	for _, r := range recordings {
+		bad, err := r.replay(ctx, env, sink)
 		switch {
 		case errors.Is(err, context.Canceled):
 			return sink.close()
 		case err != nil:
 			return err
-		case problem == nil:
-		case len(files) == 1:
-			return errors.Join(sink.close(), problem)
-		default:
-			bad++
-			env.Warnf("%s", render.Sanitize(problem.Error()))
 		}
+		files += len(r.files)
+		problems = append(problems, bad...)
+	}
+	if files == 1 && len(problems) == 1 {
+		return errors.Join(sink.close(), problems[0])
+	}
+	for _, p := range problems {
+		env.Warnf("%s", render.Sanitize(p.Error()))
 	}
 	if err := sink.close(); err != nil {
 		return err
 	}
 	switch {
-	case bad > 0:
-		return fmt.Errorf("%d of %d files could not be read in full", bad, len(files))
+	case len(problems) > 0:
+		return fmt.Errorf("%d of %d files could not be read in full", len(problems), files)
 	case sink.seen == 0:
 		return cli.Nothing(errors.New("nothing to show: no kill and no change of the clock was recorded"))
 	case sink.shown == 0:
@@ -92,26 +102,39 @@ func replay(ctx context.Context, env *cli.Env, files []string, options render.Op
 	return nil
 }
 
-// replayFile shows the events of one file. problem is what is wrong with the
-// file, err what keeps from going on.
-func replayFile(ctx context.Context, env *cli.Env, name string, sink *replaySink) (problem, err error) {
-	shown := name
-	if name == "-" {
-		shown = "standard input"
+// replay shows the events of one recording. problems are what is wrong with its files,
+// err what keeps from going on.
+func (r *recording) replay(ctx context.Context, env *cli.Env, sink *replaySink) (problems []error, err error) {
+	sessions := sessions{warn: func(s string) { env.Warnf("%s: %s", render.Sanitize(r.name), s) }}
+	for i := range r.files {
+		problem, err := r.files[i].replay(ctx, env, sink, &sessions)
+		if err != nil {
+			return nil, err
+		}
+		if problem != nil {
+			problems = append(problems, problem)
+		}
 	}
-	file, err := openInput(ctx, env, name)
+	if problems == nil {
+		sessions.end()
+	}
+	return problems, nil
+}
+
+// replay shows the events of one file. problem is what is wrong with it, err what keeps
+// from going on.
+func (f *recordedFile) replay(ctx context.Context, env *cli.Env, sink *replaySink, sessions *sessions) (problem, err error) {
+	file, err := f.open()
 	if err != nil {
 		return err, nil // names the file
 	}
 	defer file.Close()
 	in := bufio.NewReaderSize(file, 64<<10)
 	if how := compression(in); how != "" {
-		return fmt.Errorf("%s: compressed with %s; read it with '%s'", shown, how, unpack(how, name)), nil
+		return fmt.Errorf("%s: compressed with %s; read it with '%s'", f.name, how, unpack(how, f.arg)), nil
 	}
-
 	var damage damage
 	unknown := map[event.Type]int{}
-	sessions := sessions{warn: func(s string) { env.Warnf("%s: %s", render.Sanitize(shown), s) }}
 	scanner := event.NewScanner(in)
 	for {
 		e, err := scanner.Next()
@@ -129,46 +152,18 @@ func replayFile(ctx context.Context, env *cli.Env, name string, sink *replaySink
 				return nil, err
 			}
 			continue
+		case f.growing && errors.Is(err, event.ErrTruncated):
+			continue // there may be more of it in a moment
+		case f.growing && errors.Is(err, event.ErrEmpty):
 		case errors.As(err, &line):
 			damage.add(err)
 			continue
 		case !errors.Is(err, io.EOF):
 			damage.add(err)
 		}
-		warnUnknown(env, shown, unknown)
-		if damage.first == nil {
-			sessions.end()
-		}
-		return damage.problem(shown), nil
+		warnUnknown(env, f.name, unknown)
+		return damage.problem(f.name), nil
 	}
-}
-
-// openInput opens a file, or standard input for "-". What may keep a reader
-// waiting, such as a FIFO without a writer, ends with ctx.
-func openInput(ctx context.Context, env *cli.Env, name string) (io.ReadCloser, error) {
-	if name == "-" {
-		return cancellable(ctx, func() (io.ReadCloser, error) { return io.NopCloser(env.Stdin), nil }), nil
-	}
-	if st, err := os.Stat(name); err != nil || st.Mode().IsRegular() || st.IsDir() {
-		return os.Open(name)
-	}
-	return cancellable(ctx, func() (io.ReadCloser, error) { return os.Open(name) }), nil
-}
-
-// cancellable opens and reads aside, so that whoever reads the result can stop with
-// ctx. What waits for input then stays behind, until the process ends.
-func cancellable(ctx context.Context, open func() (io.ReadCloser, error)) io.ReadCloser {
-	pr, pw := io.Pipe()
-	go func() {
-		r, err := open()
-		if err == nil {
-			_, err = io.Copy(pw, r)
-			r.Close()
-		}
-		pw.CloseWithError(err) // nil is the end of the input
-	}()
-	context.AfterFunc(ctx, func() { pr.CloseWithError(ctx.Err()) })
-	return pr
 }
 
 // compression names what a file is compressed with, by its first bytes.

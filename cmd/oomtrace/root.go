@@ -45,6 +45,7 @@ can serve the request, 4 the time ended first or nothing was found.`,
 	root.AddCommand(
 		newSimulate(env),
 		newReplay(env),
+		newTimeline(env),
 		newSchema(env),
 		newVersion(env),
 	)

@@ -31,6 +31,9 @@ type session struct {
 
 // event takes the next event of the recording.
 func (s *sessions) event(e *event.Event) {
+	if start := e.SessionStart; start != nil && start.Continued && s.has(e.Session) {
+		return // it was said before
+	}
 	o := s.of(e)
 	if e.Type != event.TypeOOMDetail { // it has its kill's
 		o.first, o.last = min(o.first, e.Seq), max(o.last, e.Seq)
@@ -48,6 +51,10 @@ func (s *sessions) event(e *event.Event) {
 	}
 }
 
+func (s *sessions) has(id string) bool {
+	return slices.ContainsFunc(s.open, func(o session) bool { return o.id == id })
+}
+
 // of is the session of e, which may begin with it.
 func (s *sessions) of(e *event.Event) *session {
 	i := slices.IndexFunc(s.open, func(o session) bool { return o.id == e.Session })
@@ -61,7 +68,8 @@ func (s *sessions) of(e *event.Event) *session {
 		s.unended(s.open[i])
 		s.open = slices.Delete(s.open, i, i+1)
 	}
-	s.open = append(s.open, session{id: e.Session, started: e.SessionStart != nil, first: e.Seq, last: e.Seq})
+	started := e.SessionStart != nil && !e.SessionStart.Continued
+	s.open = append(s.open, session{id: e.Session, started: started, first: e.Seq, last: e.Seq})
 	return &s.open[len(s.open)-1]
 }
 

@@ -49,6 +49,8 @@ type watchFlags struct {
 	stuckAfter  cli.Duration
 	sample      cli.Duration
 	record      cli.Word
+	recordSize  cli.Bytes
+	recordKeep  cli.Count
 	cmdline     cli.Enum
 	maxLine     cli.Bytes
 	incidents   cli.Window
@@ -65,6 +67,8 @@ func newWatch(env *cli.Env) *cobra.Command {
 		maxLine:     event.DefaultMaxLine,
 		stuckAfter:  cli.Duration(live.DefaultStuckAfter),
 		incidents:   cli.Window(incident.DefaultWindow),
+		recordSize:  record.DefaultSize,
+		recordKeep:  record.DefaultKeep,
 		roots:       newRootFlags(),
 	}
 	cmd := &cobra.Command{
@@ -80,6 +84,10 @@ systemd-oomd, earlyoom, the kubelet, a container runtime, systemd, or another.
 It needs root, or CAP_BPF and CAP_PERFMON (see docs/security.md for what further
 capabilities add), and a kernel with BTF, 5.10 or later. What serves each fact
 here is shown by 'oomtrace doctor hooks'.
+
+With --record events are kept in files too, which 'oomtrace replay' shows. On SIGHUP a
+new one is begun where the present one was moved away; a watch that has a terminal ends
+instead. As a service of systemd it tells how it is (see docs/service.md).
 
 ` + filterHelp + `
 
@@ -97,7 +105,7 @@ come: a cgroup, and a pod or container that the kubelet knows.`,
 			return watch(cmd, env, &flags)
 		},
 	}
-	flags.register(cmd)
+	flags.register(cmd, cli.Table, cli.Wide, cli.JSON)
 	f := cmd.Flags()
 	f.Var(&flags.events, "events", "what to trace: OOM kills, changes of the clock, other SIGKILLs (kill)")
 	flags.events.Complete(cmd, "events")
@@ -108,6 +116,8 @@ come: a cgroup, and a pod or container that the kubelet knows.`,
 	f.Var(&flags.stuckAfter, "stuck-after", "tell a killed process to be stuck when it is not gone after this time")
 	f.Var(&flags.sample, "sample", "sample memory and what grows this often, and not only while memory stalls")
 	f.Var(&flags.record, "record", "also append every event to events.jsonl in this `directory`")
+	f.Var(&flags.recordSize, "record-size", "begin another file of the record before one is larger than this")
+	f.Var(&flags.recordKeep, "record-keep", "so many full files of the record are kept, the oldest are removed")
 	f.Var(&flags.cmdline, "cmdline", "how much of command lines to show")
 	flags.cmdline.Complete(cmd, "cmdline")
 	f.Var(&flags.maxLine, "max-line", "longest JSON line")
@@ -202,6 +212,9 @@ func watch(cmd *cobra.Command, env *cli.Env, flags *watchFlags) (err error) {
 	if cmd.Flags().Changed("events") {
 		o.Require = flags.events.Value
 	}
+	if err := flags.checkRecord(cmd); err != nil {
+		return err
+	}
 	out, err := render.New(env.Stdout, style)
 	if err != nil {
 		return err
@@ -211,24 +224,30 @@ func watch(cmd *cobra.Command, env *cli.Env, flags *watchFlags) (err error) {
 	if err != nil {
 		return err
 	}
+	rec, err := flags.openRecord(env)
+	if err != nil {
+		return err
+	}
+	if rec != nil {
+		o.Record = rec
+	}
 	// Each time as a storm's kills, of which some are folded.
 	o.Warm = func(e *event.Event) {
 		for range warmStorm {
 			_ = dry.Event(e)
 		}
 		_ = dry.Quiet(time.Hour)
-	}
-	o.Sink, o.Hold = watchSink{env, out}.event, out
-	var rec *record.Recorder
-	if flags.record != "" {
-		if rec, err = record.Open(string(flags.record), style.MaxLine); err != nil {
-			return fmt.Errorf("%w; give --record a directory that can be written to", err)
+		if rec != nil {
+			rec.Warm(e)
 		}
-		o.Record = rec
 	}
-
 	ctx, hangUp := context.WithCancelCause(cmd.Context())
 	defer hangUp(nil)
+	svc := openService(ctx, env)
+	defer svc.close()
+	svc.serve(&o)
+	svc.reloads(env, rec)
+	o.Sink, o.Hold = watchSink{env, out, svc}.event, out
 	if f, ok := env.Stdout.(*os.File); ok {
 		go awaitHangUp(f, hangUp)
 	}
@@ -275,6 +294,7 @@ func awaitHangUp(f *os.File, hangUp func(error)) {
 type watchSink struct {
 	env *cli.Env
 	out render.Sink
+	svc *service
 }
 
 func (s watchSink) event(e *event.Event) error {
@@ -286,5 +306,6 @@ func (s watchSink) event(e *event.Event) error {
 			s.env.Warnf("watching; Ctrl-C ends")
 		}
 	}
+	s.svc.event(e)
 	return s.out.Event(e)
 }

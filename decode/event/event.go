@@ -148,9 +148,12 @@ type Hook struct {
 
 // SessionStart opens a stream.
 type SessionStart struct {
-	Version  string    `json:"version"`
-	Hooks    []Hook    `json:"hooks"`
-	Settings *Settings `json:"settings,omitempty"`
+	Version string `json:"version"`
+	// Continued: the session began in an earlier file of the record. This repeats how,
+	// so that each file can be read alone.
+	Continued bool      `json:"continued,omitempty"`
+	Hooks     []Hook    `json:"hooks"`
+	Settings  *Settings `json:"settings,omitempty"`
 	// Locked says whether the tracer's memory is locked against reclaim.
 	Locked bool `json:"locked"`
 	// OOMScoreAdj is the tracer's own.
@@ -226,6 +229,9 @@ const (
 	ChoiceBadness        Choice = "badness"
 	ChoiceAllocatingTask Choice = "allocating_task"
 	ChoiceTaskOrigin     Choice = "task_origin"
+	// ChoiceChild: a child of who was chosen by its points, which kernels before 5.3
+	// killed in its place. The victim's parent is who was chosen.
+	ChoiceChild Choice = "child"
 )
 
 // Role is a killed process's part in an episode.
@@ -351,6 +357,8 @@ const (
 	// NoKillPanic: the kernel panicked instead, as vm.panic_on_oom asks or because there
 	// was nobody to kill.
 	NoKillPanic NoKillReason = "panic"
+	// NoKillUnknown: a log that does not tell how the invocation ended.
+	NoKillUnknown NoKillReason = "unknown"
 )
 
 // NoKill is an invocation of the OOM killer that killed nobody.
@@ -496,7 +504,7 @@ type Pod struct {
 
 // Task is a task that did something: it triggered an OOM, or moved the clock.
 type Task struct {
-	PID             int        `json:"pid"` // thread-group leader
+	PID             int        `json:"pid,omitzero"` // thread-group leader; 0: a trigger whose pid a log does not tell
 	TID             *int       `json:"tid,omitempty"`
 	Comm            *string    `json:"comm,omitempty"`
 	CommHex         string     `json:"comm_hex,omitempty"`

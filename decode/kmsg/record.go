@@ -22,6 +22,9 @@ type Record struct {
 	Continues bool
 	// User: user space wrote it, not the kernel, as far as the framing tells.
 	User bool
+	// Reboot: the framing says that the machine came up anew before it (-- Reboot --,
+	// -- Boot … --).
+	Reboot bool
 	// Host is the machine's name, BootID 32 hex digits, where the framing has them.
 	Host, BootID []byte
 }

@@ -16,16 +16,6 @@ func NoArgs(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// MinArgs demands at least one argument, which the message calls what.
-func MinArgs(what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return Usagef("%s needs %s; see '%[1]s --help'", cmd.CommandPath(), what)
-		}
-		return nil
-	}
-}
-
 // OneOf takes at most one argument, which must be one of cmd.ValidArgs.
 func OneOf(cmd *cobra.Command, args []string) error {
 	switch {

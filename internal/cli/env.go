@@ -17,6 +17,9 @@ type Env struct {
 	Stderr io.Writer
 	// Getenv looks up an environment variable; nil means that none is set.
 	Getenv func(string) string
+	// OnHangUp has f called at each SIGHUP, which else ends the command; nil where that
+	// cannot be had.
+	OnHangUp func(f func())
 }
 
 // Warnf writes one line for a person to stderr.
@@ -36,6 +39,12 @@ func (e *Env) getenv(name string) string {
 func (e *Env) Terminal() (columns int, ok bool) {
 	columns, _, ok = e.size()
 	return columns, ok
+}
+
+// ErrTerminal says whether stderr is a terminal whose lines can be replaced.
+func (e *Env) ErrTerminal() bool {
+	f, isFile := e.Stderr.(*os.File)
+	return isFile && term.IsTerminal(int(f.Fd())) && e.getenv("TERM") != "dumb"
 }
 
 // Screen says whether what stdout shows can be replaced, which a terminal can do

@@ -85,6 +85,12 @@ type Options struct {
 	Sample time.Duration
 	// Warn takes what is not as good as it could be, before the stream opens.
 	Warn func(string)
+	// Ready is called once all is attached and read; nil is fine.
+	Ready func()
+	// Alive is called so often, AliveEvery, by the goroutine that all events go through.
+	// 0 is never: else it wakes a machine that has nothing to tell.
+	Alive      func()
+	AliveEvery time.Duration
 }
 
 // Holder is an output that holds something back while more may come. Its methods are
@@ -489,6 +495,9 @@ func (s *session) run(ctx context.Context) (Result, error) {
 		}
 	}()
 
+	if s.opts.Ready != nil {
+		s.opts.Ready()
+	}
 	p.run(stopped)
 	<-stopped
 	<-s.symbols // it uses the tracer

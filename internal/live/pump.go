@@ -81,6 +81,12 @@ func (p *pump) run(stopped <-chan struct{}) {
 	lateTick.Stop()
 	// Armed once, not with each event: a storm would put them off for ever.
 	marking, ticking := false, false
+	var alive <-chan time.Time
+	if p.opts.AliveEvery > 0 {
+		ticker := time.NewTicker(p.opts.AliveEvery)
+		defer ticker.Stop()
+		alive = ticker.C
+	}
 	tick := lateEvery
 	for {
 		// Kills first: a clock storm must not hold them up.
@@ -110,6 +116,8 @@ func (p *pump) run(stopped <-chan struct{}) {
 				p.summarise()
 			case t := <-p.sampling.samples():
 				p.sampled(t)
+			case <-alive:
+				p.opts.Alive()
 			case <-p.lossTimer.C:
 				p.lossTimed = false
 				p.lookForLoss()

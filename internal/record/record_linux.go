@@ -3,88 +3,88 @@
 package record
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"strings"
+	"sync"
 	"sync/atomic"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/oomtrace/oomtrace/decode/event"
 )
 
-// FileName is the file in the directory that events are appended to.
-const FileName = "events.jsonl"
+// What Options default to: at most some 576 MiB.
+const (
+	DefaultSize = 64 << 20
+	DefaultKeep = 8
+)
 
-// Recorder appends events to a file. Its methods are for one goroutine, but for Dropped.
+// lineRoom is what most events fit, their details included.
+const lineRoom = 64 << 10
+
+// Options of a Recorder. Each has a useful zero value.
+type Options struct {
+	MaxLine int   // as for event.Encoder
+	Size    int64 // a file that would become larger, in bytes, is full; default DefaultSize
+	Keep    int   // so many full files are kept, the oldest are removed; default DefaultKeep
+	// Warn takes, in words, what keeps events from being recorded, once, and that it is
+	// over. It is called by whichever goroutine notices and must not wait.
+	Warn func(string)
+}
+
+// Recorder appends events to the files of a directory. It may be used by several
+// goroutines.
 type Recorder struct {
-	path    string
-	file    *os.File
+	opts    Options
+	place   place
+	syncer  *syncer
+	dropped atomic.Uint64
+
+	mu      sync.Mutex
 	enc     event.Encoder
 	line    []byte
-	dropped atomic.Uint64
-	err     error // why the last event was not written
-	partial bool  // the file does not end with a line's end
+	start   []byte // the session's session.start, for files that it did not begin in
+	file    *file  // nil: there is none, see err
+	err     error  // why the last event was not written
+	failing uint64 // events dropped since one was written
+	closed  bool
 }
 
 // Open makes dir if need be and opens its file for appending, for its owner's eyes
 // alone. What is no plain file, or another user's, is refused: whoever put it there
-// could lead the events elsewhere, or read them. maxLine is as for event.Encoder.
-func Open(dir string, maxLine int) (*Recorder, error) {
-	r, err := open(dir, maxLine)
-	if err != nil {
-		return nil, fmt.Errorf("record to %s: %w", dir, err)
+// could lead the events elsewhere, or read them. So is a directory that another Recorder
+// has.
+func Open(dir string, o Options) (*Recorder, error) {
+	r := &Recorder{
+		opts:  o,
+		place: place{path: dir},
+		enc:   event.Encoder{MaxLine: o.MaxLine},
+		// Now, while there is memory.
+		line: make([]byte, 0, lineRoom), start: make([]byte, 0, event.DefaultMaxLine),
 	}
+	r.opts.Size = cmp.Or(o.Size, DefaultSize)
+	r.opts.Keep = cmp.Or(o.Keep, DefaultKeep)
+	if r.opts.Warn == nil {
+		r.opts.Warn = func(string) {}
+	}
+	if err := r.open(); err != nil {
+		return nil, errors.Join(fmt.Errorf("record to %s: %w", dir, err), r.place.close())
+	}
+	r.syncer = newSyncer(func(err error) {
+		r.opts.Warn(fmt.Sprintf("the record may not be on the disk: %v", err))
+	})
+	r.syncer.use(r.file, r.place.dir)
 	return r, nil
 }
 
-func open(dir string, maxLine int) (*Recorder, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, unwrapPath(err)
+// open opens the directory, unless it is open, and the file.
+func (r *Recorder) open() (err error) {
+	if err = r.place.open(); err == nil {
+		r.file, err = r.place.current()
 	}
-	path := filepath.Join(dir, FileName)
-	// O_NONBLOCK: a FIFO is refused, not waited for.
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
-	switch {
-	case errors.Is(err, unix.ELOOP):
-		return nil, fmt.Errorf("%s is a symbolic link", FileName)
-	case err != nil:
-		return nil, unwrapPath(err)
-	}
-	r := &Recorder{path: path, file: f, enc: event.Encoder{MaxLine: maxLine}}
-	if err := r.adopt(); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return r, nil
-}
-
-// adopt checks that the file is one to write to, makes it private, and finds out
-// whether it ends within a line, as after a crash.
-func (r *Recorder) adopt() error {
-	var st unix.Stat_t
-	if err := unix.Fstat(int(r.file.Fd()), &st); err != nil {
-		return fmt.Errorf("examine %s: %w", FileName, err)
-	}
-	switch {
-	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return fmt.Errorf("%s is no plain file", FileName)
-	case int(st.Uid) != os.Geteuid():
-		return fmt.Errorf("%s belongs to another user (uid %d)", FileName, st.Uid)
-	}
-	if err := r.file.Chmod(0o600); err != nil {
-		return fmt.Errorf("make %s private: %w", FileName, unwrapPath(err))
-	}
-	if st.Size == 0 {
-		return nil
-	}
-	var last [1]byte
-	if _, err := r.file.ReadAt(last[:], st.Size-1); err != nil {
-		return fmt.Errorf("read the end of %s: %w", FileName, unwrapPath(err))
-	}
-	r.partial = last[0] != '\n'
-	return nil
+	return err
 }
 
 // unwrapPath leaves out the path, which the message has already.
@@ -96,44 +96,172 @@ func unwrapPath(err error) error {
 	return err
 }
 
+// Warm goes the way of e but for the disk: what that needs is in memory then.
+func (r *Recorder) Warm(e *event.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if line, err := r.enc.Append(r.line[:0], e); err == nil {
+		r.line = line
+	}
+}
+
 // Event appends e. A file that cannot be written to, as on a full disk, drops
 // the event and counts it; tracing goes on, and Err says why.
 func (r *Recorder) Event(e *event.Event) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	var err error
 	if r.line, err = r.enc.Append(r.line[:0], e); err != nil {
 		return err // it names the event
 	}
-	if r.err = r.write(); r.err != nil {
-		r.dropped.Add(1)
+	if e.SessionStart != nil {
+		if err := r.keepStart(*e); err != nil {
+			return err
+		}
+	}
+	r.err = r.write(e.SessionStart != nil)
+	r.tell()
+	if r.err == nil && urgent(e) {
+		r.syncer.soon()
 	}
 	return nil
 }
 
-// write appends r.line.
-func (r *Recorder) write() error {
-	if r.partial {
-		// End the line that a full disk cut, so that only that one is bad.
-		if _, err := r.file.Write([]byte("\n")); err != nil {
-			return err
-		}
-		r.partial = false
-	}
-	n, err := r.file.Write(r.line)
-	r.partial = err != nil && n > 0
+// urgent says whether e is to be on the disk at once: after an OOM kill the machine may
+// not live much longer. What was written before goes with it.
+func urgent(e *event.Event) bool {
+	return e.SessionStart != nil || strings.HasPrefix(string(e.Type), "oom.")
+}
+
+// keepStart keeps what each further file of the session begins with, so that it can be
+// read alone.
+func (r *Recorder) keepStart(e event.Event) (err error) {
+	start := *e.SessionStart
+	start.Continued = true
+	e.SessionStart = &start
+	r.start, err = r.enc.Append(r.start[:0], &e)
 	return err
 }
 
-// Err says why the last event was not written; nil when it was.
-func (r *Recorder) Err() error { return r.err }
+// tell counts the event if it was dropped, and says so of the first, and that one was
+// written again.
+func (r *Recorder) tell() {
+	switch {
+	case r.err != nil:
+		r.dropped.Add(1)
+		if r.failing++; r.failing == 1 {
+			r.opts.Warn(fmt.Sprintf("events are not recorded, until this is over: %v", r.err))
+		}
+	case r.failing > 0:
+		r.opts.Warn(fmt.Sprintf("events are recorded again; %d were not", r.failing))
+		r.failing = 0
+	}
+}
 
-// Dropped counts the events that could not be written. It may be called from any
-// goroutine.
+// write appends r.line, to a new file if need be. starts: it begins the session.
+func (r *Recorder) write(starts bool) error {
+	if r.closed {
+		return os.ErrClosed
+	}
+	if r.file == nil || r.file.gone() {
+		if err := r.reopen(); err != nil {
+			return err
+		}
+	}
+	if size := r.file.size(); size > 0 && size+int64(len(r.line)) > r.opts.Size {
+		if err := r.rotate(); err != nil {
+			return err
+		}
+	}
+	if !starts && !r.file.begun {
+		if err := r.file.append(r.start); err != nil {
+			return err
+		}
+		r.file.begun = true
+	}
+	err := r.file.append(r.line)
+	r.file.begun = err == nil || r.file.begun
+	return err
+}
+
+// rotate makes the file a full one and begins another. Where that cannot be, the old one
+// goes on.
+func (r *Recorder) rotate() error {
+	if err := r.place.retire(r.opts.Keep); err != nil {
+		if !r.file.stuck {
+			r.opts.Warn(fmt.Sprintf("%s grows beyond its size: %v", FileName, err))
+		}
+		r.file.stuck = true
+		return nil
+	}
+	next, err := r.place.current()
+	r.swap(next)
+	if err != nil {
+		return fmt.Errorf("begin a new %s: %w", FileName, err)
+	}
+	return nil
+}
+
+// swap writes to next, which may be nil, from now on.
+func (r *Recorder) swap(next *file) {
+	old := r.file
+	r.file = next
+	r.syncer.use(next, r.place.dir)
+	if old != nil {
+		r.syncer.retire(old)
+	}
+}
+
+// Reopen begins a new file where the present one was moved away, or its directory. An
+// error is no loss yet: each event tries again.
+func (r *Recorder) Reopen() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return os.ErrClosed
+	}
+	return r.reopen()
+}
+
+func (r *Recorder) reopen() error {
+	if err := r.place.follow(); err != nil {
+		r.swap(nil)
+		return fmt.Errorf("record to %s: %w", r.place.path, err)
+	}
+	next, err := r.place.current()
+	if err != nil {
+		r.swap(nil)
+		return fmt.Errorf("record to %s: %w", r.place.path, err)
+	}
+	if r.file != nil && next.same(r.file) {
+		return next.close()
+	}
+	r.swap(next)
+	return nil
+}
+
+// Err says why the last event was not written; nil when it was.
+func (r *Recorder) Err() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+// Dropped counts the events that could not be written.
 func (r *Recorder) Dropped() uint64 { return r.dropped.Load() }
 
-// Close closes the file.
+// Close has all on the disk and closes the file.
 func (r *Recorder) Close() error {
-	if err := r.file.Close(); err != nil {
-		return fmt.Errorf("close %s: %w", r.path, err)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return os.ErrClosed
+	}
+	r.closed = true
+	r.swap(nil)
+	err := errors.Join(r.syncer.close(), r.place.close())
+	if err != nil {
+		return fmt.Errorf("close the record in %s: %w", r.place.path, err)
 	}
 	return nil
 }

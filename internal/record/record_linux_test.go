@@ -21,7 +21,7 @@ import (
 
 func openIn(t *testing.T, dir string) *Recorder {
 	t.Helper()
-	r, err := Open(dir, 0)
+	r, err := Open(dir, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestOpenErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]error{file: unix.ENOTDIR, filepath.Join(file, "x"): unix.ENOTDIR, dir: unix.EISDIR, "/proc/none": unix.ENOENT} {
-		r, err := Open(path, 0)
+		r, err := Open(path, Options{})
 		if err == nil {
 			_ = r.Close()
 		}
@@ -142,7 +142,7 @@ func TestOpenGuards(t *testing.T) {
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		r, err := Open(dir, 0)
+		r, err := Open(dir, Options{})
 		if err == nil {
 			_ = r.Close()
 		}

@@ -68,7 +68,7 @@ func All() []*event.Event {
 		SessionStart(), Kill(), Detail(), Snapshot(), KillGlobal(), KillGroup(), KillNodes(), KillSparse(),
 		NoKill(), NoKillNobody(), End(), EndReaped(), EndStuck(), EndByProc(),
 		Clock(), ClockFrequency(), ClockRefused(), ClockSummary(), ClockStep(),
-		SigkillOther(), SigkillCgroup(), SigkillKernel(), Sample(), KillLogged(), NoKillPanic(), EndLogged(), Boot(), Panic(), Lost(), SessionEnd(),
+		SigkillOther(), SigkillCgroup(), SigkillKernel(), Sample(), KillLogged(), NoKillPanic(), EndLogged(), Boot(), Panic(), Lost(), SessionContinued(), SessionEnd(),
 	}
 }
 
@@ -102,6 +102,13 @@ func SessionStart() *event.Event {
 		IncidentWindowMS: p(int64(600_000)),
 		SampleMS:         p(int64(10000)),
 	}
+	return e
+}
+
+// SessionContinued is what a further file of the session's record begins with.
+func SessionContinued() *event.Event {
+	e := SessionStart()
+	e.SessionStart.Continued = true
 	return e
 }
 
@@ -852,7 +859,7 @@ func NoKillPanic() *event.Event {
 	e.NoKill = &event.NoKill{
 		Episode: Episode(1_000_100_120_000_000), Reason: event.NoKillPanic, Scope: event.ScopeGlobal,
 		Message:    "Out of memory: system-wide panic_on_oom is enabled",
-		Trigger:    &event.Task{PID: 4021, Comm: p("memhog"), Order: p(0)},
+		Trigger:    &event.Task{Comm: p("memhog"), Order: p(0)},
 		Memory:     &event.Memory{FreeBytes: p(uint64(2_097_152)), Source: "kmsg"},
 		Candidates: []event.Candidate{{PID: 4021, Comm: p("memhog"), AnonRSSBytes: p(uint64(213_909_504))}},
 	}

@@ -1,0 +1,602 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kmsg
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"time"
+)
+
+// constraint takes the line that names the choice since 5.0 (dump_oom_summary and
+// mem_cgroup_print_oom_context):
+//
+//	oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=a,mems_allowed=0,oom_memcg=/a,task_memcg=/a/b,task=java,pid=104,uid=0
+//
+// The kernel prints it in pieces, and other lines may come between: see partial.
+func (p *Parser) constraint(r *Record, text []byte) bool {
+	var c constraintLine
+	if !c.read(text) {
+		p.hold(partConstraint, r, text)
+		return true
+	}
+	p.dropPart()
+	rep := p.under(r)
+	if rep == nil || rep.stage >= stageChosen {
+		p.closeOld(r)
+		rep = p.begin(r)
+	}
+	rep.Constraint, rep.NodeMask, rep.Cpuset, rep.MemsAllowed = p.names.of(c.constraint), nodes(c.nodemask), short(c.cpuset), nodes(c.mems)
+	rep.Global, rep.OOMMemcg, rep.TaskMemcg = c.global, short(c.oomMemcg), short(c.taskMemcg)
+	rep.choose(p, r, text, Chosen{PID: c.pid, Comm: p.names.of(c.comm), UID: num(c.uid)})
+	return true
+}
+
+// choose notes who was chosen.
+func (rep *Report) choose(p *Parser, r *Record, text []byte, c Chosen) {
+	if rep.Chosen.PID != 0 && rep.Chosen.PID != c.PID {
+		return
+	}
+	if rep.Chosen.PID == 0 {
+		rep.chosenAt = p.makeHeader(r)
+		if r.HasPrintk {
+			rep.chosenKey = p.boots.hash(r.Printk, text)
+			// Told already, as one that was concluded: the log was read again.
+			rep.ended = rep.ended || r.Printk >= firstSampled && p.told.has(rep.chosenKey)
+		}
+	}
+	c.UID = Num{max(c.UID.N, rep.Chosen.UID.N), c.UID.OK || rep.Chosen.UID.OK}
+	rep.Chosen, rep.stage = c, stageChosen
+}
+
+// constraintLine is that line taken apart.
+type constraintLine struct {
+	constraint, nodemask, cpuset, mems, oomMemcg, taskMemcg, comm []byte
+	global                                                        bool
+	pid                                                           int
+	uid                                                           uint64
+}
+
+// read takes the line apart from both ends: the names in the middle, of cpuset, cgroups
+// and task, may hold what separates the fields.
+func (c *constraintLine) read(text []byte) bool {
+	text, uid, ok := cutLast(text, ",uid=")
+	if !ok {
+		return false
+	}
+	text, pid, ok := cutLast(text, ",pid=")
+	if !ok {
+		return false
+	}
+	if c.pid, ok = pidNumber(pid); !ok {
+		return false
+	}
+	if c.uid, ok = wholeNumber(uid); !ok || c.uid > 1<<32-1 {
+		return false
+	}
+	text, ok = bytes.CutPrefix(text, []byte("oom-kill:constraint="))
+	if !ok {
+		return false
+	}
+	if c.constraint, text, ok = bytes.Cut(text, []byte(",nodemask=")); !ok || len(c.constraint) > 64 {
+		return false
+	}
+	if c.nodemask, text, ok = bytes.Cut(text, []byte(",cpuset=")); !ok {
+		return false
+	}
+	// A task's name has 15 bytes, which ",task=" leaves 9 of: the one that leaves room
+	// for the whole name is the first within the last 15+6 bytes.
+	at := max(0, len(text)-maxComm-len(",task="))
+	i := bytes.Index(text[at:], []byte(",task="))
+	if i < 0 {
+		return false
+	}
+	c.comm, text = text[at+i+len(",task="):], text[:at+i]
+	if text, c.taskMemcg, ok = cutLast(text, ",task_memcg="); !ok {
+		c.taskMemcg = nil // no memory cgroups in this kernel
+	}
+	if before, is := bytes.CutSuffix(text, []byte(",global_oom")); is {
+		text, c.global = before, true
+	} else if before, path, is := cutLast(text, ",oom_memcg="); is {
+		text, c.oomMemcg = before, path
+	}
+	if c.cpuset, c.mems, ok = cutLast(text, ",mems_allowed="); !ok {
+		c.cpuset, c.mems = text, nil
+	}
+	return true
+}
+
+func cutLast(b []byte, sep string) (before, after []byte, ok bool) {
+	if i := bytes.LastIndex(b, []byte(sep)); i >= 0 {
+		return b[:i], b[i+len(sep):], true
+	}
+	return b, nil, false
+}
+
+// killLine is "MESSAGE: Killed process 104 (java) total-vm:25640kB, anon-rss:…" taken
+// apart.
+type killLine struct {
+	message, comm                        []byte
+	pid                                  int
+	hasComm, old                         bool // old: nothing stands behind the name, as in 2.6.32
+	uid                                  Num
+	totalVM, anon, file, shmem, pgtables Num
+	adj                                  Int
+}
+
+const killedProcess = "Killed process "
+
+// read takes the line apart (__oom_kill_process, mm/oom_kill.c, and what it was before):
+//
+//	Out of memory: Killed process 104 (java) total-vm:1kB, anon-rss:1kB, file-rss:1kB, shmem-rss:1kB, UID:0 pgtables:1kB oom_score_adj:0
+//	Killed process 104 (java) total-vm:1kB, anon-rss:1kB, file-rss:1kB[, shmem-rss:1kB]
+//	Killed process 104, UID 27, (java) total-vm:1kB, anon-rss:1kB, file-rss:1kB              EL6
+//	Killed process 104 (java) vsz:1kB, anon-rss:1kB, file-rss:1kB                            2.6.33
+//	Killed process 104 (java)                                                                2.6.32
+//
+// The name ends at the last ") total-vm:", since it may hold that, too. All that follows
+// must be as the kernel prints it.
+func (k *killLine) read(text []byte) bool {
+	*k = killLine{}
+	i := bytes.Index(text, []byte(killedProcess))
+	if i < 0 || i > 0 && !bytes.HasSuffix(text[:i], []byte(": ")) {
+		return false
+	}
+	k.message = bytes.TrimSuffix(text[:i], []byte(": "))
+	b := text[i+len(killedProcess):]
+	pid, size := digits(b)
+	if size == 0 || pid == 0 || pid > maxPID {
+		return false
+	}
+	k.pid, b = int(pid), b[size:]
+	if rest, ok := bytes.CutPrefix(b, []byte(", UID ")); ok {
+		uid, size := digits(rest)
+		if size == 0 || uid > 1<<32-1 {
+			return false
+		}
+		k.uid, b = num(uid), rest[size:]
+		if b, ok = bytes.CutPrefix(b, []byte(",")); !ok {
+			return false
+		}
+	}
+	b, ok := bytes.CutPrefix(b, []byte(" ("))
+	if !ok {
+		return false
+	}
+	end := ") total-vm:"
+	at := bytes.LastIndex(b, []byte(end))
+	if at < 0 {
+		end = ") vsz:"
+		at = bytes.LastIndex(b, []byte(end))
+	}
+	if at < 0 {
+		name, is := bytes.CutSuffix(b, []byte(")"))
+		k.comm, k.hasComm, k.old = name, true, true
+		return is && len(name) <= maxComm
+	}
+	k.comm, k.hasComm, b = b[:at], true, b[at+len(end):]
+	if len(k.comm) > maxComm {
+		return false
+	}
+	if !kB(&b, &k.totalVM) || !field(&b, ", anon-rss:", &k.anon) || !field(&b, ", file-rss:", &k.file) {
+		return false
+	}
+	if bytes.HasPrefix(b, []byte(", shmem-rss:")) && !field(&b, ", shmem-rss:", &k.shmem) {
+		return false
+	}
+	if rest, ok := bytes.CutPrefix(b, []byte(", UID:")); ok {
+		uid, size := digits(rest)
+		if size == 0 || uid > 1<<32-1 {
+			return false
+		}
+		k.uid, b = num(uid), rest[size:]
+		if !field(&b, " pgtables:", &k.pgtables) || !k.adj.take(&b, " oom_score_adj:") {
+			return false
+		}
+	}
+	return len(bytes.TrimRight(b, " \r")) == 0
+}
+
+// field reads name and a number of kB at the front of b.
+func field(b *[]byte, name string, n *Num) bool {
+	rest, ok := bytes.CutPrefix(*b, []byte(name))
+	if !ok {
+		return false
+	}
+	*b = rest
+	return kB(b, n)
+}
+
+// kB reads a number of kB at the front of b.
+func kB(b *[]byte, n *Num) bool {
+	v, size := digits(*b)
+	if size == 0 {
+		return false
+	}
+	rest, ok := bytes.CutPrefix((*b)[size:], []byte("kB"))
+	if !ok {
+		return false
+	}
+	*b, *n = rest, num(v)
+	return true
+}
+
+// isMessage says whether the kernel itself puts m before a kill. A BPF program that
+// handles OOMs may have its own, but then a report has told of the choice.
+func isMessage(m []byte) bool {
+	switch string(m) {
+	case "", "Out of memory", "Out of memory (oom_kill_allocating_task)", "Memory cgroup out of memory",
+		"No available memory (MPOL_BIND)", "No available memory in cpuset":
+		return true
+	}
+	return false
+}
+
+// killed takes a kill.
+func (p *Parser) killed(r *Record, text []byte) bool {
+	var k killLine
+	if !k.read(text) {
+		p.hold(partKill, r, text)
+		return false
+	}
+	rep, role := p.reportOf(r, &k)
+	known := rep != nil && rep.Chosen.PID == k.pid
+	if !isMessage(k.message) && !known {
+		return false
+	}
+	if k.old && (rep == nil || !rep.Chosen.old) {
+		p.hold(partKill, r, text) // too little for a kill: the name may go on
+		return false
+	}
+	p.dropPart()
+	if rep != nil && rep.again(&k, role) {
+		return true
+	}
+	if rep == nil {
+		rep = p.begin(r)
+	}
+	rep.touched = p.n
+	kill := &Kill{
+		Header: p.makeHeader(r), Report: rep, Role: role,
+		Message: orString(p.names.of(k.message), rep.Chosen.Message), PID: k.pid, Comm: string(k.comm), HasComm: k.hasComm, UID: k.uid,
+		TotalVMKB: k.totalVM, AnonRSSKB: k.anon, FileRSSKB: k.file, ShmemRSSKB: k.shmem, PgtablesKB: k.pgtables, OOMScoreAdj: k.adj,
+	}
+	if role == RoleChosen && rep.Chosen.Child && rep.Chosen.PID != k.pid {
+		kill.Parent, kill.ParentComm = rep.Chosen.PID, rep.Chosen.Comm
+	}
+	rep.done = append(rep.done, done{k.pid, k.totalVM, k.uid})
+	rep.stage, rep.ended, rep.killedAt = stageKilled, true, r.Moment
+	if p.first(r, text) {
+		p.tell(rep, kill, k.pid)
+	}
+	return true
+}
+
+// groupWithin is how long after a kill those of its group may come, one by one.
+const groupWithin = 5 * time.Second
+
+// reportOf returns the report that a kill belongs to, nil if none is there, and what the
+// victim was in it.
+func (p *Parser) reportOf(r *Record, k *killLine) (*Report, Role) {
+	for _, rep := range slices.Backward(p.open) {
+		if rep.caller == string(r.Caller) && rep.Chosen.PID == k.pid && rep.stage == stageChosen {
+			return rep, RoleChosen
+		}
+	}
+	rep := p.newest(r)
+	switch {
+	case rep == nil:
+		return nil, RoleChosen
+	case rep.stage == stageKilled && rep.GroupOf != "" && rep.near(r):
+		return rep, RoleGroup
+	case rep.stage == stageKilled || rep.ended:
+		return nil, RoleChosen
+	case rep.Chosen.PID != 0 && rep.Chosen.Child, rep.Chosen.PID == 0 && !rep.Mixed && rep.Headed:
+		return rep, RoleChosen
+	}
+	// Someone else was chosen: since 5.3 that is who is killed, or a thread of its
+	// process that still has its memory.
+	if rep.Chosen.PID != 0 && rep.Chosen.Comm == string(k.comm) && rep.Tasks.Find(k.pid) == nil {
+		return rep, RoleChosen
+	}
+	return nil, RoleChosen
+}
+
+// near says whether r may be a kill of the report's group: they follow each other.
+func (rep *Report) near(r *Record) bool {
+	if !rep.killedAt.HasPrintk || !r.HasPrintk {
+		return true
+	}
+	d := r.Printk - rep.killedAt.Printk
+	return d > -groupWithin && d < groupWithin
+}
+
+// again says whether a process was killed before in this invocation. The chosen one is
+// logged again with its group, and a process whose leader is dead may be logged again
+// under the pid of a thread: that is not in the table, which has every process.
+func (rep *Report) again(k *killLine, role Role) bool {
+	for _, d := range rep.done {
+		if d.pid == k.pid {
+			return true
+		}
+	}
+	if role != RoleGroup || rep.Tasks == nil || rep.Tasks.LeftOut > 0 || rep.Tasks.Odd > 0 || rep.Tasks.Find(k.pid) != nil {
+		return false
+	}
+	for _, d := range rep.done {
+		if d.totalVM == k.totalVM && d.uid == k.uid {
+			return true
+		}
+	}
+	return false
+}
+
+// chosen takes the choice of kernels before 5.3, and kills of processes that share the
+// victim's memory, which they had a line for:
+//
+//	Out of memory: Kill process 104 (java) score 16 or sacrifice child
+//	Out of memory: kill process 104 (java) score 16 or a child             2.6.32
+//	Kill process 105 (java) sharing same memory                             2.6.36 to 4.x
+func (p *Parser) chosen(r *Record, text []byte) bool {
+	i := bytes.Index(text, []byte("ill process "))
+	if i < 1 || text[i-1]|0x20 != 'k' || i > 1 && !bytes.HasSuffix(text[:i-1], []byte(": ")) {
+		return false
+	}
+	message := bytes.TrimSuffix(text[:i-1], []byte(": "))
+	b := text[i+len("ill process "):]
+	n, size := digits(b)
+	if size == 0 || n == 0 || n > maxPID {
+		return false
+	}
+	b, ok := bytes.CutPrefix(b[size:], []byte(" ("))
+	if !ok {
+		return false
+	}
+	pid := int(n)
+	if comm, ok := bytes.CutSuffix(b, []byte(") sharing same memory")); ok && len(message) == 0 && len(comm) <= maxComm {
+		return p.sharing(r, text, pid, comm)
+	}
+	comm, rest, ok := cutLast(b, ") score ")
+	if !ok {
+		p.hold(partChosen, r, text)
+		return false
+	}
+	score, size := digits(rest)
+	tail := string(bytes.TrimRight(rest[size:], " \r"))
+	if size == 0 || len(comm) > maxComm || tail != " or sacrifice child" && tail != " or a child" || !isMessage(message) {
+		return false
+	}
+	p.dropPart()
+	rep := p.under(r)
+	if rep == nil || rep.stage >= stageChosen && rep.Chosen.PID != pid || rep.caller == "" && p.otherTable(rep, pid) {
+		rep = p.begin(r)
+	}
+	rep.choose(p, r, text, Chosen{PID: pid, Comm: p.names.of(comm), Score: num(score), Message: p.names.of(message), Child: true, old: tail == " or a child"})
+	return true
+}
+
+// otherTable says whether a report's table shows that a process was not chosen in it.
+func (p *Parser) otherTable(rep *Report, pid int) bool {
+	t := rep.Tasks
+	return rep.Headed && t != nil && t.LeftOut == 0 && t.Odd == 0 && len(t.Rows) > 0 && t.Find(pid) == nil && p.older(rep) != nil
+}
+
+// sharing takes a kill of a process that shares the victim's memory.
+func (p *Parser) sharing(r *Record, text []byte, pid int, comm []byte) bool {
+	rep := p.newest(r)
+	if rep == nil || rep.stage != stageKilled || !rep.near(r) {
+		return false
+	}
+	k := killLine{pid: pid}
+	if rep.again(&k, RoleSharedMM) {
+		return true
+	}
+	rep.done = append(rep.done, done{pid: pid})
+	kill := &Kill{Header: p.makeHeader(r), Report: rep, Role: RoleSharedMM, Message: rep.Chosen.Message, PID: pid, Comm: string(comm), HasComm: true}
+	if p.first(r, text) {
+		p.tell(rep, kill, pid)
+	}
+	return true
+}
+
+// groupLine takes "Tasks in /a are going to be killed due to memory.oom.group set".
+func (p *Parser) groupLine(r *Record, text []byte) bool {
+	path, ok := bytes.CutPrefix(text, []byte("Tasks in "))
+	if !ok {
+		return false
+	}
+	if path, ok = bytes.CutSuffix(path, []byte(" are going to be killed due to memory.oom.group set")); !ok {
+		p.hold(partGroup, r, text)
+		return true
+	}
+	p.dropPart()
+	if rep := p.newest(r); rep != nil && rep.stage >= stageChosen && rep.near(r) {
+		rep.GroupOf = short(path)
+	}
+	return true
+}
+
+// exiting takes "Memory cgroup out of memory: OOM victim 104 (java) is already exiting.
+// Skip killing the task", which is no kill.
+func (p *Parser) exiting(r *Record, text []byte) bool {
+	message, b, ok := bytes.Cut(text, []byte(": OOM victim "))
+	if !ok || !isMessage(message) {
+		return false
+	}
+	n, size := digits(b)
+	comm, ok := bytes.CutPrefix(b[size:], []byte(" ("))
+	if !ok || size == 0 || n == 0 || n > maxPID {
+		return false
+	}
+	comm, ok = bytes.CutSuffix(comm, []byte(") is already exiting. Skip killing the task"))
+	if !ok || len(comm) > maxComm {
+		return false
+	}
+	rep := p.newest(r)
+	if rep != nil && rep.stage == stageKilled && rep.GroupOf != "" && rep.near(r) {
+		rep.touched = p.n
+		return true // a member of the group
+	}
+	if rep == nil || rep.ended || rep.Chosen.PID != 0 && rep.Chosen.PID != int(n) {
+		rep = p.begin(r)
+	}
+	rep.Chosen.PID, rep.Chosen.Comm = int(n), p.names.of(comm)
+	p.noKill(r, text, rep, &NoKill{Reason: ReasonChosenExiting, Message: p.names.of(message), PID: int(n), Comm: string(comm)})
+	rep.stage, rep.killedAt = stageKilled, r.Moment
+	return true
+}
+
+// noKill tells that a report ends without a kill.
+func (p *Parser) noKill(r *Record, text []byte, rep *Report, n *NoKill) {
+	if rep.ended {
+		return
+	}
+	rep.finish()
+	rep.ended, rep.touched = true, p.n
+	n.Header, n.Report = p.makeHeader(r), rep
+	n.Release, n.PageSize = orString(n.Release, rep.Release), orInt(n.PageSize, rep.PageSize)
+	p.give(n, r, text)
+}
+
+// nobody takes "Out of memory and no killable processes..." and the like.
+func (p *Parser) nobody(r *Record, text []byte) bool {
+	reason := ReasonNoCandidate
+	switch {
+	case bytes.HasPrefix(text, []byte("Out of memory and no killable processes")),
+		bytes.HasPrefix(text, []byte("Memory cgroup out of memory and no killable processes")):
+	case isSysrqIgnored(text):
+		// Before 4.x it said "because killer is disabled", whatever the cause.
+		if bytes.Contains(text, []byte("killer is disabled")) {
+			reason = ReasonDisabled
+		}
+	default:
+		return false
+	}
+	p.releaseHeld()
+	rep := p.under(r)
+	if rep == nil || rep.stage >= stageChosen {
+		if reason == ReasonDisabled || isSysrqIgnored(text) {
+			if o := p.newest(r); o != nil && o.Trigger.Order.OK && o.Trigger.Order.N == -1 && o.near(r) {
+				return true // the same, from who asked
+			}
+		}
+		rep = p.begin(r)
+	}
+	rep.finish()
+	n := &NoKill{Header: p.makeHeader(r), Report: rep, Reason: reason, Message: p.names.of(text)}
+	n.Release, n.PageSize = orString(n.Release, rep.Release), orInt(n.PageSize, rep.PageSize)
+	rep.ended, rep.touched, rep.killedAt = true, p.n, r.Moment
+	if p.first(r, text) {
+		p.held = held{n: n, until: p.n + heldFor}
+	}
+	return true
+}
+
+// isSysrqIgnored: moom_callback, drivers/tty/sysrq.c, with or without "sysrq: ".
+func isSysrqIgnored(text []byte) bool {
+	i := bytes.Index(text, []byte("OOM request ignored"))
+	return i >= 0 && i <= len("sysrq: ")
+}
+
+// held is that nobody could be killed: a panic may follow, which is the same invocation's.
+type held struct {
+	n     *NoKill
+	until int64
+}
+
+// heldFor is for how many records.
+const heldFor = 3
+
+// release tells what was held, once it is not the panic that it waited for.
+func (p *Parser) release(r *Record) {
+	if p.held.n != nil && (p.n > p.held.until || string(r.Caller) == p.held.n.Report.caller && !bytes.HasPrefix(r.Text, []byte(panicPrefix))) {
+		p.releaseHeld()
+	}
+}
+
+func (p *Parser) releaseHeld() {
+	if n := p.held.n; n != nil {
+		p.held.n = nil
+		p.settle()
+		p.items = append(p.items, n)
+	}
+}
+
+const panicPrefix = "Kernel panic - "
+
+// panicLine takes a panic: kernel/panic.c. The OOM killer's are those of check_panic_on_oom
+// and out_of_memory, mm/oom_kill.c.
+func (p *Parser) panicLine(r *Record, text []byte) bool {
+	message, ok := bytes.CutPrefix(text, []byte(panicPrefix))
+	if !ok || !bytes.HasPrefix(message, []byte("not syncing")) {
+		return false
+	}
+	message = bytes.TrimPrefix(message[:min(len(message), 1024)], []byte("not syncing"))
+	cause := string(bytes.TrimRight(bytes.TrimPrefix(message, []byte(": ")), " \r\n"))
+	low := strings.ToLower(cause)
+	deadlock := strings.HasPrefix(low, "system is deadlocked on memory")
+	if n := p.held.n; n != nil && deadlock {
+		n.Reason, n.Message = ReasonPanic, cause
+		p.releaseHeld()
+		return true
+	}
+	if !deadlock && !strings.HasPrefix(low, "out of memory") {
+		p.releaseHeld()
+		h := p.makeHeader(r)
+		p.give(&Panic{Header: h, Message: strings.TrimRight(string(text[len(panicPrefix):min(len(text), 1024)]), " \r\n")}, r, text)
+		return true
+	}
+	rep := p.under(r)
+	if rep == nil || rep.stage >= stageChosen {
+		rep = p.begin(r)
+	}
+	p.noKill(r, text, rep, &NoKill{Reason: ReasonPanic, Message: cause})
+	return true
+}
+
+// reaper takes the OOM reaper's word:
+//
+//	oom_reaper: reaped process 104 (java), now anon-rss:0kB, file-rss:0kB, shmem-rss:0kB
+//	oom_reaper: unable to reap pid:104 (java)
+func (p *Parser) reaper(r *Record, text []byte) bool {
+	b := text[len("oom_reaper: "):]
+	item := &Reaped{Header: p.makeHeader(r)}
+	rest, ok := bytes.CutPrefix(b, []byte("reaped process "))
+	if !ok {
+		if rest, ok = bytes.CutPrefix(b, []byte("unable to reap pid:")); !ok {
+			return false
+		}
+		item.Failed = true
+	}
+	n, size := digits(rest)
+	rest, ok = bytes.CutPrefix(rest[size:], []byte(" ("))
+	if !ok || size == 0 || n == 0 || n > maxPID {
+		return false
+	}
+	item.PID = int(n)
+	var comm []byte
+	if item.Failed {
+		comm, ok = bytes.CutSuffix(rest, []byte(")"))
+	} else {
+		if comm, rest, ok = cutLast(rest, "), now "); !ok {
+			p.hold(partReaped, r, text)
+			return true
+		}
+		ok = field(&rest, "anon-rss:", &item.AnonRSSKB) && field(&rest, ", file-rss:", &item.FileRSSKB)
+		field(&rest, ", shmem-rss:", &item.ShmemRSSKB)
+	}
+	if !ok || len(comm) > maxComm {
+		return false
+	}
+	p.dropPart()
+	item.Comm = string(comm)
+	if k, found := p.kills.find(item.PID); found {
+		item.Episode = k.episode
+		if k.HasPrintk && item.HasPrintk && item.Printk >= k.Printk {
+			item.After, item.HasAfter = item.Printk-k.Printk, true
+		}
+	}
+	p.give(item, r, text)
+	return true
+}

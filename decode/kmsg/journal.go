@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kmsg
+
+import (
+	"bytes"
+	"time"
+)
+
+// full reads "Mon 2026-06-20 12:47:02 CEST host kernel: text" (journalctl -o short-full,
+// with-unit).
+func (f *frame) full(b []byte) bool {
+	f.clear()
+	n := fullTime(b, &f.Wall)
+	if n == 0 || n >= len(b) || !f.program(b[n:]) {
+		return false
+	}
+	return f.found(innerFull, f.text)
+}
+
+// fullTime reads "Mon 2026-06-20 12:47:02.123456 CEST " with the space behind it. What
+// the letters of a zone stand for is known of UTC alone.
+func fullTime(b []byte, w *Wall) (n int) {
+	if len(b) < 24 || b[3] != ' ' || !isDigit(b[4]) {
+		return 0
+	}
+	var wall Wall
+	_, k := isoTime(b[4:], BasisSyslog, &wall)
+	n = 4 + k
+	if k == 0 || n+1 >= len(b) || b[n] != ' ' {
+		return 0
+	}
+	abbr, _ := word(b[n+1:])
+	if len(abbr) == 0 || len(abbr) > 8 {
+		return 0
+	}
+	n += 1 + len(abbr) + 1
+	if n > len(b) {
+		return 0
+	}
+	if wall.Basis != "" {
+		wall.Basis = BasisJournal
+		if string(abbr) == "UTC" || string(abbr) == "GMT" {
+			wall.NoZone = false
+		} else if off, k, ok := zone(abbr); ok && k == len(abbr) {
+			wall.NoZone = false
+			wall.Time = wall.Time.Add(-time.Duration(off) * time.Second)
+		}
+	}
+	*w = wall
+	return n
+}
+
+// monotonic reads "[   12.345678] host kernel: text" (journalctl -o short-monotonic,
+// short-delta). Since systemd 252 the time is when journald took the record, on the
+// same clock but for what the two drift apart.
+//
+// It looks like dmesg's text; guess asks for a program that makes it sure.
+func (f *frame) monotonic(b []byte, guess bool) bool {
+	f.clear()
+	d, n := stamp(b)
+	if n == 0 || n >= len(b) || b[n] != ' ' {
+		return false
+	}
+	rest := b[n+1:]
+	if guess {
+		_, after := word(rest)
+		if ident, _ := word(after); !bytes.Equal(ident, []byte("kernel:")) {
+			return false
+		}
+	}
+	if !f.program(rest) {
+		return false
+	}
+	f.Printk, f.HasPrintk = d, true
+	return f.found(innerMonotonic, f.text)
+}
+
+// unix reads "1781959622.123456 host kernel: text" (journalctl -o short-unix).
+func (f *frame) unix(b []byte) bool {
+	f.clear()
+	sec, n := number(b, 1, 10)
+	if n < 9 || n >= len(b) || b[n] != '.' {
+		return false
+	}
+	ns, k := fraction(b[n+1:])
+	n += 1 + k
+	if k != 6 || n >= len(b) || b[n] != ' ' || !ofProgram(b[n+1:]) || !f.program(b[n+1:]) {
+		return false
+	}
+	f.Wall = Wall{Basis: BasisJournal, Time: time.Unix(sec, ns).UTC(), Resolution: time.Microsecond}
+	return f.found(innerUnix, f.text)
+}
+
+// rule reads what journalctl prints between entries: "-- Reboot --",
+// "-- Boot 32 hex digits --", "-- Logs begin at … --".
+func rule(b []byte) (boot bool, id []byte, ok bool) {
+	if !bytes.HasPrefix(b, []byte("-- ")) || !bytes.HasSuffix(b, []byte(" --")) || len(b) < 7 {
+		return false, nil, false
+	}
+	in := b[3 : len(b)-3]
+	switch {
+	case string(in) == "Reboot":
+		return true, nil, true
+	case bytes.HasPrefix(in, []byte("Boot ")) && len(in) == len("Boot ")+32:
+		return true, in[len("Boot "):], true
+	case bytes.HasPrefix(in, []byte("Logs begin ")), bytes.HasPrefix(in, []byte("Journal begins ")), string(in) == "No entries":
+		return false, nil, true
+	}
+	return false, nil, false
+}
+
+// entry is one entry of the journal, field by field.
+type entry struct {
+	transport, ident bool // told
+	kernel           bool // by either
+	known            bool // a field that only the journal has
+	message          bool
+	source           int64 // µs, _SOURCE_MONOTONIC_TIMESTAMP
+	hasSource        bool
+	priority         int64
+	facility         int64
+}
+
+func newEntry() entry { return entry{priority: -1} }
+
+// field notes a field of an entry. The record's bytes are copied to t.
+func (e *entry) field(key, val []byte, t *slot) {
+	switch string(key) {
+	case "MESSAGE":
+		if !e.message {
+			t.text = append(t.text[:0], val...)
+		}
+		e.message = true
+	case "__CURSOR":
+		e.known = true
+	case "__REALTIME_TIMESTAMP":
+		if us, n := number(val, 1, 18); n == len(val) && n > 0 {
+			t.Wall = Wall{Basis: BasisJournal, Time: time.UnixMicro(us).UTC(), Resolution: time.Microsecond}
+		}
+		e.known = true
+	case "_TRANSPORT":
+		e.transport = true
+		e.kernel = string(val) == "kernel"
+	case "SYSLOG_IDENTIFIER":
+		e.ident = true
+		if !e.transport {
+			e.kernel = string(val) == "kernel"
+		}
+	case "PRIORITY":
+		if p, n := number(val, 1, 1); n == len(val) && n > 0 && p < 8 {
+			e.priority = p
+		}
+	case "SYSLOG_FACILITY":
+		if p, n := number(val, 1, 3); n == len(val) && n > 0 {
+			e.facility = p
+		}
+	case "_SOURCE_MONOTONIC_TIMESTAMP":
+		if us, n := number(val, 1, 18); n == len(val) && n > 0 && us <= maxStamp {
+			e.source, e.hasSource = us, true
+		}
+	case "_HOSTNAME":
+		t.host = append(t.host[:0], val[:min(len(val), 255)]...)
+	case "_BOOT_ID":
+		if len(val) == 32 {
+			t.boot = append(t.boot[:0], val...)
+		}
+	}
+}
+
+// finish makes the record of an entry; false: it has no text.
+func (e *entry) finish(t *slot) bool {
+	if !e.message {
+		return false
+	}
+	t.User = (e.transport || e.ident) && !e.kernel || e.facility > 0
+	if e.priority >= 0 {
+		t.Priority = int(e.facility<<3 | e.priority)
+	}
+	if e.hasSource && !t.User {
+		t.Printk, t.HasPrintk = time.Duration(e.source)*time.Microsecond, true
+	}
+	t.Text, t.Host, t.BootID = t.text, t.host, t.boot
+	return true
+}

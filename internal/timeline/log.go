@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package timeline
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+	"unicode"
+
+	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/decode/kmsg"
+)
+
+// Log reads a kernel log in any framing. It fails only when ctx has ended: what is wrong
+// with the log stands in its Source.
+func (b *Builder) Log(ctx context.Context, in Input) error {
+	in.Source.Kind, in.Source.State = KindKernelLog, StateRead
+	b.sources = append(b.sources, in.Source)
+	l := &log{b: b, in: &in, source: len(b.sources) - 1, machines: map[string]*machine{}, marks: map[*strand][]mark{}}
+	scanner := kmsg.NewScanner(in.Reader)
+	for {
+		if l.records%256 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		r, err := scanner.Next()
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			l.end = err
+			break
+		}
+		l.record(r)
+	}
+	for _, m := range l.order {
+		m.parser.Flush()
+		l.items(m)
+	}
+	l.finish(scanner.Format())
+	return nil
+}
+
+// log is one that is being read.
+type log struct {
+	b       *Builder
+	in      *Input
+	source  int
+	records uint64
+	end     error // of reading
+
+	// A log can be of several machines: each has a parser of its own.
+	machines map[string]*machine
+	order    []*machine
+	last     *machine // of the last record
+	strands  []*strand
+
+	marks  map[*strand][]mark
+	walls  []located
+	cal    calendar
+	noZone bool
+}
+
+// machine is one that a log tells of.
+type machine struct {
+	name   string
+	parser kmsg.Parser
+	boots  map[int]*strand
+	boot   int // of the last record
+}
+
+// maxMachines bounds the machines of a log that are kept apart.
+const maxMachines = 256
+
+// machine is the one that a record is from. One that has no name yet, as early in its
+// boot, is the one that was last.
+func (l *log) machine(name []byte) *machine {
+	name = shortName(name)
+	if l.last != nil && (string(name) == l.last.name || len(name) == 0 || string(name) == "localhost") {
+		return l.last
+	}
+	m := l.machines[string(name)]
+	switch {
+	case m != nil:
+	case l.last != nil && (l.last.name == "" || l.last.name == "localhost") || len(l.order) == maxMachines:
+		m = l.last // now it has one
+		delete(l.machines, m.name)
+		m.name = string(name)
+		l.machines[m.name] = m
+	default:
+		m = &machine{name: string(name), boots: map[int]*strand{}}
+		l.machines[m.name] = m
+		l.order = append(l.order, m)
+	}
+	l.last = m
+	return m
+}
+
+// located is a fact of a log and what the log said of its time.
+type located struct {
+	*fact
+	moment kmsg.Moment
+}
+
+// shortName is a host's name without its domain.
+func shortName(name []byte) []byte {
+	if i := bytes.IndexByte(name, '.'); i > 0 && bytes.ContainsFunc(name, unicode.IsLetter) {
+		return name[:i]
+	}
+	return name
+}
+
+func (l *log) strand(m *machine, boot int) *strand {
+	s := m.boots[boot]
+	if s == nil {
+		s = &strand{source: l.source, index: len(l.strands)}
+		s.host.Name, _ = event.CleanString([]byte(m.name))
+		s.host.BootID = dashed(l.in.BootID)
+		if own := l.b.o.Machine; l.in.Own && own != nil {
+			s.host.Name, s.host.MachineID = own.Host.Name, own.Host.MachineID
+			if s.host.BootID != "" && s.host.BootID == own.Host.BootID {
+				s.host = own.Host
+			}
+		}
+		m.boots[boot] = s
+		l.strands = append(l.strands, s)
+		l.b.strands = append(l.b.strands, s)
+	}
+	return s
+}
+
+// record takes the next record.
+func (l *log) record(r *kmsg.Record) {
+	l.records++
+	m := l.machine(r.Host)
+	m.parser.Add(r)
+	boot := m.parser.BootIndex()
+	if boot < m.boot { // that one was none
+		l.forget(m, m.boot)
+	}
+	m.boot = boot
+	s := l.strand(m, boot)
+	if s.host.BootID == "" && len(r.BootID) > 0 {
+		s.host.BootID = dashed(string(r.BootID))
+	}
+	if w := &r.Wall; w.Basis != "" {
+		l.cal.note(w)
+		l.noZone = l.noZone || w.NoZone
+		if r.HasPrintk && w.Basis != kmsg.BasisDmesg {
+			l.marks[s] = appendMark(l.marks[s], mark{int64(r.Printk), *w})
+		}
+	}
+	l.items(m)
+}
+
+// forget takes back a boot that was none.
+func (l *log) forget(m *machine, boot int) {
+	s := m.boots[boot]
+	if s == nil || len(s.facts) > 0 {
+		return
+	}
+	delete(m.boots, boot)
+	delete(l.marks, s)
+	drop := func(t *strand) bool { return t == s }
+	l.strands = slices.DeleteFunc(l.strands, drop)
+	l.b.strands = slices.DeleteFunc(l.b.strands, drop)
+}
+
+func (l *log) items(m *machine) {
+	for item := m.parser.Next(); item != nil; item = m.parser.Next() {
+		l.item(m, item)
+	}
+}
+
+// item takes what the log tells.
+func (l *log) item(from *machine, item kmsg.Item) {
+	s := l.strand(from, item.BootIndex())
+	c := kmsg.Context{Host: &s.host, PageSizeBytes: s.host.PageSizeBytes}
+	e := kmsg.Event(item, c)
+	if e.Host != nil {
+		s.host = *e.Host
+	}
+	e.Host = nil // the boot's, when all is known of it
+	l.b.count(s, e)
+	m := item.When()
+	if f := l.b.keep(s, e, m.Line); f != nil {
+		l.walls = append(l.walls, located{f, m})
+	}
+}
+
+// finish gives all facts the times that the log itself tells.
+func (l *log) finish(format kmsg.Format) {
+	src := &l.b.sources[l.source]
+	src.Format = string(format)
+	src.Records = event.Ptr(l.records)
+	if src.Events == nil {
+		src.Events, src.Kills = new(uint64), new(uint64)
+	}
+	if src.Kills == nil {
+		src.Kills = new(uint64)
+	}
+	if l.end != nil && !errors.Is(l.end, io.EOF) {
+		src.State, src.Error = StateDamaged, fmt.Sprintf("%v; all before it was read", l.end)
+	}
+	z := l.zone()
+	year := 0
+	if l.cal.seen {
+		year = l.year(z.loc)
+	}
+	resolve := func(w *kmsg.Wall) (time.Time, []event.TimeGuess) {
+		var guessed []event.TimeGuess
+		t := w.Time
+		if w.NoYear {
+			t = withYear(t, year-(l.cal.years-w.Years))
+			if l.b.o.Year == 0 {
+				guessed = append(guessed, event.GuessYear)
+			}
+		}
+		if w.NoZone {
+			t = time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), z.loc)
+			if z.guessed {
+				guessed = append(guessed, event.GuessZone)
+			}
+		}
+		return t.UTC(), guessed
+	}
+	for _, f := range l.walls {
+		if f.moment.HasPrintk && f.PrintkNS == nil {
+			f.PrintkNS = event.Ptr(uint64(f.moment.Printk))
+		}
+		w := &f.moment.Wall
+		if w.Basis == "" {
+			f.TimeBasis = event.BasisOrder
+			continue
+		}
+		f.Time, f.TimeGuessed = resolve(w)
+		f.TimeBasis = event.TimeBasis(w.Basis)
+		if w.Basis == kmsg.BasisSyslog && w.Resolution >= time.Millisecond {
+			f.TimeErrorMS = event.Ptr(w.Resolution.Milliseconds())
+		}
+		f.strand.guessed = f.TimeGuessed
+		f.strand.dmesg = f.strand.dmesg || w.Basis == kmsg.BasisDmesg
+	}
+	for s, marks := range l.marks {
+		for i := range marks {
+			m := &marks[i]
+			wall, guessed := resolve(&m.wall)
+			s.anchors = append(s.anchors, anchor{m.stamp, wall.UnixNano(), int64(m.wall.Resolution)})
+			s.rank, s.guessed = rank(event.TimeBasis(m.wall.Basis)), guessed
+		}
+	}
+	l.tell(z, year)
+}
+
+// tell says what was guessed.
+func (l *log) tell(z zone, year int) {
+	src := &l.b.sources[l.source]
+	if l.cal.seen {
+		how := "as --assume-year says"
+		if l.b.o.Year == 0 {
+			how = "guessed; give --assume-year if it is another"
+		}
+		src.Notes = append(src.Notes, fmt.Sprintf("its times have no year: the last one is of %d (%s)", year, how))
+		if y, bad := l.cal.noLeap(year); bad {
+			src.Notes = append(src.Notes, fmt.Sprintf("it has a February 29, which %d had not: another year is right", y))
+		}
+	}
+	if l.noZone {
+		how := "as --assume-tz says"
+		if z.guessed {
+			how = "guessed; give --assume-tz if it is another"
+		}
+		src.Notes = append(src.Notes, fmt.Sprintf("its times have no zone: taken for %s (%s)", z.loc, how))
+	}
+	for _, s := range l.strands {
+		if s.dmesg {
+			src.Notes = append(src.Notes, "dmesg computed its times when it ran: wrong after a suspend or a step of the clock")
+			break
+		}
+	}
+}
+
+// zone is what times without one are taken for.
+type zone struct {
+	loc     *time.Location
+	guessed bool
+}
+
+func (l *log) zone() zone {
+	m := l.b.o.Machine
+	switch {
+	case l.b.o.Zone != nil:
+		return zone{l.b.o.Zone, false}
+	case m == nil || m.Zone == nil:
+		return zone{time.UTC, true}
+	case l.in.Own:
+		return zone{m.Zone, true}
+	}
+	for _, s := range l.strands {
+		if !sameName(s.host.Name, m.Host.Name) {
+			return zone{time.UTC, true}
+		}
+	}
+	return zone{m.Zone, true}
+}
+
+// year is that of the last record.
+func (l *log) year(loc *time.Location) int {
+	if l.b.o.Year != 0 {
+		return l.b.o.Year
+	}
+	ref := l.in.ModTime
+	if ref.IsZero() {
+		ref = l.b.o.Now
+	}
+	return l.cal.guess(ref.In(loc))
+}
+
+// dashed is a boot id as /proc has it, of one with or without dashes; "" of what is none.
+func dashed(id string) string {
+	switch {
+	case len(id) == 32 && isHex(id):
+		return id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:]
+	case len(id) == 36 && isHex(id[:8]+id[9:13]+id[14:18]+id[19:23]+id[24:]):
+		return id
+	}
+	return ""
+}
+
+func isHex(s string) bool {
+	for _, c := range []byte(s) {
+		if (c < '0' || '9' < c) && (c < 'a' || 'f' < c) {
+			return false
+		}
+	}
+	return true
+}
