@@ -67,6 +67,10 @@ func (b *boots) current() int {
 // boot notes what a record tells of its boot.
 func (p *Parser) boot(r *Record) {
 	b := &p.boots
+	if r.Reboot && b.began && len(r.BootID) == 0 {
+		p.settle()
+		p.newBoot()
+	}
 	switch {
 	case len(r.BootID) > 0:
 		if string(r.BootID) != b.id {

@@ -23,9 +23,15 @@ func (p *Parser) constraint(r *Record, text []byte) bool {
 	}
 	p.dropPart()
 	rep := p.under(r)
-	if rep == nil || rep.stage >= stageChosen {
+	switch {
+	case p.more && rep != nil && rep.stage == stageChosen:
+		rep.Chosen = Chosen{} // a part of the name was taken for it
+	case rep == nil || rep.stage >= stageChosen || rep.Mixed:
 		p.closeOld(r)
 		rep = p.begin(r)
+	}
+	if !p.more && len(c.comm) < maxComm {
+		p.hold(partConstraintMore, r, text)
 	}
 	rep.Constraint, rep.NodeMask, rep.Cpuset, rep.MemsAllowed = p.names.of(c.constraint), nodes(c.nodemask), short(c.cpuset), nodes(c.mems)
 	rep.Global, rep.OOMMemcg, rep.TaskMemcg = c.global, short(c.oomMemcg), short(c.taskMemcg)
@@ -164,11 +170,14 @@ func (k *killLine) read(text []byte) bool {
 	if !ok {
 		return false
 	}
-	end := ") total-vm:"
-	at := bytes.LastIndex(b, []byte(end))
+	// The name has at most 15 bytes, so what may be in the log behind the line, which is
+	// anybody's, does not count.
+	front := b[:min(len(b), maxComm+len(totalVM))]
+	end := totalVM
+	at := bytes.LastIndex(front, []byte(end))
 	if at < 0 {
 		end = ") vsz:"
-		at = bytes.LastIndex(b, []byte(end))
+		at = bytes.LastIndex(front, []byte(end))
 	}
 	if at < 0 {
 		name, is := bytes.CutSuffix(b, []byte(")"))
@@ -195,8 +204,11 @@ func (k *killLine) read(text []byte) bool {
 			return false
 		}
 	}
-	return len(bytes.TrimRight(b, " \r")) == 0
+	b = bytes.TrimLeft(b, " \r")
+	return len(b) == 0 || b[0] == '\n'
 }
+
+const totalVM = ") total-vm:"
 
 // field reads name and a number of kB at the front of b.
 func field(b *[]byte, name string, n *Num) bool {
@@ -369,7 +381,7 @@ func (p *Parser) chosen(r *Record, text []byte) bool {
 	}
 	p.dropPart()
 	rep := p.under(r)
-	if rep == nil || rep.stage >= stageChosen && rep.Chosen.PID != pid || rep.caller == "" && p.otherTable(rep, pid) {
+	if rep == nil || rep.Mixed || rep.stage >= stageChosen && rep.Chosen.PID != pid || rep.caller == "" && p.otherTable(rep, pid) {
 		rep = p.begin(r)
 	}
 	rep.choose(p, r, text, Chosen{PID: pid, Comm: p.names.of(comm), Score: num(score), Message: p.names.of(message), Child: true, old: tail == " or a child"})

@@ -52,8 +52,7 @@ func (f *frame) kmsg(b []byte) bool {
 	f.Seq, f.HasSeq = seq, true
 	f.Printk, f.HasPrintk = time.Duration(usec)*time.Microsecond, true
 	if end > 1 {
-		// Before 4.9 'c' is the first piece of a line and '+' the others.
-		f.Continues = rest[1] == 'c' || rest[1] == '+'
+		f.flag = rest[1]
 		f.attributes(rest[1:end])
 	}
 	return f.found(innerKmsg, rest[end+1:])

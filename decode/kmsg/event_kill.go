@@ -276,7 +276,7 @@ func (m *maker) scope(message string) event.Scope {
 		return event.ScopeCpuset
 	case strings.Contains(message, "system-wide panic_on_oom"): // only without a constraint
 		return event.ScopeGlobal
-	case strings.HasPrefix(message, "Out of memory"), r.Mem != nil:
+	case strings.HasPrefix(message, "Out of memory") && !strings.Contains(message, "no killable"), r.Mem != nil:
 		if len(r.nodes()) != 1 {
 			m.sources["scope"] = computed // of several nodes, some may have run out
 		}

@@ -64,6 +64,11 @@ func (l layout) exact() bool {
 	return false
 }
 
+// strong says whether one line shows that a log has this framing.
+func (l layout) strong() bool {
+	return l.inner != innerMonotonic && l.traits&traitBare == 0
+}
+
 // journal says whether journalctl may have written it.
 func (l layout) journal() bool {
 	switch l.inner {
@@ -110,6 +115,7 @@ type frame struct {
 	inner inner
 	traits
 	text  []byte        // what is left of the line
+	flag  byte          // of /dev/kmsg
 	since time.Duration // the record before, of dmesg --time-format reltime
 }
 
@@ -172,10 +178,11 @@ func (f *frame) reset(b []byte) {
 	f.clear()
 }
 
-// clear forgets what a framing told, except what an outer one did.
+// clear forgets what another framing was thought to tell.
 func (r *Record) clear() {
 	r.Printk, r.HasPrintk, r.Seq, r.HasSeq = 0, false, 0, false
 	r.Priority, r.Caller, r.Continues, r.User, r.Host, r.BootID = -1, nil, false, false, nil, nil
+	r.Wall = Wall{}
 }
 
 // found says that the line is in such a framing and its text is b.

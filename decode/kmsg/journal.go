@@ -55,7 +55,7 @@ func fullTime(b []byte, w *Wall) (n int) {
 // short-delta). Since systemd 252 the time is when journald took the record, on the
 // same clock but for what the two drift apart.
 //
-// It looks like dmesg's text; guess asks for a program that makes it sure.
+// It looks like dmesg's text; guess asks for the kernel's name, which makes it sure.
 func (f *frame) monotonic(b []byte, guess bool) bool {
 	f.clear()
 	d, n := stamp(b)
@@ -63,17 +63,29 @@ func (f *frame) monotonic(b []byte, guess bool) bool {
 		return false
 	}
 	rest := b[n+1:]
-	if guess {
-		_, after := word(rest)
-		if ident, _ := word(after); !bytes.Equal(ident, []byte("kernel:")) {
-			return false
-		}
-	}
-	if !f.program(rest) {
+	if guess && !ofKernel(rest) || !likeProgram(rest) || !f.program(rest) {
 		return false
 	}
 	f.Printk, f.HasPrintk = d, true
 	return f.found(innerMonotonic, f.text)
+}
+
+// ofKernel says whether b is "host kernel: text" or "kernel: text".
+func ofKernel(b []byte) bool {
+	ident, rest := word(b)
+	if len(ident) > 0 && ident[len(ident)-1] != ':' {
+		ident, _ = word(rest)
+	}
+	return string(ident) == "kernel:"
+}
+
+// likeProgram says whether b may be "host program: text" or "program: text".
+func likeProgram(b []byte) bool {
+	ident, rest := word(b)
+	if len(ident) > 0 && ident[len(ident)-1] != ':' {
+		ident, _ = word(rest)
+	}
+	return len(ident) > 1 && ident[len(ident)-1] == ':'
 }
 
 // unix reads "1781959622.123456 host kernel: text" (journalctl -o short-unix).
@@ -140,7 +152,7 @@ func (e *entry) field(key, val []byte, t *slot) {
 		}
 		e.known = true
 	case "_TRANSPORT":
-		e.transport = true
+		e.transport, e.known = true, true
 		e.kernel = string(val) == "kernel"
 	case "SYSLOG_IDENTIFIER":
 		e.ident = true

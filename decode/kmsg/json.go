@@ -190,34 +190,6 @@ func hex4(b []byte) rune {
 	return r
 }
 
-// container reads {"log":"…","stream":"…","time":"…"}, which Docker writes for a line, or
-// for 16 KiB of a longer one, which then has no newline. The text is appended to dst.
-func container(b, dst []byte, w *Wall) (log []byte, ok bool) {
-	o, ok := open(b)
-	if !ok {
-		return dst, false
-	}
-	isLog, isDocker := false, false
-	for o.next() {
-		switch string(o.key) {
-		case "log":
-			dst, isLog = o.text(dst[:0])
-		case "stream":
-			isDocker = true
-		case "time":
-			if o.kind != '"' {
-				return dst, false
-			}
-			isDocker = true
-			var wall Wall
-			if _, n := isoTime(o.val, BasisContainer, &wall); n > 0 {
-				*w = wall
-			}
-		}
-	}
-	return dst, isLog && isDocker
-}
-
 // journalObject reads an object of journalctl -o json; false: it is none.
 func journalObject(b []byte, t *slot, scratch *[]byte) (e entry, ok bool) {
 	o, ok := open(b)

@@ -58,10 +58,13 @@ func (p *Parser) reportLine(r *Record, text []byte) {
 
 // table takes the header and the rows of the table of tasks.
 func (p *Parser) table(r *Record, text []byte) bool {
-	if text[0] != '[' || len(p.open) == 0 {
+	if text[0] != '[' {
 		return false
 	}
 	rep := p.under(r)
+	if rep == nil && bytes.Contains(text, []byte("] ")) && tableHeader(text) != nil {
+		rep = p.begin(r) // the log begins within a report
+	}
 	if rep == nil || rep.stage >= stageChosen || rep.Mixed {
 		return false
 	}

@@ -20,6 +20,9 @@ func (p *Parser) taskIn(r *Record, text []byte) bool {
 	}
 	p.dropPart()
 	rep := p.under(r)
+	if rep == nil && bytes.HasPrefix(task, []byte("/")) {
+		rep = p.begin(r) // the log begins within a report
+	}
 	if rep == nil || rep.Mixed {
 		return rep != nil
 	}

@@ -29,6 +29,8 @@ type Parser struct {
 	open  []*Report // under way, or just over; the oldest first
 	part  partial
 	held  held
+	tail  bool // the lines behind a record's are left off
+	more  bool // the line that comes goes on from one that seemed to be whole
 }
 
 // Add takes the next record. Next tells what came of it; what r refers to is not kept.
@@ -76,11 +78,14 @@ func (p *Parser) record(r *Record, text []byte) {
 	if len(text) == 0 || p.commLine(r, text) {
 		return
 	}
-	if len(p.open) == 0 {
+	if bytes.IndexByte(text, '\n') >= 0 && p.withTail(r, text) || len(p.open) == 0 {
 		return
 	}
 	if bytes.IndexByte(text, '\n') < 0 {
 		p.reportLine(r, text)
+		return
+	}
+	if p.cpuLine(r, text) || p.cpuset(r, text) {
 		return
 	}
 	// Of a record of several lines, only what cannot hold a name is looked for in
@@ -89,6 +94,27 @@ func (p *Parser) record(r *Record, text []byte) {
 		p.reportLine(r, line)
 	}
 }
+
+// withTail takes a record that has lines behind it which are not its own: a console has
+// the words of user space between those of the kernel.
+func (p *Parser) withTail(r *Record, text []byte) bool {
+	// The longest that is a line counts: a name may have newlines.
+	p.tail = true
+	defer func() { p.tail = false }()
+	for range maxTails {
+		end := bytes.LastIndexByte(text, '\n')
+		if end <= 0 {
+			return false
+		}
+		if text = text[:end]; p.commLine(r, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// maxTails bounds how many lines are taken for a tail.
+const maxTails = 24
 
 // commLine takes the lines that begin and end a report, which hold names. They are looked
 // for in whole records alone.
@@ -116,6 +142,11 @@ func (p *Parser) commLine(r *Record, text []byte) bool {
 		}
 	case 'D', 'I':
 		p.hashTable(text)
+	case 'm':
+		// A log that begins within a report: the line is of no other.
+		if bytes.HasPrefix(text, []byte("memory: usage ")) && p.under(r) == nil {
+			p.begin(r)
+		}
 	}
 	if p.table(r, text) {
 		return true

@@ -19,6 +19,7 @@ type partKind uint8
 const (
 	partNone partKind = iota
 	partConstraint
+	partConstraintMore // it is whole, unless the name goes on in the next line
 	partKill
 	partChosen
 	partGroup
@@ -38,7 +39,7 @@ func (p *Parser) hold(kind partKind, r *Record, text []byte) {
 	if p.part.kind == kind && len(p.part.text) == len(text) {
 		return // it is the part itself, which is still not whole
 	}
-	if len(text) > maxPart {
+	if len(text) > maxPart || p.tail {
 		return
 	}
 	// A name has 15 bytes: what is no beginning of a whole line is not held.
@@ -69,6 +70,9 @@ func (p *Parser) join(r *Record) bool {
 		p.dropPart()
 		return false
 	}
+	if p.part.kind == partConstraintMore && (r.Continues || !bytes.Contains(r.Text, []byte(",uid="))) {
+		return false
+	}
 	if string(r.Caller) != string(p.part.r.Caller) || len(p.part.text)+len(r.Text) >= maxPart {
 		return false
 	}
@@ -85,6 +89,8 @@ func (p *Parser) join(r *Record) bool {
 		if p.isWhole(whole) {
 			first := p.part.r
 			first.Text = whole
+			p.more = p.part.kind == partConstraintMore
+			defer func() { p.more = false }()
 			p.dropPart()
 			p.release(&first)
 			p.commLine(&first, whole)
@@ -108,7 +114,7 @@ func (p *Parser) join(r *Record) bool {
 // isWhole says whether a line that began as the part that is held is whole.
 func (p *Parser) isWhole(text []byte) bool {
 	switch p.part.kind {
-	case partConstraint:
+	case partConstraint, partConstraintMore:
 		var c constraintLine
 		return c.read(text)
 	case partKill:

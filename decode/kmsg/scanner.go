@@ -3,7 +3,6 @@
 package kmsg
 
 import (
-	"bytes"
 	"io"
 	"time"
 )
@@ -68,11 +67,15 @@ type Scanner struct {
 	boot    [32]byte
 	hasBoot bool
 	reboot  bool
+	journal bool // journalctl wrote it, as its own lines show
+	plus    bool // /dev/kmsg has pieces of lines with the flag +
 
-	pieces  []byte // of a container's line
-	gather  []byte // lines of one object
-	scratch []byte
-	bare    []byte // a line without its colours
+	pieces    []byte // of a container's line
+	first     int64  // the line of the first of them
+	firstWall Wall
+	gather    []byte // lines of one object
+	scratch   []byte
+	bare      []byte // a line without its colours
 
 	coloured bool // the line read last was
 
@@ -163,60 +166,64 @@ func (s *Scanner) read() error {
 	for {
 		b, err := s.line()
 		if err != nil {
-			if len(s.pieces) == 0 {
-				return err
-			}
-			// The end of a container's line never came.
-			t.begin(s.src.line)
-			f := frame{Record: &t.Record}
-			f.detect(s.pieces)
-			s.take(t, f, s.pieces)
-			t.layout = layout{s.layout.outer, f.inner, f.traits}
-			s.pieces = s.pieces[:0]
-			s.isAhead = true
-			return nil
+			return s.lastPiece(t, err)
 		}
 		t.begin(s.src.line)
 		if s.whole(b, t) {
-			if t.Text == nil {
-				continue
+			if t.Text != nil {
+				s.accept(t)
+				return nil
 			}
-			s.accept(t)
-			return nil
+			continue
 		}
-		if b[0] == ' ' && s.layout.inner == innerKmsg && s.settled {
+		if b[0] == ' ' && s.settled && s.layout.inner == innerKmsg {
 			s.skipped++ // a device's field
 			continue
 		}
 		t.begin(s.src.line)
-		out, b, complete := s.unwrap(b, t)
-		if !complete {
-			continue
-		}
-		if out != outerNone && len(b) > 0 && b[0] == '{' && s.object(b, t) {
-			t.layout.outer = out
+		if out, b, complete := s.unwrap(b, t); complete && s.one(out, b, t) {
 			s.accept(t)
 			return nil
 		}
+	}
+}
+
+// one reads the record of a line; false: it has none.
+func (s *Scanner) one(out outer, b []byte, t *slot) bool {
+	wall := t.Wall // the container's
+	if out != outerNone && len(b) > 0 && b[0] == '{' && s.object(b, t) {
+		t.layout.outer = out
+	} else {
 		f := frame{Record: &t.Record}
 		if !s.settled || out != s.layout.outer || !f.as(s.layout, b) {
 			if s.rule(b) {
-				continue
+				return false
 			}
 			if s.settled {
 				s.unsettle()
 			}
-			wall := t.Wall
 			f.detect(b)
-			if t.Wall.Basis == "" {
-				t.Wall = wall
-			}
 		}
-		t.layout = layout{out, f.inner, f.traits}
-		s.take(t, f, b)
-		s.accept(t)
-		return nil
+		s.take(t, f, layout{out, f.inner, f.traits}, b)
 	}
+	if t.Wall.Basis == "" {
+		t.Wall = wall
+	}
+	return true
+}
+
+// lastPiece makes a record of a container's line whose end never came, if there is one,
+// else it returns err.
+func (s *Scanner) lastPiece(t *slot, err error) error {
+	if len(s.pieces) == 0 {
+		return err
+	}
+	t.begin(s.first)
+	t.Wall = s.firstWall
+	s.one(s.layout.outer, s.pieces, t)
+	s.pieces = s.pieces[:0]
+	s.isAhead = true
+	return nil
 }
 
 // line returns the next line that is not empty, without what a console adds. At the end
@@ -242,12 +249,17 @@ func (t *slot) begin(line int64) {
 }
 
 // take copies the record that f read from line b.
-func (s *Scanner) take(t *slot, f frame, b []byte) {
+func (s *Scanner) take(t *slot, f frame, l layout, b []byte) {
+	t.layout = l
 	t.column, t.coloured = len(b)-len(f.text), s.coloured
 	t.Text = f.text
 	t.own()
 	if f.inner == innerKmsg {
 		t.text = unescapeHex(t.text)
+		// Before 4.9 the first piece of a line has c, the others have +
+		// (kernel/printk/printk.c: msg_print_ext_header).
+		s.plus = s.plus || f.flag == '+'
+		t.Continues = t.Continues || f.flag == '+' || f.flag == 'c' && !s.plus
 	}
 	if f.inner == innerDmesgDelta {
 		s.reltime(t, f.since)
@@ -269,6 +281,9 @@ func (s *Scanner) reltime(t *slot, since time.Duration) {
 // accept notes a record's framing and settles the log's.
 func (s *Scanner) accept(t *slot) {
 	s.isAhead = true
+	if s.journal = s.journal && t.layout.journal(); s.journal && t.Wall.Basis == BasisSyslog {
+		t.Wall.Basis = BasisJournal
+	}
 	if s.hasBoot && len(t.BootID) == 0 {
 		t.boot = append(t.boot[:0], s.boot[:]...)
 		t.BootID = t.boot
@@ -290,15 +305,8 @@ func (s *Scanner) accept(t *slot) {
 		return
 	}
 	s.run++
-	s.settled = s.fresh || s.run >= settling
+	s.settled = s.fresh && t.layout.strong() || s.run >= settling
 	s.fresh = false
-}
-
-// likeProgram says whether text may be "host program: text".
-func likeProgram(b []byte) bool {
-	_, rest := word(b)
-	ident, _ := word(rest)
-	return len(ident) > 1 && ident[len(ident)-1] == ':'
 }
 
 func (s *Scanner) unsettle() {
@@ -319,6 +327,7 @@ func (s *Scanner) rule(b []byte) bool {
 	if !ok || !s.fresh && !s.layout.journal() {
 		return false
 	}
+	s.journal = true
 	if boot {
 		s.reboot = true
 		if s.hasBoot = id != nil; s.hasBoot {
@@ -326,219 +335,4 @@ func (s *Scanner) rule(b []byte) bool {
 		}
 	}
 	return true
-}
-
-// extend adds the lines to the record that are text of it, up to the next record, which
-// it puts into s.ahead.
-func (s *Scanner) extend() {
-	t := s.cur
-	limit := kernelText
-	if t.User {
-		limit = userText
-	}
-	s.src.hold()
-	defer s.src.release()
-	sure, foreign, lines := len(t.text), 0, int64(0)
-	for {
-		b, err := s.line()
-		if err != nil {
-			s.end = err
-			s.foreign += lines
-			return
-		}
-		s.ahead.begin(s.src.line)
-		out, in, complete := s.unwrap(b, s.ahead)
-		if !complete {
-			continue
-		}
-		if out != s.layout.outer || s.isRule(in) {
-			s.src.unread()
-			s.unsettle()
-			s.foreign += lines
-			return
-		}
-		f := frame{Record: &s.ahead.Record}
-		if f.as(s.layout, in) {
-			s.ahead.layout = s.layout
-			s.take(s.ahead, f, in)
-			s.accept(s.ahead)
-			s.foreign += lines
-			return
-		}
-		if t.coloured {
-			in = s.uncolour(in) // the record's end is where the colour ends
-		}
-		text, indented := dedent(in, t.column)
-		if indented {
-			s.join(t, text)
-			sure, foreign, lines = len(t.text), 0, 0
-			s.src.hold()
-			continue
-		}
-		lines++
-		if foreign += len(in) + 1; foreign > limit && s.src.back() {
-			t.text = t.text[:sure]
-			s.pieces = s.pieces[:0]
-			s.unsettle()
-			return
-		}
-		s.join(t, text)
-	}
-}
-
-// join adds a line to the text of a record.
-func (s *Scanner) join(t *slot, text []byte) {
-	if room := maxText - len(t.text) - 1; len(text) > room {
-		if room >= 0 {
-			s.cutTexts++
-		}
-		text = text[:max(room, 0)]
-		if len(text) == 0 {
-			return
-		}
-	}
-	t.text = append(t.text, '\n')
-	t.text = append(t.text, text...)
-}
-
-// dedent takes the spaces away that dmesg, journalctl and makedumpfile put before the
-// further lines of a record, up to the column of its text.
-func dedent(b []byte, column int) ([]byte, bool) {
-	if column == 0 || len(b) < column {
-		return b, false
-	}
-	for _, c := range b[:column] {
-		if c != ' ' {
-			return b, false
-		}
-	}
-	return b[column:], true
-}
-
-// clean takes away what a console adds to a line: returns, colours, NULs.
-func (s *Scanner) clean(b []byte) []byte {
-	for len(b) > 0 && (b[len(b)-1] == '\r' || b[len(b)-1] == 0) {
-		b = b[:len(b)-1]
-	}
-	for len(b) > 0 && (b[0] == '\r' || b[0] == 0) {
-		b = b[1:]
-	}
-	if s.coloured = len(b) > 0 && b[0] == esc; s.coloured {
-		return s.uncolour(b)
-	}
-	return b
-}
-
-const esc = 0x1b
-
-// uncolour takes the terminal's control sequences away, of a line that begins with one.
-// Of other lines they are text: the name of a process may hold them.
-func (s *Scanner) uncolour(b []byte) []byte {
-	out := s.bare[:0]
-	for i := 0; i < len(b); i++ {
-		if b[i] != esc || i+1 == len(b) {
-			out = append(out, b[i])
-			continue
-		}
-		i++
-		if b[i] != '[' {
-			continue // a sequence of two bytes
-		}
-		for i+1 < len(b) {
-			i++
-			if b[i] >= '@' && b[i] <= '~' {
-				break
-			}
-		}
-	}
-	s.bare = out
-	return out
-}
-
-// unwrap takes away what a container runtime put around the line; complete false: it is
-// a piece of a longer one.
-func (s *Scanner) unwrap(b []byte, t *slot) (o outer, in []byte, complete bool) {
-	switch {
-	case b[0] == '{':
-		if s.settled && s.layout.outer != outerDocker {
-			return outerNone, b, true
-		}
-		log, ok := container(b, s.scratch[:0], &t.Wall)
-		s.scratch = log[:0]
-		if !ok {
-			return outerNone, b, true
-		}
-		whole := bytes.HasSuffix(log, []byte{'\n'})
-		log, complete = s.piece(bytes.TrimRight(log, "\r\n"), whole)
-		return outerDocker, log, complete
-	case isDigit(b[0]) && (!s.settled || s.layout.outer != outerNone):
-		var w Wall
-		ct, n := isoTime(b, BasisContainer, &w)
-		if n == 0 || n >= len(b) || b[n] != ' ' || w.NoZone || b[10] != 'T' {
-			break
-		}
-		if in, partial, ok := cri(b[n+1:]); ok {
-			t.Wall = w
-			in, complete = s.piece(in, !partial)
-			return outerCRI, in, complete
-		}
-		if s.settled && s.layout.outer == outerKube || !s.settled && s.isKube(b, ct, n) {
-			t.Wall = w
-			return outerKube, b[n+1:], true
-		}
-	}
-	return outerNone, b, true
-}
-
-// cri reads "stdout F " behind a time; partial: more of the line follows.
-func cri(b []byte) (in []byte, partial, ok bool) {
-	for _, stream := range [...]string{"stdout ", "stderr "} {
-		rest, ok := bytes.CutPrefix(b, []byte(stream))
-		if !ok || len(rest) == 0 {
-			continue
-		}
-		tags, in := word(rest)
-		if len(tags) > 0 && (tags[0] == 'F' || tags[0] == 'P') && (len(tags) == 1 || tags[1] == ':') {
-			return in, tags[0] == 'P', true
-		}
-	}
-	return nil, false, false
-}
-
-// isKube says whether the time, n bytes long, stands before a line of a container's:
-// kubectl's has as many digits as it takes, syslog's three or six, and a program.
-func (s *Scanner) isKube(b []byte, t clockTime, n int) bool {
-	if t.comma || b[n-1] != 'Z' && t.digits != 9 {
-		return false
-	}
-	rest := b[n+1:]
-	if t.digits == 0 || t.digits == 3 || t.digits == 6 {
-		if ofProgram(rest) {
-			return false
-		}
-	}
-	var r Record
-	f := frame{Record: &r}
-	f.detect(rest)
-	return f.inner != innerPlain || t.digits > 6
-}
-
-// piece puts a line that came in pieces together.
-func (s *Scanner) piece(b []byte, last bool) (line []byte, complete bool) {
-	if last && len(s.pieces) == 0 {
-		return b, true
-	}
-	if room := maxLine - len(s.pieces); len(b) > room {
-		if room > 0 {
-			s.cutTexts++
-		}
-		b = b[:max(room, 0)]
-	}
-	s.pieces = append(s.pieces, b...)
-	if !last {
-		return nil, false
-	}
-	line = s.pieces
-	s.pieces = s.pieces[:0]
-	return line, true
 }

@@ -14,6 +14,9 @@ func (f *frame) syslog(b []byte) bool {
 		f.traits |= traitRaw
 		rest = rest[n:]
 	}
+	if k := weekday(rest); k > 0 && month(rest[k:min(k+3, len(rest))]) > 0 { // OpenWrt
+		rest = rest[k:]
+	}
 	if k := bsdTime(rest, BasisSyslog, &f.Wall); k > 0 && k < len(rest) && rest[k] == ' ' {
 		rest = rest[k+1:]
 	} else if bytes.HasPrefix(rest, []byte("kernel: ")) {
@@ -30,40 +33,64 @@ func (f *frame) syslog(b []byte) bool {
 	return f.found(innerSyslog, f.text)
 }
 
-// program reads "host kernel: text" or, without a host, "kernel: text"; what is of
+// program reads "host kernel: text" or, without a host, "kernel: text", or a stamp
+// alone, as of netconsole and of tools that put a time before each line. What is of
 // another program, or of a process that calls itself so (kernel[123]:), is user space's.
 func (f *frame) program(b []byte) bool {
-	host, rest := word(b)
-	ident := host
-	if len(host) == 0 || len(host) > 255 {
+	if f.stamped(b) {
+		return true
+	}
+	ident, rest := word(b)
+	if len(ident) == 0 || len(ident) > 255 {
 		return false
 	}
-	if host[len(host)-1] == ':' {
-		host = nil
-	} else {
-		ident, rest = word(rest)
-		if p, ok := dotted(ident); ok { // busybox: host kern.info kernel: text
-			f.setPriority(p)
-			ident, rest = word(rest)
+	p, ok := dotted(ident) // OpenWrt: kern.info kernel: text
+	if !ok && ident[len(ident)-1] != ':' {
+		f.Host = ident
+		if b = rest; f.stamped(b) {
+			return true
 		}
+		ident, rest = word(b)
+		p, ok = dotted(ident) // busybox: host kern.info kernel: text
 	}
-	f.Host = host
-	if !bytes.Equal(ident, []byte("kernel:")) {
+	if ok {
+		f.setPriority(p)
+		b = rest
+		ident, rest = word(b)
+	}
+	f.text = rest
+	if string(ident) != "kernel:" {
 		f.User = true
-		f.text = rest
+		if !bytes.HasSuffix(ident, []byte{':'}) { // "last message repeated 2 times"
+			f.text = b
+		}
 		return true
 	}
-	d, n := stamp(rest)
+	if p, n := angle(rest); n > 0 { // klogd of kernels that have no stamps
+		f.setPriority(p)
+		rest = rest[n:]
+		f.text = rest
+	}
+	f.stamped(rest)
+	return true
+}
+
+// stamped reads a stamp and a caller before the text.
+func (f *frame) stamped(b []byte) bool {
+	d, n := stamp(b)
 	if n == 0 {
-		f.text = rest
-		return true
+		return false
 	}
-	f.Printk, f.HasPrintk = d, true
-	rest = rest[n:]
-	if c, n := caller(unspace(rest)); n > 0 {
-		f.Caller = c
+	rest := b[n:]
+	c, n := caller(unspace(rest))
+	if n > 0 {
 		rest = unspace(rest)[n:]
 	}
+	if len(rest) > 0 && rest[0] != ' ' {
+		return false
+	}
+	f.Printk, f.HasPrintk = d, true
+	f.Caller = c
 	f.text = unspace(rest)
 	return true
 }
@@ -78,15 +105,17 @@ func dotted(b []byte) (p int64, ok bool) {
 	return fac<<3 | lev, fac >= 0 && lev >= 0
 }
 
-// ofProgram says whether b is "host program[1]: text" or "host program: text", the
-// former sure, the latter so only for the kernel.
+// ofProgram says whether b is "host program[1]: text" or "host kernel: text", with a host
+// or without.
 func ofProgram(b []byte) bool {
-	host, rest := word(b)
-	if len(host) == 0 || host[len(host)-1] == ':' {
-		return bytes.Equal(host, []byte("kernel:"))
+	ident, rest := word(b)
+	if len(ident) == 0 {
+		return false
 	}
-	ident, _ := word(rest)
-	return bytes.Equal(ident, []byte("kernel:")) || bytes.HasSuffix(ident, []byte("]:"))
+	if ident[len(ident)-1] != ':' {
+		ident, _ = word(rest)
+	}
+	return string(ident) == "kernel:" || bytes.HasSuffix(ident, []byte("]:"))
 }
 
 // iso reads lines that begin with 2026-06-20T12:47:02: those of dmesg with a comma, of
@@ -137,15 +166,14 @@ func (f *frame) rfc5424(b []byte) bool {
 	rest = bytes.TrimPrefix(rest, []byte("\xef\xbb\xbf"))
 	f.setPriority(p)
 	f.Wall = w
-	if !bytes.Equal(host, []byte("-")) {
+	if string(host) != "-" {
 		f.Host = host
 	}
 	f.traits |= traitRaw
-	if !bytes.Equal(ident, []byte("kernel")) {
+	if string(ident) != "kernel" {
 		f.User = true
-	} else if d, n := stamp(rest); n > 0 {
-		f.Printk, f.HasPrintk = d, true
-		rest = unspace(rest[n:])
+	} else if f.stamped(rest) {
+		rest = f.text
 	}
 	return f.found(innerSyslogISO, rest)
 }

@@ -216,6 +216,12 @@ func (t *Tasks) row(text []byte) bool {
 		return false
 	}
 	name := rest[1:]
+	if len(name) > maxComm {
+		// The log may have others' lines behind it.
+		if end := bytes.LastIndexByte(name[:maxComm+1], '\n'); end >= 0 {
+			name = name[:end]
+		}
+	}
 	if len(t.Rows) >= maxTasks || len(name) > maxCommLine {
 		t.LeftOut++
 		return true

@@ -44,37 +44,50 @@ func fraction(b []byte) (ns int64, n int) {
 
 var pow10 = [10]int64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9}
 
-// month returns 1 to 12 for an English month's three letters, which is what all write
-// but journalctl and dmesg in another language; else 0.
+// month returns 1 to 12 for an English month's three letters, large or small, else 0.
+// journalctl and dmesg write the months of their user's language; where those are the
+// same letters it is the same month.
 func month(b []byte) int64 {
 	if len(b) != 3 {
 		return 0
 	}
-	switch uint32(b[0])<<16 | uint32(b[1])<<8 | uint32(b[2]) {
-	case 'J'<<16 | 'a'<<8 | 'n':
+	switch uint32(b[0]|0x20)<<16 | uint32(b[1]|0x20)<<8 | uint32(b[2]|0x20) {
+	case 'j'<<16 | 'a'<<8 | 'n':
 		return 1
-	case 'F'<<16 | 'e'<<8 | 'b':
+	case 'f'<<16 | 'e'<<8 | 'b':
 		return 2
-	case 'M'<<16 | 'a'<<8 | 'r':
+	case 'm'<<16 | 'a'<<8 | 'r':
 		return 3
-	case 'A'<<16 | 'p'<<8 | 'r':
+	case 'a'<<16 | 'p'<<8 | 'r':
 		return 4
-	case 'M'<<16 | 'a'<<8 | 'y':
+	case 'm'<<16 | 'a'<<8 | 'y':
 		return 5
-	case 'J'<<16 | 'u'<<8 | 'n':
+	case 'j'<<16 | 'u'<<8 | 'n':
 		return 6
-	case 'J'<<16 | 'u'<<8 | 'l':
+	case 'j'<<16 | 'u'<<8 | 'l':
 		return 7
-	case 'A'<<16 | 'u'<<8 | 'g':
+	case 'a'<<16 | 'u'<<8 | 'g':
 		return 8
-	case 'S'<<16 | 'e'<<8 | 'p':
+	case 's'<<16 | 'e'<<8 | 'p':
 		return 9
-	case 'O'<<16 | 'c'<<8 | 't':
+	case 'o'<<16 | 'c'<<8 | 't':
 		return 10
-	case 'N'<<16 | 'o'<<8 | 'v':
+	case 'n'<<16 | 'o'<<8 | 'v':
 		return 11
-	case 'D'<<16 | 'e'<<8 | 'c':
+	case 'd'<<16 | 'e'<<8 | 'c':
 		return 12
+	}
+	return 0
+}
+
+// weekday is how long "Mon " at the head of b is; 0: there is none.
+func weekday(b []byte) int {
+	if len(b) < 4 || b[3] != ' ' {
+		return 0
+	}
+	switch string(b[:3]) {
+	case "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun":
+		return 4
 	}
 	return 0
 }
@@ -97,7 +110,7 @@ func daysSince1970(year, mon, mday int64) (int64, bool) {
 	return days, true
 }
 
-// clockTime reads "12:47:02" and a fraction behind a point or comma.
+// clockTime is a time of day such as "12:47:02", and a fraction behind a point or comma.
 type clockTime struct {
 	sec, ns int64
 	digits  int  // of the fraction
@@ -221,6 +234,9 @@ func bsdTime(b []byte, basis Basis, w *Wall) (n int) {
 		return 0
 	}
 	n++
+	if _, k := number(b[n:], 1, 2); mon == 0 && k > 0 && n+k < len(b) && b[n+k] == ' ' {
+		n += k + 1 // a month of two words
+	}
 	var year int64
 	if y, k := number(b[n:], 4, 4); k > 0 && n+4 < len(b) && b[n+4] == ' ' {
 		year = y

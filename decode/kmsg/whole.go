@@ -5,13 +5,14 @@ package kmsg
 import (
 	"bytes"
 	"encoding/binary"
+	"strings"
 	"time"
 )
 
 // whole reads a record of a framing that keeps it in one piece over several lines, or in
 // JSON, and whose first line is b; false: it is none. Text is nil if the record has none.
 func (s *Scanner) whole(b []byte, t *slot) bool {
-	if s.settled && !s.layout.exact() {
+	if s.settled && (!s.layout.exact() || s.layout.outer != outerNone) {
 		return false
 	}
 	switch b[0] {
@@ -24,7 +25,7 @@ func (s *Scanner) whole(b []byte, t *slot) bool {
 		return false
 	}
 	switch {
-	case bytes.HasPrefix(b, []byte("__CURSOR=")):
+	case b[0] == '_' && isField(b):
 		s.export(b, t)
 		return true
 	case b[0] == '{', b[0] == '}', b[0] == ' ', b[0] == '[', b[0] == ']':
@@ -32,6 +33,20 @@ func (s *Scanner) whole(b []byte, t *slot) bool {
 	case b[len(b)-1] == ']' && verboseHead(b, t):
 		s.verbose(t)
 		return true
+	}
+	return false
+}
+
+// isField says whether b is "_KEY=…", with which entries of an export begin, as do the
+// remains of one that was cut off.
+func isField(b []byte) bool {
+	for i, c := range b {
+		switch {
+		case c == '=':
+			return i > 2
+		case c != '_' && (c < 'A' || c > 'Z') && !isDigit(c):
+			return false
+		}
 	}
 	return false
 }
@@ -49,7 +64,6 @@ func (s *Scanner) export(b []byte, t *slot) {
 		}
 		var err error
 		if b, err = s.src.next(); err != nil {
-			s.end = err
 			break
 		}
 	}
@@ -63,7 +77,6 @@ func (s *Scanner) binaryField(key []byte, e *entry, t *slot) bool {
 	var size [8]byte
 	length, err := s.src.raw(size[:0], 8, 8)
 	if err != nil {
-		s.end = err
 		return false
 	}
 	n := binary.LittleEndian.Uint64(length)
@@ -73,14 +86,12 @@ func (s *Scanner) binaryField(key []byte, e *entry, t *slot) bool {
 	val, err := s.src.raw(s.scratch[:0], n, maxText)
 	s.scratch = val[:0]
 	e.field(name, val, t)
-	if err != nil {
-		s.end = err
-		return false
-	}
 	if n > maxText {
 		s.cutTexts++
 	}
-	_, err = s.src.raw(nil, 1, 0)
+	if err == nil {
+		_, err = s.src.raw(nil, 1, 0)
+	}
 	return err == nil
 }
 
@@ -123,18 +134,17 @@ func (s *Scanner) pretty(t *slot) bool {
 	s.src.hold()
 	text := append(s.gather[:0], '{')
 	ok, first := false, true
-	for len(text) < maxLine {
+	for {
 		line, err := s.src.next()
 		if err != nil {
-			s.end = err
 			break
 		}
 		b := bytes.TrimSpace(line)
 		if len(b) == 0 {
 			continue
 		}
-		if first && b[0] != '"' {
-			break
+		if strings.IndexByte(`"{}[]-0123456789tfn`, b[0]) < 0 || first && b[0] != '"' || len(text) > maxLine && !s.settled {
+			break // no JSON, or none that is worth it
 		}
 		first = false
 		if b[0] == '{' && len(b) == 1 { // an object within: of dmesg, the first
@@ -149,17 +159,16 @@ func (s *Scanner) pretty(t *slot) bool {
 			}
 			break
 		}
-		text = append(text, b...)
-		text = append(text, '\n')
+		if len(text)+len(b) < maxText {
+			text = append(append(text, b...), '\n')
+		}
 	}
 	s.gather = text[:0]
 	if ok && s.object(text, t) {
 		s.src.release()
 		return true
 	}
-	if s.src.back() {
-		s.end = nil
-	}
+	s.src.back()
 	return false
 }
 
@@ -237,7 +246,6 @@ func (s *Scanner) verbose(t *slot) {
 	for {
 		line, err := s.src.next()
 		if err != nil {
-			s.end = err
 			break
 		}
 		b := s.clean(line)
