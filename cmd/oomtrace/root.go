@@ -46,6 +46,7 @@ can serve the request, 4 the time ended first or nothing was found.`,
 		newSimulate(env),
 		newReplay(env),
 		newTimeline(env),
+		newExplain(env),
 		newSchema(env),
 		newVersion(env),
 	)

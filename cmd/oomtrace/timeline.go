@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -200,6 +201,8 @@ type sourceFlags struct {
 	kmsg, events []string
 	year         cli.Count
 	zone         cli.Word
+
+	lines func(source string) io.Writer // see evidence.Options
 }
 
 // sourceHelp is what a command's long help says of its sources.
@@ -245,7 +248,7 @@ func (f *sourceFlags) document(ctx context.Context, env *cli.Env, paths []string
 	}
 	progress, done := newProgress(env)
 	defer done()
-	o := evidence.Options{Stdin: env.Stdin, Progress: progress}
+	o := evidence.Options{Stdin: env.Stdin, Progress: progress, Lines: f.lines}
 	b := timeline.New(options)
 	var err error
 	if inputs != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/decode/killlog"
 	"github.com/oomtrace/oomtrace/internal/fate"
 	"github.com/oomtrace/oomtrace/internal/timeline"
 )
@@ -215,4 +216,19 @@ func (r *Report) Count() {
 			r.Counted.Kills++
 		}
 	}
+}
+
+// deedsMost is how many deeds of others are told.
+const deedsMost = 10
+
+// Deeds are those of the lines in which a program says that it, or the kernel, killed or
+// ended somebody: the last ones, in order of time.
+func Deeds(lines []fate.Witness) []fate.Witness {
+	var deeds []fate.Witness
+	for _, w := range lines {
+		if w.Report.Kind != killlog.KindExit && w.Report.Trust != killlog.TrustUser {
+			deeds = append(deeds, w)
+		}
+	}
+	return deeds[max(0, len(deeds)-deedsMost):]
 }

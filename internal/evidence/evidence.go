@@ -33,6 +33,9 @@ type Options struct {
 	Progress func(path string, done, size int64)
 	// Places are where to look when nothing is named.
 	Places Places
+	// Lines, if not nil, gives what a log is written to as well, while it is read; nil:
+	// to nothing.
+	Lines func(source string) io.Writer
 
 	mine bool // this machine wrote them
 }
@@ -89,6 +92,11 @@ func (o *Options) content(ctx context.Context, b *timeline.Builder, want timelin
 		return refuse(b, src, kind, "it is "+kindWords(kind)+", not "+kindWords(want))
 	}
 	input := timeline.Input{Source: src, Reader: in, ModTime: s.modTime, Own: o.mine}
+	if kind == timeline.KindKernelLog && o.Lines != nil {
+		if w := o.Lines(src.Path); w != nil {
+			input.Reader = io.TeeReader(in, w)
+		}
+	}
 	read := b.Log
 	if kind == timeline.KindRecord {
 		read = b.Record

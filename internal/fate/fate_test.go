@@ -130,7 +130,7 @@ func TestFind(t *testing.T) {
 		{"its status is not asked for", Question{PID: 42}, func(k *Known) { k.Now = &Now{Dead: true, Started: noon} }, Unknown, "", "nothing that could be read", nil},
 		{"all kills are known", Question{PID: 42}, func(k *Known) { k.KillsSinceBoot = event.Ptr[uint64](2) }, No, "",
 			"the kernel has killed 2 processes for memory since it booted, 11:00:00, all of them are known, and process 42 is not among them", []string{"before that boot", "128 + 9"}},
-		{"not all are", Question{PID: 42}, func(k *Known) { k.KillsSinceBoot = event.Ptr[uint64](3) }, Unknown, "", "nothing that could be read", nil},
+		{"not all are", Question{PID: 42}, func(k *Known) { k.KillsSinceBoot = event.Ptr[uint64](3) }, Unknown, "", "nothing that could be read", []string{"of the 3 kills that the kernel has counted since it booted, 1 are in no log"}},
 		{"there were none", Question{PID: 42}, func(k *Known) { k.KillsSinceBoot, k.Timeline = event.Ptr[uint64](0), &timeline.Document{} }, No, "",
 			"the kernel has killed nobody for memory since it booted", nil},
 		{"its cgroup counts one", Question{Unit: "web.service"}, func(k *Known) { k.CgroupKills = event.Ptr[uint64](1) }, Unknown, "",

@@ -142,18 +142,10 @@ func (a *asker) complete() bool {
 	if a.k.KillsSinceBoot == nil || a.q.PID == 0 {
 		return false
 	}
-	boot, ok := a.boot()
+	boot, known, ok := a.killed()
 	if !ok {
 		return false
 	}
-	pids := map[int]bool{} // not kills: one that is told of twice must not stand for two
-	for i := range a.k.Timeline.Entries {
-		// The kernel does not count those that shared a victim's memory.
-		if e := &a.k.Timeline.Entries[i]; e.Boot == boot && e.Kill != nil && e.Kill.Role != event.RoleSharedMM {
-			pids[e.Kill.Victim.PID] = true
-		}
-	}
-	known := uint64(len(pids))
 	since := ""
 	if began := a.k.Timeline.Boots; boot >= 0 && !began[boot].Began.IsZero() {
 		since = ", " + a.at(began[boot].Began)
@@ -171,6 +163,22 @@ func (a *asker) complete() bool {
 	a.exited()
 	a.askWho()
 	return true
+}
+
+// killed counts the processes that the timeline has as killed in the running boot, as the
+// kernel counts them.
+func (a *asker) killed() (boot int, n uint64, ok bool) {
+	if boot, ok = a.boot(); !ok {
+		return 0, 0, false
+	}
+	pids := map[int]bool{} // not kills: one that is told of twice must not stand for two
+	for i := range a.k.Timeline.Entries {
+		// The kernel does not count those that shared a victim's memory.
+		if e := &a.k.Timeline.Entries[i]; e.Boot == boot && e.Kill != nil && e.Kill.Role != event.RoleSharedMM {
+			pids[e.Kill.Victim.PID] = true
+		}
+	}
+	return boot, uint64(len(pids)), true
 }
 
 // boot is the running one.

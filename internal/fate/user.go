@@ -215,6 +215,11 @@ func (a *asker) unknown() {
 		a.Text += "; the kernel's OOM killer has killed in its cgroup, and the log of that is gone"
 		a.count()
 	}
+	if n := a.k.KillsSinceBoot; n != nil {
+		if _, known, ok := a.killed(); ok && known < *n {
+			a.Notes = append(a.Notes, fmt.Sprintf("of the %d kills that the kernel has counted since it booted, %d are in no log that could be read: it may be among them", *n, *n-known))
+		}
+	}
 	a.alsoNow()
 	a.askWho()
 }
