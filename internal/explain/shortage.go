@@ -50,6 +50,7 @@ func shortages(d *timeline.Document, m *Machine) []*shortage {
 	histories := map[string][]*shortage{}
 	limits := incident.New(ever)
 	wall := wallBoots(d)
+	late := lateOf(d)
 	for i := range d.Entries {
 		e := d.Entries[i].Event
 		if e == nil || e.Kill == nil {
@@ -73,7 +74,7 @@ func shortages(d *timeline.Document, m *Machine) []*shortage {
 			list = append(list, in)
 			histories[key] = append(histories[key], in)
 		}
-		in.kills = append(in.kills, kill{e.Kill, i, d.Entries[i].Event})
+		in.kills = append(in.kills, kill{late.complete(boot, e.Kill), i, d.Entries[i].Event})
 	}
 	for _, in := range list {
 		in.history = histories[in.key]
