@@ -86,16 +86,21 @@ func growthElsewhere(in *shortage) *draft {
 	}
 	v := &in.main.Victim
 	var victim uint64
-	if t, ok := victimTrend(in.main.Kill); ok {
+	t, sampled := victimTrend(in.main.Kill)
+	if sampled {
 		victim = t.grew()
 	} else if in.main.LeadUp.State != event.LeadUpOK {
 		return nil
 	}
 	var g *event.Grower
 	for i := range in.growers() {
-		if x := &in.growers()[i]; x.PID == v.PID {
-			victim = max(victim, x.GrewBytes)
-		} else if g == nil {
+		switch x := &in.growers()[i]; {
+		case x.PID == v.PID:
+			if !sampled || !x.Began { // all that it has counts as growth
+				victim = max(victim, x.GrewBytes)
+			}
+		case in.killedBefore(x.PID): // its memory had not come back
+		case g == nil:
 			g = x
 		}
 	}
@@ -130,6 +135,20 @@ func growthElsewhere(in *shortage) *draft {
 		d.do("Give what grew a limit of its own (MemoryMax= of its unit, the limit of its container).", "Then it reaches that before the machine runs out, and is killed itself.", "the owner of its unit or pod", nil)
 	}
 	return d
+}
+
+// killedBefore says whether a process was killed in this incident, before the kill that
+// most is known of.
+func (in *shortage) killedBefore(pid int) bool {
+	for _, k := range in.kills {
+		if k.at == in.main.at {
+			return false
+		}
+		if k.Victim.PID == pid {
+			return true
+		}
+	}
+	return false
 }
 
 // whyNot says why the one that grew was not chosen.
