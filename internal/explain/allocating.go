@@ -13,8 +13,8 @@ func allocatingTask(in *shortage) *draft {
 		return nil
 	}
 	v := &in.main.Victim
-	d := in.about("allocating-task", timeline.High, "The victim was whoever asked for memory, not the largest")
-	d.say("vm.oom_kill_allocating_task is set: the kernel killed %s since it asked for memory at that moment, whatever its size.", victimName(v))
+	d := in.about("allocating-task", timeline.High, "The victim was whoever asked for memory, whatever its size")
+	d.say("vm.oom_kill_allocating_task is set: the kernel killed %s since it asked for memory at that moment.", victimName(v))
 	d.cite(in.at(), "The kernel chose the allocating task.")
 	if rss, ok := v.RSSBytes(); ok {
 		d.cite(in.at(), "Resident memory of the victim: %s.", size(rss))
@@ -26,7 +26,11 @@ func allocatingTask(in *shortage) *draft {
 				largest, most = c, n
 			}
 		}
-		if largest != nil && most > rss {
+		switch {
+		case largest == nil:
+		case most <= rss:
+			d.and("It happens to be the largest that is known; the next one need not be.")
+		default:
 			d.cite(in.at(), "The largest that is known is %s, with %s.", who(largest.PID, largest.Comm), size(most))
 		}
 	}
@@ -34,7 +38,7 @@ func allocatingTask(in *shortage) *draft {
 	var s shell
 	s.look("keep the old value in this shell", "old=$(sysctl -n vm.oom_kill_allocating_task)")
 	s.add(timeline.Reversible, "until the next boot; for good, take it out of /etc/sysctl.d", "sysctl -w vm.oom_kill_allocating_task=0")
-	d.do("Let the kernel choose by size again.", "Who asks for a page at the wrong moment is seldom to blame: with this set, small processes die one after another while the large one stays.", "the machine's operator", s.list)
+	d.do("Let the kernel choose by size again.", "Who asks for a page at the wrong moment is seldom to blame: with this set, small processes die one after another while the large one stays.", "the machine's operator", s)
 	d.undo("Put the old value back.", "Only if somebody can say why it was set; in the same shell.", command(timeline.Reversible, "", `sysctl -w vm.oom_kill_allocating_task="$old"`))
 	return d
 }

@@ -42,6 +42,6 @@ func bystanders(in *shortage) *draft {
 	d.cite(in.at(), "%s changed by %s in the %s before.", victimName(v), size(tr.most-tr.least), lasting(tr.spanMS))
 	d.cite(in.at(), "%s is not among those that grew.", who(t.PID, t.Comm))
 	d.RefutedBy = "Growth of either of them that began before the time that was sampled."
-	d.do("Leave the limits and the protection of these two as they are, and look at the cause.", "To protect the victim would have another one killed.", "whoever responds", nil)
+	d.do("Leave the limits and the protection of these two as they are, and look at the cause.", "To protect the victim would have another one killed.", "whoever responds", shell{})
 	return d
 }

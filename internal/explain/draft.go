@@ -4,6 +4,7 @@ package explain
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/oomtrace/oomtrace/internal/timeline"
 )
@@ -41,19 +42,19 @@ func (d *draft) now(format string, args ...any) {
 }
 
 // ask makes a question of it.
-func (d *draft) ask(question string, decide []timeline.Command) {
+func (d *draft) ask(question string, decide shell) {
 	d.Confidence, d.Question = timeline.Low, question
-	if len(decide) > 0 {
-		d.Decide = &decide[0]
+	if len(decide.list) > 0 {
+		d.Decide = &decide.list[0]
 	}
 }
 
 // do adds an action.
-func (d *draft) do(text, why, owner string, commands []timeline.Command) {
-	d.Actions = append(d.Actions, timeline.Action{Text: text, Why: why, Owner: owner, Commands: commands})
+func (d *draft) do(text, why, owner string, s shell) {
+	d.Actions = append(d.Actions, timeline.Action{Text: text, Why: strings.TrimSpace(why + s.gap()), Owner: owner, Commands: s.list})
 }
 
 // undo adds the way back from the action that was added last.
-func (d *draft) undo(text, guard string, commands []timeline.Command) {
-	d.Rollback = append(d.Rollback, timeline.Rollback{Undoes: len(d.Actions) - 1, Text: text, Guard: guard, Commands: commands})
+func (d *draft) undo(text, guard string, s shell) {
+	d.Rollback = append(d.Rollback, timeline.Rollback{Undoes: len(d.Actions) - 1, Text: text, Guard: strings.TrimSpace(guard + s.gap()), Commands: s.list})
 }

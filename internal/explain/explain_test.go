@@ -77,14 +77,15 @@ type sample struct {
 	name    string
 	doc     *timeline.Document
 	machine *Machine
+	hostile bool
 }
 
 // samples are all that the tests know: the scenarios, the examples of events, and the
 // scenarios with names that attack whoever shows them or puts them into a shell.
 func samples() []sample {
-	all := []sample{{"examples", document(eventtest.All()...), nil}, {"hostile", document(eventtest.Hostile()...), nil}}
+	all := []sample{{"examples", document(eventtest.All()...), nil, false}, {"hostile", document(eventtest.Hostile()...), nil, true}}
 	for _, tt := range scenarios() {
-		all = append(all, sample{tt.name, document(tt.events...), tt.machine})
+		all = append(all, sample{tt.name, document(tt.events...), tt.machine, false})
 	}
 	for i, name := range hostileNames {
 		for _, tt := range scenarios() {
@@ -92,7 +93,7 @@ func samples() []sample {
 			for _, e := range d.Entries {
 				poison(e.Event, name)
 			}
-			all = append(all, sample{fmt.Sprintf("%s, name %d", tt.name, i), d, tt.machine})
+			all = append(all, sample{fmt.Sprintf("%s, name %d", tt.name, i), d, tt.machine, true})
 		}
 	}
 	return all
@@ -164,7 +165,11 @@ var never = []*regexp.Regexp{
 func TestRulesOfAdvice(t *testing.T) {
 	seen := map[string]bool{}
 	for _, s := range samples() {
-		for _, m := range []*Machine{nil, s.machine, {Memory: &event.Memory{AvailableBytes: p(uint64(mib))}}} {
+		machines := []*Machine{s.machine}
+		if !s.hostile {
+			machines = append(machines, nil, &Machine{Memory: &event.Memory{AvailableBytes: p(uint64(mib))}})
+		}
+		for _, m := range machines {
 			for _, f := range Find(s.doc, m) {
 				seen[f.ID] = true
 				checkFinding(t, s.name, s.doc, f)
@@ -338,9 +343,17 @@ func TestQuote(t *testing.T) {
 }
 
 // A document without kills, or with gaps, is no reason to fall over.
-func TestFindSparse(t *testing.T) {
+func TestFindSparse(*testing.T) {
 	for _, d := range []*timeline.Document{{}, document(&event.Event{}), document(eventtest.KillSparse()), {Entries: []timeline.Entry{{}}}} {
 		Find(d, nil)
 		Find(d, &Machine{})
+	}
+}
+
+// A storm that goes on for days takes no more than its own time.
+func BenchmarkFind(b *testing.B) {
+	d := document(many(20_000, func(i int) *event.Event { return unit(float64(i)*700, sampled(480, 481, 483, 484, 484, 484)) })...)
+	for b.Loop() {
+		Find(d, nil)
 	}
 }

@@ -20,6 +20,7 @@ type rule struct {
 func rules() []rule {
 	return []rule{
 		{"simulated", simulated},
+		{"sysrq", sysrq},
 		{"limit-lowered", limitLowered},
 		{"allocating-task", allocatingTask},
 		{"fragmentation", fragmentation},
@@ -40,9 +41,11 @@ func rules() []rule {
 		{"protected-hog", protectedHog},
 		{"exposed-victim", exposedVictim},
 		{"bystanders", bystanders},
-		{"limit-reached", limitReached},
 		{"kmem-limit", kmemLimit},
 		{"unaccounted", unaccounted},
+		{"victim-dominates", dominant},
+		{"crowd", crowd},
+		{"limit-reached", limitReached},
 		{"machine-full", machineFull},
 		{"memory-high", memoryHigh},
 		{"swap-absent", swapAbsent},
@@ -50,6 +53,7 @@ func rules() []rule {
 		{"overcommit", overcommit},
 		{"panic-without-dump", panicUnarmed},
 		{"victim-stuck", victimStuck},
+		{"unexplained", unexplained},
 		{"repeated", repeated},
 	}
 }
@@ -67,7 +71,11 @@ func Find(d *timeline.Document, m *Machine) []timeline.Finding {
 			if f == nil {
 				continue
 			}
-			in.found[r.id] = true
+			if f.Confidence == timeline.Low {
+				in.asked = true
+			} else {
+				in.found[r.id] = true
+			}
 			order[f] = i
 			drafts = append(drafts, f)
 			if r.id == "simulated" { // it was meant, so there is nothing to do about it

@@ -68,8 +68,8 @@ func sentBy(doc *timeline.Document, at []int) *draft {
 	case event.VerdictSystemdOOMD:
 		d.Title = "systemd-oomd killed, not the kernel"
 		d.say("systemd-oomd ended the processes of a cgroup since memory pressure or swap use was over its bounds for some time. %s There may have been free memory.", kernel)
-		d.do("See which cgroup it took and why, and what its bounds are.", "It kills the whole cgroup. Its bounds are settings of the slice (ManagedOOMSwap=, ManagedOOMMemoryPressure=, …Limit=) and of oomd.conf; who causes the pressure is the question, as for the kernel.", "whoever set the slice's ManagedOOM…= settings",
-			append(look("", "oomctl"), look("", "journalctl -u systemd-oomd --since -1d")...))
+		d.do("See which cgroup it took and why, and what its bounds are.", "It kills the whole cgroup. Its bounds are settings of the slice (ManagedOOMSwap=, ManagedOOMMemoryPressure=, ManagedOOMMemoryPressureLimit=) and of oomd.conf; who causes the pressure is the question, as for the kernel.", "whoever set them up for the slice",
+			look("what it watches; then what it did", "oomctl; journalctl -u systemd-oomd --since -1d"))
 	case event.VerdictEarlyOOM:
 		d.Title = "earlyoom killed, not the kernel"
 		d.say("earlyoom ended it since available memory and free swap fell below its bounds. %s", kernel)
@@ -82,7 +82,7 @@ func sentBy(doc *timeline.Document, at []int) *draft {
 		if p := s.Victim.Pod; named(p) {
 			cmds.look("", "kubectl -n %s describe pod %s", p.Namespace, p.Name)
 		}
-		d.do("See which it was.", "An eviction is for what the pods use above their requests: requests that tell the truth prevent it.", "the spec of the pod, and the kubelet's eviction settings", cmds.list)
+		d.do("See which it was.", "An eviction is for what the pods use above their requests: requests that tell the truth prevent it.", "the spec of the pod, and the kubelet's eviction settings", cmds)
 	case event.VerdictRuntime, event.VerdictSystemd:
 		d.Title = "A container's or unit's manager ended it, not the kernel"
 		d.say("%s stops what did not end in time by itself, or a whole cgroup at once: a restart, a rollout, a stop. %s", map[bool]string{true: "The container runtime", false: "systemd"}[s.Verdict == event.VerdictRuntime], kernel)
@@ -93,7 +93,7 @@ func sentBy(doc *timeline.Document, at []int) *draft {
 		if p := s.Victim.Pod; named(p) {
 			cmds.look("the reason and the exit code of the last state", "kubectl -n %s describe pod %s", p.Namespace, p.Name)
 		}
-		d.do("If it was not meant to stop: see who asked for it, and why it did not end at SIGTERM.", "137 is the exit code of any SIGKILL, not of a shortage of memory.", "whoever runs it", cmds.list)
+		d.do("If it was not meant to stop: see who asked for it, and why it did not end at SIGTERM.", "137 is the exit code of any SIGKILL, not of a shortage of memory.", "whoever runs it", cmds)
 	case event.VerdictKernel:
 		d.Title = "The kernel killed it for another reason than memory"
 		d.say("The kernel sent the signal itself, and not for memory%s.", map[bool]string{true: ": " + string(s.Via), false: ""}[s.Via != ""])
@@ -101,7 +101,7 @@ func sentBy(doc *timeline.Document, at []int) *draft {
 	default:
 		d.Title = "Somebody's SIGKILL ended it, not the kernel"
 		d.say("A process sent the signal: an operator's kill -9, a supervisor, a test. %s", kernel)
-		d.do("Ask who runs the sender.", "", "whoever runs the sender", nil)
+		d.do("Ask who runs the sender.", "", "whoever runs the sender", shell{})
 	}
 	return d
 }

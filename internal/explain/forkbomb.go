@@ -66,7 +66,7 @@ func forkBomb(in *shortage) *draft {
 	d.RefutedBy = "As many processes of this name at times when nothing is killed: then it is a pool of workers that is too large, and each is to be smaller or fewer."
 	var s shell
 	s.look("the parents of most processes: pid, and how many", "ps -eo ppid= | sort -n | uniq -c | sort -n | tail -5")
-	d.do("Find the parent, and stop it first: what it starts comes back as long as it is there.", "", "whoever runs it", s.list)
+	d.do("Find the parent, and stop it first: what it starts comes back as long as it is there.", "", "whoever runs it", s)
 	in.boundTasks(d)
 	return d
 }
@@ -112,14 +112,17 @@ func (in *shortage) boundTasks(d *draft) {
 	const why = "fork() then fails for it with EAGAIN, and nobody else is hurt. Too low a bound breaks it under load: take some times what it has at its busiest."
 	switch {
 	case v.Pod != nil:
-		d.do("Bound the pids of pods: podPidsLimit in the kubelet's configuration.", why, "the kubelet", nil)
+		d.do("Bound the pids of pods: podPidsLimit in the kubelet's configuration.", why, "the kubelet", shell{})
 	case v.Container != nil && v.Container.Runtime == "docker" && hexID.MatchString(v.Container.ID):
 		var s shell
 		s.look("how many it has now", "docker stats --no-stream %s", v.Container.ID)
-		d.do("Bound the container's pids (--pids-limit, also of docker update).", why, "docker, container "+or(v.Container.Name, short(v.Container.ID)), s.list)
+		d.do("Bound the container's pids (--pids-limit, also of docker update).", why, "docker, container "+or(v.Container.Name, short(v.Container.ID)), s)
 	case v.Unit != "" && v.Unit != "init.scope" && (v.Cgroup == nil || !userUnit.MatchString(v.Cgroup.Path)):
 		var s shell
 		s.look("how many it has, and may have", "systemctl show -p TasksCurrent -p TasksMax %s", v.Unit)
-		d.do("Bound the unit's tasks: TasksMax=.", why, "systemd, unit "+v.Unit, s.list)
+		if u := in.unitNow(v.Unit); u != nil && u.TasksMax != "" {
+			d.now("the files of %s have TasksMax=%s.", u.Name, u.TasksMax)
+		}
+		d.do("Bound the unit's tasks: TasksMax=.", why, "systemd, unit "+v.Unit, s)
 	}
 }

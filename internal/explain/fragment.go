@@ -70,6 +70,9 @@ func fragmentation(in *shortage) *draft {
 	if free == 0 {
 		return nil
 	}
+	if free <= in.givenBack() {
+		return in.freeLater(who(t.PID, t.Comm), free, "fragmentation")
+	}
 	d := in.about("fragmentation", c, "Memory is free, but not in one piece of the size that was asked for")
 	pages := 1 << min(order, 20)
 	d.say("%s asked for a block of order %d (%d pages in a row). %s was free above the watermarks, all of it in smaller pieces, and compaction made none. The machine is not out of memory, and the victim is not to blame.", who(t.PID, t.Comm), order, pages, size(free))
@@ -90,7 +93,7 @@ func fragmentation(in *shortage) *draft {
 	var s shell
 	s.look("free blocks by order, smallest first", "cat /proc/buddyinfo")
 	s.look("where unmovable pages are spread; as root, and slow on a large machine", "cat /proc/pagetypeinfo")
-	d.do("See how pieces are spread now.", "Pages that the kernel cannot move, spread over the blocks, are what compaction fails on.", "the machine's operator", s.list)
+	d.do("See how pieces are spread now.", "Pages that the kernel cannot move, spread over the blocks, are what compaction fails on.", "the machine's operator", s)
 	d.do("Have the kernel make larger pieces now.", "It moves what can be moved; where it helps, it helps until memory is in pieces again.", "the machine's operator",
 		command(timeline.Disruptive, "takes processor time and may stall allocations for some seconds; there is nothing to undo", "sysctl -w vm.compact_memory=1"))
 	in.planReserve(d)
@@ -98,7 +101,31 @@ func fragmentation(in *shortage) *draft {
 	if asker != "" {
 		text = strings.Replace(text, "who asks", asker, 1)
 	}
-	d.do(text, "The kernel invokes the OOM killer for orders up to 3 only (PAGE_ALLOC_COSTLY_ORDER): it is an allocation that may not fail.", "who maintains that driver or module", nil)
+	d.do(text, "The kernel invokes the OOM killer for orders up to 3 only (PAGE_ALLOC_COSTLY_ORDER): it is an allocation that may not fail.", "who maintains that driver or module", shell{})
+	return d
+}
+
+// givenBack is what the victim may have given back by the time that the machine's memory
+// was read. The log's report is from before the kill.
+func (in *shortage) givenBack() uint64 {
+	m := in.main.Memory
+	if m.Source == "kmsg" || m.AgeMS != nil && *m.AgeMS < 0 {
+		return 0
+	}
+	n, ok := in.victimMemory()
+	if !ok {
+		return 1 << 62
+	}
+	return n
+}
+
+// freeLater asks whether what was free was so before the kill.
+func (in *shortage) freeLater(asker string, free uint64, id string) *draft {
+	d := in.about(id, timeline.Low, "Memory was free, but perhaps only since the kill")
+	d.say("%s asked for memory; right after the kill %s was free, in pieces or zones that it could not use. The victim may have given back as much by then.", asker, size(free))
+	d.cite(in.at(), "Free %s, read after the kill.", size(free))
+	d.RefutedBy = "The kernel's own report, which is from before the kill, with little free."
+	d.ask("Was it free before the victim was killed?", look("the report of the kernel: free, min and the free lists by order of each zone", "journalctl -k --no-pager | grep -A60 'invoked oom-killer'"))
 	return d
 }
 

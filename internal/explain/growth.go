@@ -70,11 +70,11 @@ func (in *shortage) bound(d *draft, unit string, pod *event.Pod, usage uint64) {
 	const why = "What has no limit of its own runs until the machine has nothing left, and the kernel then chooses among all. A limit keeps the next shortage where it comes from: a limit below what it needs kills it."
 	switch {
 	case pod != nil:
-		d.do("Give the container a memory limit in its manifest, and a request that is what it needs.", why, "the spec of pod "+podName(pod), nil)
+		d.do("Give the container a memory limit in its manifest, and a request that is what it needs.", why, "the spec of pod "+podName(pod), shell{})
 	case unit != "" && unit != "init.scope":
 		var s shell
 		s.look("the limits that are set, and what it uses", "systemctl show -p MemoryMax -p MemoryHigh -p MemoryCurrent -p MemoryPeak %s", unit)
-		d.do("Give the unit a limit (MemoryMax=), above what it is known to need: how much that is, its usage over some days tells, and the size at the kill ("+size(usage)+") does not.", why, "systemd, unit "+unit, s.list)
+		d.do("Give the unit a limit (MemoryMax=), above what it is known to need: how much that is, its usage over some days tells, and the size at the kill ("+size(usage)+") does not.", why, "systemd, unit "+unit, s)
 	}
 }
 
@@ -129,10 +129,10 @@ func growthElsewhere(in *shortage) *draft {
 	grower := &event.Victim{PID: g.PID, Comm: g.Comm, CommHex: g.CommHex}
 	var s shell
 	s.look("who it is, if it still runs", fmt.Sprintf("ps -o pid,ppid,user,lstart,rss,nlwp,args -p %d; cat /proc/%d/cgroup /proc/%d/oom_score_adj", g.PID, g.PID, g.PID))
-	d.do("Look at the one that grew, not at the one that died: "+name+".", "A larger limit, or protection for the victim, would only have it kill another.", "whoever runs it", s.list)
+	d.do("Look at the one that grew, not at the one that died: "+name+".", "A larger limit, or protection for the victim, would only have it kill another.", "whoever runs it", s)
 	in.care(d, grower)
 	if _, ok := in.memcg(); !ok {
-		d.do("Give what grew a limit of its own (MemoryMax= of its unit, the limit of its container).", "Then it reaches that before the machine runs out, and is killed itself.", "the owner of its unit or pod", nil)
+		d.do("Give what grew a limit of its own (MemoryMax= of its unit, the limit of its container).", "Then it reaches that before the machine runs out, and is killed itself.", "the owner of its unit or pod", shell{})
 	}
 	return d
 }

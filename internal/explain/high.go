@@ -30,10 +30,10 @@ func memoryHigh(in *shortage) *draft {
 	case ownerUnit, ownerUserUnit:
 		var s shell
 		s.setProperty(o, fmt.Sprintf("MemoryHigh=%d", to))
-		d.do(fmt.Sprintf("When the limit is raised, raise MemoryHigh= with it: from %s to %s, which keeps the distance.", size(*l.HighBytes), size(to)), "memory.high is to be above the working set and below the limit: a brake for peaks, not for every day.", o.label, s.list)
+		d.do(fmt.Sprintf("When the limit is raised, raise MemoryHigh= with it: from %s to %s, which keeps the distance.", size(*l.HighBytes), size(to)), "memory.high is to be above the working set and below the limit: a brake for peaks, not for every day.", o.label, s)
 		d.undo("Put the old value back.", "Only while what is used is below "+size(*l.HighBytes)+", or it is throttled at once. The command looks first.", o.lower("MemoryHigh", *l.HighBytes))
 	default:
-		d.do("When the limit is raised, have memory.high raised with it, so that it stays above the working set.", "Below that it is no brake for peaks but one for every day.", o.label, nil)
+		d.do("When the limit is raised, have memory.high raised with it, so that it stays above the working set.", "Below that it is no brake for peaks but one for every day.", o.label, shell{})
 	}
 	return d
 }

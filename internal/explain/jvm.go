@@ -16,13 +16,13 @@ func heapOf(v *event.Victim, limit uint64) (heap uint64, by string, ok bool) {
 		return 0, "", false
 	}
 	for _, f := range []string{"-Xmx", "-XX:MaxHeapSize="} {
-		if s, has := flag(v.Cmdline, f); has {
+		if s, has := option(v.Cmdline, f); has {
 			if n, good := jvmSize(s); good {
 				return n, f + s, true
 			}
 		}
 	}
-	if s, has := flag(v.Cmdline, "-XX:MaxRAMPercentage="); has {
+	if s, has := option(v.Cmdline, "-XX:MaxRAMPercentage="); has {
 		if p, err := strconv.ParseFloat(s, 64); err == nil && p > 0 && p <= 100 {
 			return uint64(float64(limit) * p / 100), "-XX:MaxRAMPercentage=" + s, true
 		}
@@ -63,7 +63,7 @@ func jvmHeap(in *shortage) *draft {
 	d.RefutedBy = "A heap that stays small until the kill (GC log, jcmd GC.heap_info): then what fills the limit is outside of the heap. An -Xmx that JAVA_TOOL_OPTIONS or a later option overrides (jcmd VM.flags)."
 	fit := heap / 3 * 4
 	d.do(fmt.Sprintf("Have the heap and the limit fit: either a heap of some %s (three quarters of the limit; -XX:MaxRAMPercentage=75 says the same), or a limit of some %s for this heap.", size(limit/4*3), size(fit)),
-		"Three quarters is a rule of thumb: native memory tracking tells what this program needs beside the heap. A smaller heap turns a leak into a java.lang.OutOfMemoryError, which leaves traces.", "whoever starts the JVM", nil)
+		"Three quarters is a rule of thumb: native memory tracking tells what this program needs beside the heap. A smaller heap turns a leak into a java.lang.OutOfMemoryError, which leaves traces.", "whoever starts the JVM", shell{})
 	in.raiseTo(d, fit, fmt.Sprintf("Only if the heap is to stay as it is. Computed: %s · 4/3, so that a quarter is left beside it.", size(heap)))
 	careJVM(d, v, reachOf(v))
 	return d
@@ -91,7 +91,7 @@ func jvmOffHeap(in *shortage) *draft {
 	d.cite(in.at(), "What it can be: %s. The kernel does not tell them apart.", jvmParts(v))
 	d.RefutedBy = "jcmd VM.flags that shows a larger MaxHeapSize than the command line, as JAVA_TOOL_OPTIONS sets it."
 	d.do("Start it with -XX:NativeMemoryTracking=summary, take a baseline, and compare when it has grown. What the kernel counts above the tracking's total is malloc and native libraries: try MALLOC_ARENA_MAX=2.",
-		"Each of metaspace, threads, direct buffers, code and malloc has a bound of its own: -XX:MaxMetaspaceSize, fewer threads, -XX:MaxDirectMemorySize, -XX:ReservedCodeCacheSize, MALLOC_ARENA_MAX. Tracking costs some percent, and needs a restart.", "whoever starts the JVM", nil)
+		"Each of metaspace, threads, direct buffers, code and malloc has a bound of its own: -XX:MaxMetaspaceSize, fewer threads, -XX:MaxDirectMemorySize, -XX:ReservedCodeCacheSize, MALLOC_ARENA_MAX. Tracking costs 5 to 10 percent by its manual, and needs a restart.", "whoever starts the JVM", shell{})
 	careJVM(d, v, reachOf(v))
 	return d
 }

@@ -74,7 +74,7 @@ func slab(in *shortage) *draft {
 	var s shell
 	s.look("the caches that hold most", "slabtop --once --sort=c")
 	s.look("whether it grows: some times, minutes apart", "grep -E 'SUnreclaim|SReclaimable' /proc/meminfo")
-	d.do("Find the cache that grows, and by it what fills it: a driver or module, sockets, files that nobody closes.", "kmalloc-* and names of a driver that only grow are a leak in the kernel or in a module: report it with the kernel's version, and compare with another version outside production.", "whoever runs the kernel and its modules", s.list)
+	d.do("Find the cache that grows, and by it what fills it: a driver or module, sockets, files that nobody closes.", "kmalloc-* and names of a driver that only grow are a leak in the kernel or in a module: report it with the kernel's version, and compare with another version outside production.", "whoever runs the kernel and its modules", s)
 	d.do("If it is a leak in the kernel, only a boot gives the memory back: plan one, before the next shortage does.", "No sysctl gives back what the kernel holds as in use.", "the machine's operator", command(timeline.Disruptive, "stops all that runs there; on a node, drain it first", "systemctl reboot"))
 	return d
 }
@@ -122,7 +122,7 @@ func pageTables(in *shortage) *draft {
 	}
 	d.RefutedBy = "One process with most of them: then it maps far more than it uses, which is its own matter."
 	d.do("Find who has them.", "", "whoever runs the processes", look("page tables by process, in kB, the largest last", "grep -H VmPTE /proc/[0-9]*/status 2>/dev/null | sort -k2 -n | tail"))
-	d.do("Map large shared areas with huge pages (PostgreSQL: huge_pages; Oracle: use_large_pages; JVM: -XX:+UseTransparentHugePages for its heap), or have fewer processes map them, by a connection pool.", "With pages of 2 MiB the tables of a shared area nearly vanish. Huge pages are reserved memory: size them to the area, no more.", "whoever runs the program", nil)
+	d.do("Map large shared areas with huge pages (PostgreSQL: huge_pages; Oracle: use_large_pages; JVM: -XX:+UseTransparentHugePages for its heap), or have fewer processes map them, by a connection pool.", "With pages of 2 MiB the tables of a shared area nearly vanish. Huge pages are reserved memory: size them to the area, no more.", "whoever runs the program", shell{})
 	if programOf(&in.main.Victim) == programPostgres {
 		in.care(d, &in.main.Victim)
 	}

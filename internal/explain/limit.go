@@ -55,11 +55,7 @@ func (in *shortage) steady(limit, anon uint64) *draft {
 		return nil
 	}
 	c := timeline.Medium
-	kills := 0
-	for _, h := range in.history {
-		kills += h.episodes()
-	}
-	if t.spanMS >= steadySure && t.points >= 5 && kills >= 2 {
+	if t.spanMS >= steadySure && t.points >= 5 && in.hits >= 2 {
 		c = timeline.High
 	}
 	d := in.about("limit-too-small", c, "The limit is too small for what steadily runs there")
@@ -67,8 +63,8 @@ func (in *shortage) steady(limit, anon uint64) *draft {
 		lasting(t.spanMS), victimName(&in.main.Victim), size(t.least), size(t.most), size(limit))
 	d.cite(in.at(), "%d readings in %s: %s to %s, a change of %s of the limit.", t.points, lasting(t.spanMS), size(t.least), size(t.most), percent(t.most-t.least, limit))
 	d.cite(in.at(), "Anonymous memory, which only swap or a kill gives back: %s, %s of the limit.", size(anon), percent(anon, limit))
-	if kills > 1 {
-		d.cite(in.everyKill(), "The limit was hit %d times.", kills)
+	if in.hits > 1 && in.last() {
+		d.cite(in.everyKill(), "The limit was hit %d times.", in.hits)
 	}
 	d.RefutedBy = "Memory that grows over a longer time than was sampled: a leak of some MiB an hour looks steady for ten minutes. Compare with the same process's size a day before."
 	in.raiseByStep(d, "What runs there needs it.")
@@ -79,7 +75,7 @@ func (in *shortage) steady(limit, anon uint64) *draft {
 // headroom says what else helps who stays below a limit.
 func (in *shortage) headroom(d *draft) {
 	d.do("Or make what runs there smaller: fewer workers, smaller caches and pools. Try it where a kill does no harm, with the production's load: not in production.",
-		"A limit that is raised without need takes the memory from others.", "whoever runs the program", nil)
+		"A limit that is raised without need takes the memory from others.", "whoever runs the program", shell{})
 	in.care(d, &in.main.Victim)
 }
 
@@ -130,7 +126,7 @@ func countProcesses(n int) string {
 // limitReached is said where a limit was hit and nothing tells why: a question.
 func limitReached(in *shortage) *draft {
 	limit, ok := in.memcg()
-	if !ok || in.caused() {
+	if !ok || in.caused() || in.found["crowd"] {
 		return nil
 	}
 	d := in.about("limit-reached", timeline.Low, "A limit was hit; whether it is too small or something grows is not known")
@@ -173,15 +169,15 @@ func (in *shortage) citeRest(d *draft, anon, limit uint64) {
 }
 
 // watchLimit is the command that shows what grows below the limit until the next kill.
-func (in *shortage) watchLimit() []timeline.Command {
+func (in *shortage) watchLimit() shell {
 	const note = "samples every ten seconds; the lead-up of the next kill tells who grew, and how"
 	v := &in.main.Victim
 	if named(v.Pod) {
 		return look(note, "oomtrace watch --sample 10s --namespace %s --pod %s", v.Pod.Namespace, v.Pod.Name)
 	}
 	if c := limitCgroup(in.main.Kill); c != nil && c.Path != "" && c.PathHex == "" && !c.Truncated {
-		if list := look(note, "oomtrace watch --sample 10s --cgroup %s", c.Path); list != nil {
-			return list
+		if s := look(note, "oomtrace watch --sample 10s --cgroup %s", c.Path); s.refused == 0 {
+			return s
 		}
 	}
 	return look(note, "oomtrace watch --sample 10s")

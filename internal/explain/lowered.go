@@ -52,9 +52,9 @@ func limitLowered(in *shortage) *draft {
 		use := *l.UsageBytes
 		d.raise(o, limit, (use+use/10+16*mib-1)/(16*mib)*(16*mib), l.Kind, "What it was before is not in the evidence. Computed: the usage at the kill and a tenth more.")
 	} else {
-		d.do("Put the old limit back, or one above what is used; what it was before is not in the evidence.", "", o.label, nil)
+		d.do("Put the old limit back, or one above what is used; what it was before is not in the evidence.", "", o.label, shell{})
 	}
-	d.do("To lower a limit, first have what runs there give memory back, and lower it in steps that stay above the usage.", "memory.high, set first and above the working set, makes it give back what it can, without a kill.", o.label, nil)
+	d.do("To lower a limit, first have what runs there give memory back, and lower it in steps that stay above the usage.", "memory.high, set first and above the working set, makes it give back what it can, without a kill.", o.label, shell{})
 	return d
 }
 

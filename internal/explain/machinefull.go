@@ -43,21 +43,24 @@ func unaccounted(in *shortage) *draft {
 	s.look("the machine's counters", "cat /proc/meminfo")
 	s.look("modules that may be behind it", "lsmod | grep -E 'balloon|zfs|drm|nvidia|vfio'; cat /proc/spl/kstat/zfs/arcstats 2>/dev/null | grep -E '^(size|c_max)'")
 	if m.AgeMS != nil && *m.AgeMS > 0 {
-		d.ask("Is it still so? This was read after the kill, and what a victim gives back may be in no counter for a while.", s.list)
+		d.ask("Is it still so? This was read after the kill, and what a victim gives back may be in no counter for a while.", s)
 		return d
 	}
-	d.do("Find who has it.", "No kill of a process gives it back. Of a balloon the host decides; the size of the ARC is zfs_arc_max.", "the machine's operator, or the host's", s.list)
+	d.do("Find who has it.", "No kill of a process gives it back. Of a balloon the host decides; the size of the ARC is zfs_arc_max.", "the machine's operator, or the host's", s)
 	return d
 }
 
 // machineFull is said where the machine ran out and nothing tells why: a question.
 func machineFull(in *shortage) *draft {
+	if in.main.Scope == event.ScopeCpuset || in.main.Scope == event.ScopeMempolicy {
+		return in.nodesFull()
+	}
 	ram, ok := in.global()
-	if !ok || in.caused() || in.found["protected-hog"] {
+	if !ok || in.caused() || in.found["protected-hog"] || in.found["victim-dominates"] || in.found["crowd"] {
 		return nil
 	}
 	d := in.about("machine-full", timeline.Low, "The machine ran out of memory; what grew is not known")
-	d.say("%s was killed, as the machine (%s of RAM) had nothing left. The victim was the largest by its points; that it is to blame is not said.", victimName(&in.main.Victim), size(ram))
+	d.say("%s was killed, as the machine (%s of RAM) had nothing left. Who is killed is chosen by points, which tell size and oom_score_adj, and not by blame.", victimName(&in.main.Victim), size(ram))
 	d.cite(in.indices(), "%s on a machine with %s of RAM.", plural(len(in.kills), "kill"), size(ram))
 	in.citeLargest(d, ram)
 	in.citeMachine(d, ram)
@@ -70,6 +73,23 @@ func machineFull(in *shortage) *draft {
 	}
 	d.RefutedBy = "Samples from before the kill: they tell who grew."
 	d.ask("Who grows on this machine?", look("samples every ten seconds; the lead-up of the next kill tells who grew, and how", "oomtrace watch --sample 10s"))
+	return d
+}
+
+// nodesFull is machineFull of the NUMA nodes that a cpuset or a policy allows.
+func (in *shortage) nodesFull() *draft {
+	if in.caused() {
+		return nil
+	}
+	by := "its cpuset"
+	if in.main.Scope == event.ScopeMempolicy {
+		by = "its memory policy"
+	}
+	d := in.about("machine-full", timeline.Low, "The NUMA nodes that were allowed ran out of memory; what grew is not known")
+	d.say("%s was killed for want of memory on the nodes that %s allows to who asked. That there was memory elsewhere is not in the evidence.", victimName(&in.main.Victim), by)
+	d.cite(in.indices(), "%s for want of memory on certain nodes.", plural(len(in.kills), "kill"))
+	d.RefutedBy = "Samples from before the kill, and free memory of other nodes."
+	d.ask("Who grows on these nodes, and have others memory?", look("free memory by node", "grep -H MemFree /sys/devices/system/node/node*/meminfo"))
 	return d
 }
 
@@ -130,6 +150,6 @@ func kmemLimit(in *shortage) *draft {
 	d.cite(in.at(), "The limit that was hit is of kernel memory.")
 	d.RefutedBy = "A report in the log that has memory, not kmem, at its limit."
 	o := ownerOf(l, &in.main.Victim)
-	d.do("Start it without a limit of kernel memory (docker's --kernel-memory, and what sets it elsewhere): the limit of memory counts kernel memory as well.", "", o.label, nil)
+	d.do("Start it without a limit of kernel memory (docker's --kernel-memory, and what sets it elsewhere): the limit of memory counts kernel memory as well.", "", o.label, shell{})
 	return d
 }

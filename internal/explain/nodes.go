@@ -73,10 +73,10 @@ func nodesExhausted(in *shortage) *draft {
 		s.look("what it is bound to, if it still runs", "grep -E '^(Mems_allowed_list|Cpus_allowed_list)' /proc/%s/status; head -3 /proc/%s/numa_maps", itoa(t.PID), itoa(t.PID))
 	}
 	if !cpuset {
-		d.do("Have the program prefer its nodes instead of being bound to them: numactl --preferred or --interleave for --membind, MPOL_PREFERRED for MPOL_BIND in what it calls itself.", "A preference falls back to other nodes, which is slower; a bind ends in a kill.", "whoever starts the program", s.list)
+		d.do("Have the program prefer its nodes instead of being bound to them: numactl --preferred or --interleave for --membind, MPOL_PREFERRED for MPOL_BIND in what it calls itself.", "A preference falls back to other nodes, which is slower; a bind ends in a kill.", "whoever starts the program", s)
 		return d
 	}
-	d.do("Find out who bound it: a cpuset of systemd (AllowedMemoryNodes=), a container's cpuset-mems, the kubelet's memory manager (policy Static), a batch system.", "", "the owner of the cpuset", s.list)
+	d.do("Find out who bound it: a cpuset of systemd (AllowedMemoryNodes=), a container's cpuset-mems, the kubelet's memory manager (policy Static), a batch system.", "", "the owner of the cpuset", s)
 	if t == nil || t.Cgroup == nil || nodes == "" {
 		return d
 	}
@@ -87,7 +87,7 @@ func nodesExhausted(in *shortage) *draft {
 	s = shell{}
 	s.look("the nodes that have memory, and what is set", "nodes=$(cat /sys/devices/system/node/has_memory); systemctl show -p AllowedMemoryNodes %s", unit.Unit)
 	s.add(timeline.Reversible, "if the unit's AllowedMemoryNodes= is what binds it; until the next boot", `systemctl set-property --runtime %s AllowedMemoryNodes="$nodes"`, unit.Unit)
-	d.do("Allow the unit the other nodes as well.", "Memory of another node is slower, and there.", "systemd, unit "+unit.Unit, s.list)
+	d.do("Allow the unit the other nodes as well.", "Memory of another node is slower, and there.", "systemd, unit "+unit.Unit, s)
 	d.undo("Bind it to the old nodes again.", "Only while those have room for all that it has: what is elsewhere is moved there, and what does not fit brings the next kill.",
 		command(timeline.Reversible, "", "systemctl set-property --runtime %s AllowedMemoryNodes="+nodes, unit.Unit))
 	return d

@@ -158,14 +158,14 @@ func (d *draft) raise(o owner, old, bytes uint64, kind event.LimitKind, why stri
 		d.undo("Put the old limit back.", guardBelow(old), command(timeline.Reversible, "", "virsh memtune %s --live --hard-limit "+fmt.Sprint(old/kib), o.domain))
 	case ownerNode:
 		d.do("All pods together reached what the kubelet leaves to pods: have fewer or smaller pods on the node, or less reserved (kubeReserved, systemReserved, evictionHard in the kubelet's configuration).",
-			why, o.label, look("what is asked for and what the node has", `kubectl describe nodes`))
+			"What the pods use together is more than the node leaves to them; who asked for memory at the wrong moment is killed, or who is largest.", o.label, look("what is asked for and what the node has", `kubectl describe nodes`))
 	default:
 		var s shell
 		if o.path != "" {
 			s.look("the limit and what is used now", "cat "+strings.Join(limitFiles(o), " "), pathsOf(o)...)
 		}
 		d.do(fmt.Sprintf("Have the limit of %s raised to %s by whoever set it. Neither systemd, the kubelet nor a container runtime is known to manage this cgroup by its path; written by hand, a value lasts until its owner writes again.", size(old), size(bytes)),
-			why, o.label, s.list)
+			why, o.label, s)
 	}
 }
 
@@ -196,14 +196,14 @@ func (d *draft) raisePod(o owner, old, bytes uint64, why string) {
 		} else {
 			s.find(o.pod)
 		}
-		d.do(fmt.Sprintf("Raise the pod's limit of %s to %s in its manifest. It is that of the pod as a whole: the sum of its containers' limits, or spec.resources; volumes of medium Memory count in it.", size(old), size(bytes)), why, o.label, s.list)
+		d.do(fmt.Sprintf("Raise the pod's limit of %s to %s in its manifest. It is that of the pod as a whole: the sum of its containers' limits, or spec.resources; volumes of medium Memory count in it.", size(old), size(bytes)), why, o.label, s)
 		return
 	}
 	text := fmt.Sprintf("Raise the container's memory limit from %s to %s in the manifest of the workload, so that the next rollout does not undo it.", size(old), size(bytes))
 	if !named(o.pod) || o.ctr == nil || !dnsName.MatchString(o.ctr.Name) {
 		var s shell
 		s.find(o.pod)
-		d.do(text, why, o.label, s.list)
+		d.do(text, why, o.label, s)
 		return
 	}
 	resources := "--limits=memory=" + quantity(bytes)
@@ -215,7 +215,7 @@ func (d *draft) raisePod(o owner, old, bytes uint64, why string) {
 	s.look("who owns the pod; of a ReplicaSet take its Deployment. Then set workload=deployment/NAME (or statefulset/NAME, daemonset/NAME)",
 		`kubectl -n %s get pod %s -o jsonpath='{range .metadata.ownerReferences[*]}{.kind}/{.name}{"\n"}{end}'`, o.pod.Namespace, o.pod.Name)
 	s.add(timeline.Disruptive, "starts the workload's pods anew, one after another", `kubectl -n %s set resources "$workload" -c %s `+resources, o.pod.Namespace, o.ctr.Name)
-	d.do(text, why, o.label, s.list)
+	d.do(text, why, o.label, s)
 	d.undo("Undo the rollout.", "Only if no other change was rolled out since, and what the container uses is well below "+size(old)+".",
 		command(timeline.Disruptive, "starts the pods anew", `kubectl -n %s rollout undo "$workload"`, o.pod.Namespace))
 }
@@ -238,23 +238,25 @@ func (d *draft) raiseContainer(o owner, old, bytes uint64, why string) {
 	text := fmt.Sprintf("Raise the container's memory limit from %s to %s, and where it is started from (compose file, service), so that the next start has it.", size(old), size(bytes))
 	cli := map[string]string{"docker": "docker", "podman": "podman", "containerd": "nerdctl"}[o.ctr.Runtime]
 	if cli == "" || !hexID.MatchString(id) {
-		d.do(text, why, o.label, nil)
+		d.do(text, why, o.label, shell{})
 		return
 	}
 	var s shell
-	s.look("the limits now: of memory, and of memory and swap", cli+" inspect -f '{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}}' %s", id)
+	if cli != "nerdctl" { // which does not tell it so in all versions
+		s.look("the limits now: of memory, and of memory and swap", cli+" inspect -f '{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}}' %s", id)
+	}
 	s.add(timeline.Reversible, "if it is refused for --memory-swap, raise that by as much in the same command", cli+" update --memory="+fmt.Sprint(bytes)+" %s", id)
-	d.do(text, why, o.label, s.list)
+	d.do(text, why, o.label, s)
 	s = shell{}
 	s.look("what it uses now", cli+" stats --no-stream %s", id)
 	s.add(timeline.Reversible, "", cli+" update --memory="+fmt.Sprint(old)+" %s", id)
-	d.undo("Put the old limit back.", guardBelow(old), s.list)
+	d.undo("Put the old limit back.", guardBelow(old), s)
 }
 
 // systemctl is how the owner's systemd is spoken to.
 func (o owner) systemctl() string {
 	if o.kind == ownerUserUnit {
-		return "systemctl --user --machine=" + o.uid + "@.host"
+		return "sudo -u '#" + o.uid + "' XDG_RUNTIME_DIR=/run/user/" + o.uid + " systemctl --user"
 	}
 	return "systemctl"
 }
@@ -263,17 +265,30 @@ func (d *draft) raiseUnit(o owner, old, bytes uint64, why string) {
 	var s shell
 	s.look("the limits that are set, and what is used", o.systemctl()+" show -p MemoryMax -p MemoryHigh -p MemorySwapMax -p MemoryCurrent %s", o.unit)
 	s.setProperty(o, "MemoryMax="+fmt.Sprint(bytes))
-	d.do(fmt.Sprintf("Raise MemoryMax= of %s from %s to %s.", o.unit, size(old), size(bytes)), why, o.label, s.list)
+	d.do(fmt.Sprintf("Raise MemoryMax= of %s from %s to %s.", o.unit, size(old), size(bytes)), why, o.label, s)
 	d.undo("Put the old limit back, if it still fits.", guardBelow(old)+" The command looks first.", o.lower("MemoryMax", old))
+}
+
+// unitNow is what the machine has of a unit, nil if nothing is known.
+func (in *shortage) unitNow(name string) *Unit {
+	if in.machine == nil || name == "" {
+		return nil
+	}
+	for i := range in.machine.Units {
+		if u := &in.machine.Units[i]; u.Name == name {
+			return u
+		}
+	}
+	return nil
 }
 
 // setProperty sets a property of a unit until the next boot; without --runtime, for good.
 func (s *shell) setProperty(o owner, property string) {
-	s.add(timeline.Reversible, "until the next boot; without --runtime for good. If the unit's file says otherwise, put it there", o.systemctl()+" set-property --runtime %s "+property, o.unit)
+	s.add(timeline.Reversible, "until the next boot; for good without --runtime, or in the unit's own file", o.systemctl()+" set-property --runtime %s "+property, o.unit)
 }
 
 // lower sets a limit of a unit to bytes, if less than that is used.
-func (o owner) lower(property string, bytes uint64) []timeline.Command {
+func (o owner) lower(property string, bytes uint64) shell {
 	n := fmt.Sprint(bytes)
 	return command(timeline.Reversible, "", `[ "$(`+o.systemctl()+` show --value -p MemoryCurrent %s)" -lt `+n+` ] && `+o.systemctl()+` set-property --runtime %s `+property+"="+n, o.unit, o.unit)
 }
@@ -307,6 +322,9 @@ func (in *shortage) raiseByStep(d *draft, why string) {
 		d.do(fmt.Sprintf("Make room before the limit is raised: the machine has %s available, the step needs %s.", size(*m.Memory.AvailableBytes), size(next-limit)),
 			"A larger limit without memory behind it turns the cgroup's shortage into the machine's.", o.label, look("", "free -m"))
 		return
+	}
+	if u := in.unitNow(o.unit); u != nil && u.MemoryMax != "" {
+		d.now("the files of %s have MemoryMax=%s.", u.Name, u.MemoryMax)
 	}
 	d.raise(o, limit, next, in.main.Limit.Kind, why)
 }

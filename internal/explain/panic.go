@@ -65,7 +65,7 @@ func (d *draft) planPanic(m *Machine, node bool) {
 	var s shell
 	s.look("keep the old value in this shell", "old=$(sysctl -n vm.panic_on_oom)")
 	s.add(timeline.Reversible, "until the next boot; for good in /etc/sysctl.d", "sysctl -w vm.panic_on_oom=0")
-	d.do("Let the kernel kill a process instead of the machine.", "A panic costs everything that runs there: all sessions, all that is not written yet, and the time of a boot.", "the machine's operator", s.list)
+	d.do("Let the kernel kill a process instead of the machine.", "A panic costs everything that runs there: all sessions, all that is not written yet, and the time of a boot.", "the machine's operator", s)
 	guard := "Only with a crash kernel loaded (/sys/kernel/kexec_crash_loaded is 1), kernel.panic above 0, the value 1 (at 2 a single cgroup's limit brings the machine down), and a machine whose loss others make up for."
 	if node {
 		guard = "Not on this node: the kubelet sets it back to 0, and a panic ends all pods. Elsewhere: o" + guard[1:]

@@ -70,9 +70,9 @@ func firstWord(s *string) *string {
 	return &w
 }
 
-// flag finds the value of the last option of this beginning on a command line, as a JVM
+// option finds the value of the last option of this beginning on a command line, as a JVM
 // takes it.
-func flag(cmdline *string, prefix string) (value string, ok bool) {
+func option(cmdline *string, prefix string) (value string, ok bool) {
 	if cmdline == nil {
 		return "", false
 	}

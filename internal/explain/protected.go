@@ -156,18 +156,19 @@ func (in *shortage) proveAdj(d *draft, hog *event.Candidate) {
 // planHog is what to do about a process that is large and protected.
 func (in *shortage) planHog(d *draft, hog *event.Candidate, immune bool) {
 	pid := itoa(hog.PID)
+	in.whoProtects(d, hog)
 	const owner = "the owner of its unit or pod"
 	var s shell
 	s.look("what it is and since when, if it still runs", "ps -o pid,user,lstart,rss,nlwp,args -p %s; cat /proc/%s/cgroup", pid, pid)
-	d.do("See who protected it: OOMScoreAdjust= of its unit, a pod's QoS class or priority, or the program itself.", "", owner, s.list)
+	d.do("See who protected it: OOMScoreAdjust= of its unit, a pod's QoS class or priority, or the program itself.", "", owner, s)
 	if immune {
 		s = shell{}
 		s.look("keep the old value in this shell", "old=$(cat /proc/%s/oom_score_adj)", pid)
 		s.add(timeline.Reversible, "if it is still the same process; its children keep what they have", "choom -n -900 -p %s", pid)
-		d.do("Take the immunity from what can grow: OOMScoreAdjust= between -900 and -500 in its unit, and for the process that runs now as follows.", "At -900 it is still the last to be chosen, unless it takes nearly all there is. Immune is for what cannot grow: where only immune processes are left, a cgroup has no victim and hangs, and the machine panics.", owner, s.list)
+		d.do("Take the immunity from what can grow: OOMScoreAdjust= between -900 and -500 in its unit, and for the process that runs now as follows.", "At -900 it is still the last to be chosen, unless it takes nearly all there is. Immune is for what cannot grow: where only immune processes are left, a cgroup has no victim and hangs, and the machine panics.", owner, s)
 		d.undo("Put the old value back.", "Only while it is the same process, and one that cannot grow; in the same shell.", command(timeline.Reversible, "", `choom -n "$old" -p %s`, pid))
 	}
-	d.do("Give it a limit of its own that it can live with (MemoryMax= of its unit), if it is to stay protected.", "Then its growth ends at its own limit, and costs nobody else.", owner, nil)
+	d.do("Give it a limit of its own that it can live with (MemoryMax= of its unit), if it is to stay protected.", "Then its growth ends at its own limit, and costs nobody else.", owner, shell{})
 	in.care(d, &event.Victim{PID: hog.PID, Comm: hog.Comm, CommHex: hog.CommHex})
 }
 
@@ -187,9 +188,26 @@ func exposedVictim(in *shortage) *draft {
 	in.proveAdj(d, hog)
 	d.RefutedBy = "It is meant so: for a pod the kubelet computes the value from its QoS class and its request, so that who uses more than it asked for goes first."
 	if v.Pod != nil {
-		d.do("If it is not to go first: request what it needs. BestEffort has 1000; Burstable 1000 less a thousand times its request's part of the node's memory, at least 3; Guaranteed -997.", "The request decides where it is scheduled, too: it is then sure to have that memory.", "the spec of pod "+podName(v.Pod), nil)
+		d.do("If it is not to go first: request what it needs. BestEffort has 1000; Burstable 1000 less a thousand times its request's part of the node's memory, between 3 and 999; Guaranteed -997.", "The request decides where it is scheduled, too: it is then sure to have that memory.", "the spec of pod "+podName(v.Pod), shell{})
 		return d
 	}
-	d.do("If it is not to go first: lower OOMScoreAdjust= in its unit, to 0.", "Who has it from its unit, its session or a browser that marks its own tabs was meant to go first.", "the owner of "+or(v.Unit, "the process"), nil)
+	d.do("If it is not to go first: lower OOMScoreAdjust= in its unit, to 0.", "Who has it from its unit, its session or a browser that marks its own tabs was meant to go first.", "the owner of "+or(v.Unit, "the process"), shell{})
 	return d
+}
+
+// whoProtects tells what the unit of a process says of its oom_score_adj.
+func (in *shortage) whoProtects(d *draft, hog *event.Candidate) {
+	if in.machine == nil {
+		return
+	}
+	for _, x := range in.machine.Immune {
+		if x.PID != hog.PID {
+			continue
+		}
+		if u := in.unitNow(x.Unit); u != nil && u.OOMScoreAdjust != "" {
+			d.now("the files of %s have OOMScoreAdjust=%s.", u.Name, u.OOMScoreAdjust)
+		} else if x.Unit != "" {
+			d.now("%s belongs to %s.", who(x.PID, x.Comm), x.Unit)
+		}
+	}
 }

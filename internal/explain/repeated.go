@@ -11,7 +11,7 @@ import (
 // repeated: the same limit again and again.
 func repeated(in *shortage) *draft {
 	h := in.history
-	if len(h) < 3 || h[len(h)-1] != in {
+	if len(h) < 3 || !in.last() {
 		return nil
 	}
 	d := in.about("repeated", timeline.High, "It happens again and again")

@@ -72,6 +72,6 @@ func mlocked(in *shortage) *draft {
 	d.cite(in.at(), "Locked or unevictable: %s, %s of %s.", size(n), percent(n, room), in.place())
 	d.RefutedBy = "As much locked memory at times when nothing is killed, and something else that has grown."
 	d.do("Find who locked it.", "", "whoever runs the program", look("locked memory by process, in kB, the largest last", "grep -H VmLck /proc/[0-9]*/status 2>/dev/null | sort -k2 -n | tail"))
-	d.do("Have it lock less (its own option, <locked/> of a libvirt domain), or bound it: LimitMEMLOCK= of its unit, which makes mlock fail for it.", "Who locks for no loss of time locks all that it has, what it does not use as well.", "whoever runs the program", nil)
+	d.do("Have it lock less (its own option, <locked/> of a libvirt domain), or bound it: LimitMEMLOCK= of its unit, which makes mlock fail for it.", "Who locks for no loss of time locks all that it has, what it does not use as well.", "whoever runs the program", shell{})
 	return d
 }

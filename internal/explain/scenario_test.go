@@ -3,6 +3,8 @@
 package explain
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/oomtrace/oomtrace/decode/event"
@@ -150,9 +152,13 @@ func at(path string, change func(v *event.Victim)) func(k *event.Kill) {
 	}
 }
 
+// zones are those of the log's report, from before the kill.
 func zones(list ...event.Zone) func(k *event.Kill) {
-	return func(k *event.Kill) { k.Memory.Zones = list }
+	return func(k *event.Kill) { k.Memory.Zones, k.Memory.Source = list, "kmsg" }
 }
+
+// later: the memory was read after the kill.
+func later(k *event.Kill) { k.Memory.Source, k.Memory.AgeMS = "meminfo", p(int64(3)) }
 
 func zone(node int, name string, free, low uint64, largest int) event.Zone {
 	z := event.Zone{Node: node, Name: name, FreeBytes: p(free * mib), MinBytes: p(low * mib), LowBytes: p(low * mib * 5 / 4), HighBytes: p(low * mib * 3 / 2), ManagedBytes: p(uint64(4 * gib))}
@@ -282,6 +288,9 @@ func scenarios() []scenario {
 			trace("oom_kill_process", "out_of_memory", "__alloc_pages_slowpath.constprop.0", "__alloc_pages_noprof", "netdev_ring_init"), func(k *event.Kill) { k.Effort = &event.Effort{Compactions: 12, CompactionUS: 90_000} })},
 			machine: &Machine{Settings: Settings{MinFreeBytes: p(uint64(64 * mib))}},
 			say:     says{"fragmentation": high}, silent: []string{"zone-exhausted", "swap-absent"}},
+		{name: "fragmented, read later", events: []*event.Event{machine(0, trigger(func(t *event.Task) { t.Order = p(3) }), zones(zone(0, "Normal", 900, 60, 2)), later)}, say: says{"fragmentation": low}},
+		{name: "fragmented, read later, and a small victim", events: []*event.Event{machine(0, trigger(func(t *event.Task) { t.Order = p(3) }), zones(zone(0, "Normal", 900, 60, 2)), later, victim(func(v *event.Victim) { v.AnonRSSBytes = p(uint64(100 * mib)) }))}, say: says{"fragmentation": high}},
+		{name: "DMA32 is empty, read later", events: []*event.Event{machine(0, trigger(func(t *event.Task) { t.GFPFlags = []string{"GFP_DMA32"} }), zones(zone(0, "DMA32", 5, 20, 1), zone(0, "Normal", 1000, 60, 8)), later)}, say: says{"zone-exhausted": low}},
 		{name: "a large block is there", events: []*event.Event{machine(0, trigger(func(t *event.Task) { t.Order = p(2) }), zones(zone(0, "Normal", 900, 60, 4)))}, silent: []string{"fragmentation"}},
 		{name: "order 2, and empty", events: []*event.Event{machine(0, trigger(func(t *event.Task) { t.Order = p(2) }), zones(zone(0, "Normal", 50, 60, 1)))}, silent: []string{"fragmentation"}},
 		{name: "order 3 in a cgroup", events: []*event.Event{unit(0, trigger(func(t *event.Task) { t.Order = p(3) }))}, silent: []string{"fragmentation"}},
@@ -294,7 +303,7 @@ func scenarios() []scenario {
 		}, memory(func(m *event.Memory) { m.FreeBytes, m.AvailableBytes = p(uint64(3*gib)), p(uint64(4*gib)) }), zones(zone(1, "Normal", 30, 60, 3)))}, say: says{"nodes-exhausted": high}},
 		{name: "nodes of a policy", events: []*event.Event{machine(0, func(k *event.Kill) { k.Scope, k.Limit = event.ScopeMempolicy, nil },
 			memory(func(m *event.Memory) { m.FreeBytes, m.AvailableBytes = p(uint64(3*gib)), nil }))}, say: says{"nodes-exhausted": medium}},
-		{name: "a cpuset, and nothing elsewhere", events: []*event.Event{machine(0, func(k *event.Kill) { k.Scope, k.Limit = event.ScopeCpuset, nil })}, silent: []string{"nodes-exhausted"}},
+		{name: "a cpuset, and nothing elsewhere", events: []*event.Event{machine(0, func(k *event.Kill) { k.Scope, k.Limit = event.ScopeCpuset, nil })}, say: says{"machine-full": low}, silent: []string{"nodes-exhausted", "unexplained"}},
 		{name: "huge pages nobody uses", events: []*event.Event{machine(0, memory(func(m *event.Memory) { m.HugetlbBytes, m.HugetlbFreeBytes = p(uint64(4*gib)), p(uint64(3*gib)) }))},
 			machine: &Machine{HugepageBytes: p(uint64(2 * mib)), HugepagesSpare: p(uint64(1500)), Settings: Settings{Hugepages: p(uint64(2048))}}, say: says{"hugepages": high}},
 		{name: "huge pages in use", events: []*event.Event{machine(0, memory(func(m *event.Memory) { m.HugetlbBytes, m.HugetlbFreeBytes = p(uint64(4*gib)), p(uint64(0)) }))}, say: says{"hugepages": medium}},
@@ -341,6 +350,10 @@ func scenarios() []scenario {
 			return e
 		}()}, say: says{"victim-stuck": high}},
 		{name: "again and again", events: many(5, func(i int) *event.Event { return unit(float64(i) * 6 * 3600) }), say: says{"repeated": high, "limit-reached": low}},
+		{name: "a container that is started anew", events: many(4, func(i int) *event.Event {
+			id := fmt.Sprintf("%064x", i)
+			return unit(float64(i)*7200, at(strings.Replace(podPath, ctrID, id, 1), func(*event.Victim) {}))
+		}), say: says{"repeated": high, "limit-reached": low}},
 		{name: "twice", events: many(2, func(i int) *event.Event { return unit(float64(i) * 6 * 3600) }), silent: []string{"repeated"}},
 		{name: "one storm", events: many(5, func(i int) *event.Event { return unit(float64(i)) }), silent: []string{"repeated"}},
 		{name: "simulated", events: []*event.Event{eventtest.KillGlobal()}, say: says{"simulated": high}, silent: []string{"shmem", "swap-absent", "limit-reached"}},
@@ -360,9 +373,26 @@ func scenarios() []scenario {
 		{name: "all in counters", events: []*event.Event{machine(0, memory(func(m *event.Memory) {
 			m.ActiveAnonBytes, m.InactiveAnonBytes, m.ActiveFileBytes, m.InactiveFileBytes, m.SlabReclaimableBytes = p(uint64(6*gib)), p(uint64(gib)), p(uint64(0)), p(uint64(0)), p(uint64(0))
 		}), candidate(701, "other", 0, 1500))}, say: says{"machine-full": low}, silent: []string{"unaccounted"}},
-		{name: "immune now", events: []*event.Event{machine(0)}, machine: &Machine{Immune: []Process{{PID: 55, Comm: p("agent"), RSSBytes: 3 * gib}}}, say: says{"protected-hog": medium}},
-		{name: "raised since", events: []*event.Event{unit(0, sampled(480, 481, 483, 484, 484, 484))}, machine: &Machine{Cgroups: []CgroupNow{{Cgroup: event.Cgroup{Path: "/system.slice/web.service"}, MaxBytes: p(uint64(gib))}}},
+		{name: "immune now", events: []*event.Event{machine(0)}, machine: &Machine{Immune: []Process{{PID: 55, Comm: p("agent"), RSSBytes: 3 * gib, Unit: "agent.service"}}, Units: []Unit{{Name: "agent.service", OOMScoreAdjust: "-1000"}}}, say: says{"protected-hog": medium}},
+		{name: "raised since", events: []*event.Event{unit(0, sampled(480, 481, 483, 484, 484, 484))}, machine: &Machine{Cgroups: []CgroupNow{{Cgroup: event.Cgroup{Path: "/system.slice/web.service"}, MaxBytes: p(uint64(gib))}}, Units: []Unit{{Name: "web.service", MemoryMax: "512M"}}},
 			say: says{"limit-too-small": medium}},
+		{name: "one has most", events: []*event.Event{machine(0, victim(func(v *event.Victim) {
+			v.AnonRSSBytes, v.Exe, v.Comm = p(uint64(6*gib)), p("/usr/sbin/mysqld"), p("mysqld")
+		}))}, say: says{"victim-dominates": medium}, silent: []string{"machine-full", "crowd"}},
+		{name: "a crowd", events: []*event.Event{machine(0, func(k *event.Kill) {
+			for i := range 10 {
+				candidate(3000+i, "php-fpm", 0, 600)(k)
+			}
+			k.CandidatesSeen = p(uint64(140))
+		})}, say: says{"crowd": medium}, silent: []string{"machine-full", "fork-bomb", "victim-dominates"}},
+		{name: "a few, and small", events: []*event.Event{machine(0, candidate(1, "a", 0, 100), candidate(2, "a", 0, 100), candidate(3, "a", 0, 100), candidate(4, "a", 0, 100), candidate(5, "a", 0, 100))}, say: says{"machine-full": low}, silent: []string{"crowd"}},
+		{name: "a crowd in a unit", events: []*event.Event{unit(0, func(k *event.Kill) {
+			for i := range 8 {
+				candidate(3000+i, "worker", 0, 50)(k)
+			}
+		})}, say: says{"crowd": medium}, silent: []string{"limit-reached"}},
+		{name: "asked for", events: []*event.Event{machine(0, func(k *event.Kill) { k.Scope = event.ScopeSysrq })}, say: says{"sysrq": high}, silent: []string{"machine-full", "unexplained"}},
+		{name: "nothing known", events: []*event.Event{eventtest.KillSparse()}, say: says{"unexplained": low}, silent: []string{"sysrq"}},
 		{name: "nothing", events: []*event.Event{eventtest.Boot()}},
 	}
 	for _, kind := range []struct {

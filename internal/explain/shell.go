@@ -57,16 +57,24 @@ func (s *shell) look(note, format string, names ...string) {
 	s.add(timeline.ReadOnly, note, format, names...)
 }
 
+// gap says that a command is missing.
+func (s *shell) gap() string {
+	if s.refused == 0 {
+		return ""
+	}
+	return " A name in it is not fit for a shell, so a command is left out here."
+}
+
 // look makes a list of one command that only reads.
-func look(note, format string, names ...string) []timeline.Command {
+func look(note, format string, names ...string) shell {
 	var s shell
 	s.look(note, format, names...)
-	return s.list
+	return s
 }
 
 // command makes a list of one command.
-func command(class timeline.Class, note, format string, names ...string) []timeline.Command {
+func command(class timeline.Class, note, format string, names ...string) shell {
 	var s shell
 	s.add(class, note, format, names...)
-	return s.list
+	return s
 }

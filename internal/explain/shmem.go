@@ -100,10 +100,10 @@ func (in *shortage) planShmem(d *draft, n uint64) {
 		s.look("shared memory: in all, and who made and used it last", "ipcs -m -u; ipcs -m -p")
 	}
 	s.add(timeline.Irreversible, "FILE is one that its owner does not need; memory comes back when nobody has it open any more", "rm -i -- FILE")
-	d.do("Find the files or segments, and have their owner remove what is not needed.", "They are charged to the cgroup that wrote them first, and stay there until they are removed.", owner, s.list)
+	d.do("Find the files or segments, and have their owner remove what is not needed.", "They are charged to the cgroup that wrote them first, and stay there until they are removed.", owner, s)
 
 	if v.Pod != nil && in.main.Scope == event.ScopeMemcg {
-		d.do("Bound the volumes of medium Memory with sizeLimit in the pod's spec, or have them on disk; what they may hold counts in the containers' limits.", "A full volume gives its writer ENOSPC, which it can handle, and no kill.", "the spec of pod "+podName(v.Pod), nil)
+		d.do("Bound the volumes of medium Memory with sizeLimit in the pod's spec, or have them on disk; what they may hold counts in the containers' limits.", "A full volume gives its writer ENOSPC, which it can handle, and no kill.", "the spec of pod "+podName(v.Pod), shell{})
 		return
 	}
 	if in.machine == nil {
@@ -118,8 +118,8 @@ func (in *shortage) planShmem(d *draft, n uint64) {
 		if to >= m.SizeBytes {
 			continue
 		}
-		if list := command(timeline.Reversible, "until it is mounted anew; for good in fstab or its unit", "mount -o remount,size="+fmt.Sprint(to)+" %s", m.Target); list != nil {
-			d.do(fmt.Sprintf("Keep %s from growing further: bound it at %s, just above what it holds.", m.Target, size(to)), "Its writers then get ENOSPC instead of the machine's memory.", "whoever mounts it", list)
+		if s := command(timeline.Reversible, "until it is mounted anew; for good in fstab or its unit", "mount -o remount,size="+fmt.Sprint(to)+" %s", m.Target); s.refused == 0 {
+			d.do(fmt.Sprintf("Keep %s from growing further: bound it at %s, just above what it holds.", m.Target, size(to)), "Its writers then get ENOSPC instead of the machine's memory.", "whoever mounts it", s)
 			d.undo("Give it its old size back.", "Only while RAM has room for all that it may hold then.", command(timeline.Reversible, "", "mount -o remount,size="+fmt.Sprint(m.SizeBytes)+" %s", m.Target))
 		}
 	}

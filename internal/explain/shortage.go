@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/oomtrace/oomtrace/decode/cgroup"
 	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/decode/incident"
 	"github.com/oomtrace/oomtrace/internal/timeline"
@@ -33,14 +34,13 @@ type shortage struct {
 	kills   []kill // at least one, in order
 	ends    []ending
 	main    kill            // the one that most is known of
-	found   map[string]bool // rules that have spoken of it
+	found   map[string]bool // rules that have spoken of it, and not only asked
+	asked   bool
 	// history are the shortages of the same limit, in order, this one included.
 	history []*shortage
+	hits    int // episodes of all of them
 	key     string
 }
-
-// ever is longer than the time between any two kills.
-const ever = 100 * 365 * 24 * time.Hour
 
 // shortages groups the kills of a document, boot by boot.
 func shortages(d *timeline.Document, m *Machine) []*shortage {
@@ -48,7 +48,6 @@ func shortages(d *timeline.Document, m *Machine) []*shortage {
 	byID := map[string]*shortage{}
 	groupers := map[int]*incident.Grouper{}
 	histories := map[string][]*shortage{}
-	limits := incident.New(ever)
 	wall := wallBoots(d)
 	late := lateOf(d)
 	for i := range d.Entries {
@@ -62,7 +61,7 @@ func shortages(d *timeline.Document, m *Machine) []*shortage {
 			g = incident.New(0)
 			groupers[boot] = g
 		}
-		key := limits.Add(onWall(e)).ID
+		key := limitKey(e.Kill)
 		if wall[boot] {
 			e = onWall(e)
 		}
@@ -76,12 +75,48 @@ func shortages(d *timeline.Document, m *Machine) []*shortage {
 		}
 		in.kills = append(in.kills, kill{late.complete(boot, e.Kill), i, d.Entries[i].Event})
 	}
+	for _, h := range histories {
+		hits := 0
+		for _, in := range h {
+			hits += in.episodes()
+		}
+		for _, in := range h {
+			in.hits = hits
+		}
+	}
 	for _, in := range list {
 		in.history = histories[in.key]
 		in.main = richest(in.kills)
-		in.addEnds()
 	}
+	addEnds(d, list)
 	return list
+}
+
+// limitKey names the limit that a kill is of, as it is named for good: a container that
+// was started anew has another cgroup, and the same limit.
+func limitKey(k *event.Kill) string {
+	if k.Scope == event.ScopeGlobal {
+		return "global"
+	}
+	c := limitCgroup(k)
+	if c == nil || c.Path == "" {
+		c = k.Victim.Cgroup
+	}
+	if c == nil || c.Path == "" || c.Truncated || k.Scope == event.ScopeSysrq {
+		return "episode " + k.Episode
+	}
+	name := c.Path + "\x00" + c.PathHex
+	ident := cgroup.Parse(c.Path)
+	if ident.Pod != nil && ident.Container != nil {
+		name = ident.Pod.UID + "\x00"
+		switch v := &k.Victim; {
+		case v.Container != nil && v.Container.ID == ident.Container.ID && v.Container.Name != "":
+			name += v.Container.Name
+		case v.Comm != nil: // of the pod's containers the one that runs this
+			name += "\x00" + *v.Comm
+		}
+	}
+	return string(k.Scope) + " " + name
 }
 
 // wallBoots are the boots of which not all kills have a time on the boot clock: there
@@ -131,17 +166,24 @@ func richest(kills []kill) kill {
 }
 
 // addEnds finds what became of the victims.
-func (in *shortage) addEnds() {
-	for i := range in.doc.Entries {
-		e := in.doc.Entries[i]
-		if e.Event == nil || e.End == nil || e.Boot != in.boot {
+func addEnds(d *timeline.Document, list []*shortage) {
+	type victim struct {
+		boot    int
+		episode string
+		pid     int
+	}
+	of := map[victim]*shortage{}
+	for _, in := range list {
+		for _, k := range in.kills {
+			of[victim{in.boot, k.Episode, k.Victim.PID}] = in
+		}
+	}
+	for i, e := range d.Entries {
+		if e.Event == nil || e.End == nil {
 			continue
 		}
-		for _, k := range in.kills {
-			if k.Episode == e.End.Episode && k.Victim.PID == e.End.PID {
-				in.ends = append(in.ends, ending{e.End, i})
-				break
-			}
+		if in := of[victim{e.Boot, e.End.Episode, e.End.PID}]; in != nil {
+			in.ends = append(in.ends, ending{e.End, i})
 		}
 	}
 }
@@ -160,6 +202,9 @@ func (in *shortage) at() []int { return []int{in.main.at} }
 
 // subject names whom a finding is about.
 func (in *shortage) subject() string { return in.key }
+
+// last says that it is the last incident of its limit.
+func (in *shortage) last() bool { return in.history[len(in.history)-1] == in }
 
 // episodes counts the invocations of the OOM killer.
 func (in *shortage) episodes() int {

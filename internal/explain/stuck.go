@@ -36,6 +36,6 @@ func victimStuck(in *shortage) *draft {
 	pid := itoa(stuck.PID)
 	s.look("its threads: D is waiting in the kernel, and for what", "ps -L -o lwp,stat,wchan:32,comm -p %s", pid)
 	s.look("as root", "cat /proc/%s/task/*/stack", pid)
-	d.do("See what it waits for.", "A thread in uninterruptible sleep (a disk or an NFS server that does not answer) dies only when that ends: no further signal helps.", "whoever responds", s.list)
+	d.do("See what it waits for.", "A thread in uninterruptible sleep (a disk or an NFS server that does not answer) dies only when that ends: no further signal helps.", "whoever responds", s)
 	return d
 }

@@ -46,7 +46,7 @@ func swapAbsent(in *shortage) *draft {
 	d.cite(in.at(), "Swap 0; anonymous memory %s, %s of RAM.", size(anon), percent(anon, ram))
 	d.RefutedBy = "Anonymous memory that is all in use: swap would then be read back at once, and the machine slow instead of short of memory."
 	if in.node() && !in.limitedSwap() {
-		d.do("Leave it so on this node: a kubelet does not start where it finds swap, unless failSwapOn is false, and pods do not use it unless swapBehavior is LimitedSwap. Give pods requests that fit the node instead.", "Swap on a node is a decision for the cluster.", "the cluster's operator", nil)
+		d.do("Leave it so on this node: a kubelet does not start where it finds swap, unless failSwapOn is false, and pods do not use it unless swapBehavior is LimitedSwap. Give pods requests that fit the node instead.", "Swap on a node is a decision for the cluster.", "the cluster's operator", shell{})
 		return d
 	}
 	n := min(ram/8, 8*gib) / mib * mib
@@ -60,7 +60,7 @@ func swapAbsent(in *shortage) *draft {
 	if in.found["growth-victim"] || in.found["growth-elsewhere"] {
 		why += " Something grows here: that comes first."
 	}
-	d.do(fmt.Sprintf("Add %s of swap.", size(n)), why, "the machine's operator", s.list)
+	d.do(fmt.Sprintf("Add %s of swap.", size(n)), why, "the machine's operator", s)
 	d.undo("Take it away again.", "Only while more memory is available than swap is used: what is in swap comes back into RAM. The command looks first.",
 		command(timeline.Reversible, "", `awk '/^(MemAvailable|SwapTotal|SwapFree):/{v[$1]=$2} END{exit !(v["MemAvailable:"]>v["SwapTotal:"]-v["SwapFree:"])}' /proc/meminfo && swapoff /swapfile-oom && rm /swapfile-oom`))
 	return d

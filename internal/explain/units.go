@@ -34,7 +34,11 @@ func percent(part, whole uint64) string {
 	if whole == 0 {
 		return "an unknown part"
 	}
-	return strconv.FormatFloat(100*float64(part)/float64(whole), 'f', 0, 64) + " %"
+	p := 100 * float64(part) / float64(whole)
+	if part > 0 && p < 1 {
+		return "less than 1 %"
+	}
+	return strconv.FormatFloat(p, 'f', 0, 64) + " %"
 }
 
 // share says whether part is at least n percent of whole.
@@ -109,21 +113,6 @@ func known[T any](p *T) (T, bool) {
 
 // is says whether *p is known to be v.
 func is[T comparable](p *T, v T) bool { return p != nil && *p == v }
-
-// total is RAM in use as far as reclaim cannot help, by meminfo or by what the log has.
-func inUse(m *event.Memory) (uint64, bool) {
-	if m == nil || m.TotalBytes == nil {
-		return 0, false
-	}
-	free := m.AvailableBytes
-	if free == nil {
-		free = m.FreeBytes
-	}
-	if free == nil {
-		return 0, false
-	}
-	return *m.TotalBytes - min(*m.TotalBytes, *free), true
-}
 
 // isKube says whether a path is in the part of the hierarchy that the kubelet makes.
 func isKube(path string) bool {

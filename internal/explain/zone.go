@@ -36,6 +36,9 @@ func zoneExhausted(in *shortage) *draft {
 	if len(short) == 0 || !share(free, ram, 5) {
 		return nil
 	}
+	if free <= in.givenBack() {
+		return in.freeLater(who(t.PID, t.Comm), free, "zone-exhausted")
+	}
 	d := in.about("zone-exhausted", timeline.High, "A zone of memory is used up that the allocation needed, while others are free")
 	d.say("%s asked for a page with %s, which may come from zone %s only. There was none above the watermark; %s was free in zones that it could not use. The victim freed what may not even be there.", who(t.PID, t.Comm), strings.Join(t.GFPFlags, "|"), zoneNames(short), size(free))
 	for _, z := range short {
@@ -51,7 +54,7 @@ func zoneExhausted(in *shortage) *draft {
 	var s shell
 	s.look("", "grep -E '^Node|free |min |high |protection' /proc/zoneinfo")
 	s.look("what is kept of each zone from allocations that could use a higher one", "sysctl vm.lowmem_reserve_ratio")
-	d.do("Find out who needs this zone: a device that addresses 32 or 24 bits only, or a kernel that has too much RAM as movable (movablecore=, movable_node, hotplugged memory).", "A kill frees pages of any zone. What fills this one may be page cache or programs that could be elsewhere: a higher lowmem_reserve_ratio keeps them out.", "who maintains that driver, or the kernel's command line", s.list)
+	d.do("Find out who needs this zone: a device that addresses 32 or 24 bits only, or a kernel that has too much RAM as movable (movablecore=, movable_node, hotplugged memory).", "A kill frees pages of any zone. What fills this one may be page cache or programs that could be elsewhere: a higher lowmem_reserve_ratio keeps them out.", "who maintains that driver, or the kernel's command line", s)
 	return d
 }
 
