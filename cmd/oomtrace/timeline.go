@@ -16,6 +16,7 @@ import (
 
 	"github.com/oomtrace/oomtrace/internal/cli"
 	"github.com/oomtrace/oomtrace/internal/evidence"
+	"github.com/oomtrace/oomtrace/internal/explain"
 	"github.com/oomtrace/oomtrace/internal/filter"
 	"github.com/oomtrace/oomtrace/internal/render"
 	"github.com/oomtrace/oomtrace/internal/timeline"
@@ -94,6 +95,8 @@ func showTimeline(ctx context.Context, env *cli.Env, flags *timelineFlags, paths
 		}
 		return outcome(env, d, found, len(d.Boots))
 	}
+	// Of another machine's evidence, which it may be, this one knows nothing.
+	d.Findings = explain.Find(d, nil)
 	if len(d.Entries) > 0 || options.Format == cli.JSON {
 		if err := render.Timeline(env.Stdout, d, options); err != nil {
 			return err

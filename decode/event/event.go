@@ -300,7 +300,7 @@ type Incident struct {
 // FirstKill is the kill that an incident began with. Of its tasks pid and comm are
 // told; its own line has the rest.
 type FirstKill struct {
-	Time    string `json:"time"` // see FormatTime
+	Time    string `json:"time,omitempty"` // see FormatTime; absent where a log does not tell
 	Victim  Task   `json:"victim"`
 	Trigger *Task  `json:"trigger,omitempty"`
 }

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/oomtrace/oomtrace/decode/event"
@@ -153,14 +154,11 @@ func (o *Options) directory(ctx context.Context, b *timeline.Builder, dir string
 	src.Default = byDefault
 	files, err := record.OpenFiles(dir)
 	if err == nil {
-		s := o.series(ctx, nil)
-		for _, f := range files {
-			s.add(part{path: f.Name(), file: f})
+		err = o.recorded(ctx, b, files, src)
+		if err != nil || byDefault {
+			return err
 		}
-		defer s.Close()
-		return o.content(ctx, b, timeline.KindRecord, s, src)
-	}
-	if !errors.Is(err, record.ErrNone) || byDefault {
+	} else if !errors.Is(err, record.ErrNone) || byDefault {
 		return refuse(b, src, timeline.KindDirectory, reason(err))
 	}
 	entries, err := os.ReadDir(dir)
@@ -172,6 +170,7 @@ func (o *Options) directory(ctx context.Context, b *timeline.Builder, dir string
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
 		switch st, err := os.Stat(path); {
+		case slices.ContainsFunc(files, func(f *os.File) bool { return f.Name() == path }):
 		case err != nil:
 			other++
 		case st.IsDir():
@@ -188,13 +187,23 @@ func (o *Options) directory(ctx context.Context, b *timeline.Builder, dir string
 		}
 	}
 	switch {
-	case len(logs) == 0:
+	case len(logs)+len(files) == 0:
 		return refuse(b, src, timeline.KindDirectory, fmt.Sprintf(
 			"no kernel log and no record of events in it: %d other files, and %d directories, which are not looked into", other, below))
-	case below > 0:
+	case below > 0 && len(files) == 0:
 		return refuse(b, src, timeline.KindDirectory, fmt.Sprintf("%d directories in it are not looked into; name them", below))
 	}
 	return nil
+}
+
+// recorded adds the files of a watcher's record.
+func (o *Options) recorded(ctx context.Context, b *timeline.Builder, files []*os.File, src timeline.Source) error {
+	s := o.series(ctx, nil)
+	for _, f := range files {
+		s.add(part{path: f.Name(), file: f})
+	}
+	defer s.Close()
+	return o.content(ctx, b, timeline.KindRecord, s, src)
 }
 
 // telling says whether a file in a directory is one that a timeline is made of.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/decode/kmsg"
 )
 
 // Options say how a timeline is made. The zero value is good for logs of any machine.
@@ -20,18 +21,19 @@ type Options struct {
 	Zone *time.Location
 	// Machine is the one that makes the timeline; nil: nothing is known of it.
 	Machine *Machine
-	// Full is how many events are kept in full, 0: DefaultFull. Those behind it go
+	// Full is how many events are kept in full, 0: DefaultFull. Those behind them go
 	// without lists (call traces, candidates, zones), which their Truncated names.
 	Full int
-	// Most is how many events are kept at all, 0: DefaultMost. Sources count the others.
+	// Most is how many events are kept at all, 0: DefaultMost: the first Full, and of the
+	// others the last. Sources count what is left out.
 	Most int
 }
 
 // Bounds of the memory that a timeline takes: an event in full has up to 10 KB, one
-// without lists 1 to 2 KB.
+// without lists about 2 KB.
 const (
-	DefaultFull = 10_000
-	DefaultMost = 250_000
+	DefaultFull = 5_000
+	DefaultMost = 50_000
 )
 
 // Machine is what tells the logs of the machine that makes the timeline from those of
@@ -62,6 +64,14 @@ type Builder struct {
 	sources []Source
 	strands []*strand
 	kept    int
+	later   []place // of the events behind the first Full, a ring once there are Most
+	next    int
+}
+
+// place is where a fact is kept.
+type place struct {
+	strand *strand
+	index  int
 }
 
 // New returns a Builder without sources.
@@ -72,6 +82,7 @@ func New(o Options) *Builder {
 	if o.Most <= 0 {
 		o.Most = DefaultMost
 	}
+	o.Full = min(o.Full, o.Most-1)
 	return &Builder{o: o}
 }
 
@@ -100,7 +111,7 @@ type strand struct {
 	index   int    // of the boot in the source
 	session string // of a record
 	host    event.Host
-	facts   []*fact
+	facts   []*fact // until all is read nil for those that had to go
 	anchors []anchor
 	rank    int // of the anchors: the lower the better
 	// guessed are parts of its times that were guessed, dmesg that they were computed
@@ -114,26 +125,32 @@ type strand struct {
 type fact struct {
 	*event.Event
 	strand  *strand
-	line    int64
-	at      int64 // ns on the boot's clock
+	moment  kmsg.Moment // of a log
+	at      int64       // ns on the boot's clock
 	hasAt   bool
 	seenIn  []int
 	differs []string
 }
 
-// keep adds an event to a strand, as far as there is room.
-func (b *Builder) keep(s *strand, e *event.Event, line int64) *fact {
-	if b.kept >= b.o.Most {
-		add(&b.sources[s.source].LeftOut, 1)
-		return nil
-	}
-	if b.kept >= b.o.Full {
-		slim(e)
-	}
+// keep adds an event to a strand. When there is no more room, the oldest of those behind
+// the first ones goes.
+func (b *Builder) keep(s *strand, e *event.Event, m kmsg.Moment) {
+	s.facts = append(s.facts, &fact{Event: e, strand: s, moment: m})
 	b.kept++
-	f := &fact{Event: e, strand: s, line: line}
-	s.facts = append(s.facts, f)
-	return f
+	if b.kept <= b.o.Full {
+		return
+	}
+	slim(e)
+	p := place{s, len(s.facts) - 1}
+	if len(b.later) < b.o.Most-b.o.Full {
+		b.later = append(b.later, p)
+		return
+	}
+	old := b.later[b.next]
+	old.strand.facts[old.index] = nil
+	add(&b.sources[old.strand.source].LeftOut, 1)
+	b.later[b.next] = p
+	b.next = (b.next + 1) % len(b.later)
 }
 
 // count counts an event of a source that is about to be kept.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package timeline
+package timeline_test
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/oomtrace/oomtrace/decode/event"
+	. "github.com/oomtrace/oomtrace/internal/timeline"
 )
 
 // killed is the line of a kill, behind a prefix.
@@ -324,12 +325,17 @@ func TestBounds(t *testing.T) {
 	if len(d.Entries) != 7 || *d.Sources[0].Kills != 10 || d.Sources[0].LeftOut == nil || *d.Sources[0].LeftOut != 3 {
 		t.Fatalf("%d entries, %+v", len(d.Entries), d.Sources[0])
 	}
+	var pids []int
 	for i, e := range d.Entries {
+		pids = append(pids, e.Kill.Victim.PID)
 		full := len(e.Kill.Candidates) > 0
 		cut := len(e.Truncated) > 0
 		if full != (i < 3) || cut == full {
 			t.Errorf("kill %d: %d candidates, truncated %v", i, len(e.Kill.Candidates), e.Truncated)
 		}
+	}
+	if diff := cmp.Diff([]int{100, 101, 102, 106, 107, 108, 109}, pids); diff != "" {
+		t.Errorf("the first in full, and the last:\n%s", diff)
 	}
 }
 

@@ -14,6 +14,10 @@ import (
 
 // Document makes the timeline of all that was read. The Builder is used up by it.
 func (b *Builder) Document() *Document {
+	for _, s := range b.strands {
+		s.facts = slices.DeleteFunc(s.facts, func(f *fact) bool { return f == nil })
+	}
+	b.later = nil
 	boots := b.weave()
 	for _, o := range boots {
 		b.setClock(o)

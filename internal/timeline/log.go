@@ -60,7 +60,6 @@ type log struct {
 	strands  []*strand
 
 	marks  map[*strand][]mark
-	walls  []located
 	cal    calendar
 	noZone bool
 }
@@ -98,12 +97,6 @@ func (l *log) machine(name []byte) *machine {
 	}
 	l.last = m
 	return m
-}
-
-// located is a fact of a log and what the log said of its time.
-type located struct {
-	*fact
-	moment kmsg.Moment
 }
 
 // shortName is a host's name without its domain.
@@ -186,10 +179,7 @@ func (l *log) item(from *machine, item kmsg.Item) {
 	}
 	e.Host = nil // the boot's, when all is known of it
 	l.b.count(s, e)
-	m := item.When()
-	if f := l.b.keep(s, e, m.Line); f != nil {
-		l.walls = append(l.walls, located{f, m})
-	}
+	l.b.keep(s, e, item.When())
 }
 
 // finish gives all facts the times that the log itself tells.
@@ -211,39 +201,13 @@ func (l *log) finish(format kmsg.Format) {
 	if l.cal.seen {
 		year = l.year(z.loc)
 	}
-	resolve := func(w *kmsg.Wall) (time.Time, []event.TimeGuess) {
-		var guessed []event.TimeGuess
-		t := w.Time
-		if w.NoYear {
-			t = withYear(t, year-(l.cal.years-w.Years))
-			if l.b.o.Year == 0 {
-				guessed = append(guessed, event.GuessYear)
+	resolve := func(w *kmsg.Wall) (time.Time, []event.TimeGuess) { return l.resolve(w, z, year) }
+	for _, s := range l.strands {
+		for _, f := range s.facts {
+			if f != nil {
+				f.tell(resolve)
 			}
 		}
-		if w.NoZone {
-			t = time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), z.loc)
-			if z.guessed {
-				guessed = append(guessed, event.GuessZone)
-			}
-		}
-		return t.UTC(), guessed
-	}
-	for _, f := range l.walls {
-		if f.moment.HasPrintk && f.PrintkNS == nil {
-			f.PrintkNS = event.Ptr(uint64(f.moment.Printk))
-		}
-		w := &f.moment.Wall
-		if w.Basis == "" {
-			f.TimeBasis = event.BasisOrder
-			continue
-		}
-		f.Time, f.TimeGuessed = resolve(w)
-		f.TimeBasis = event.TimeBasis(w.Basis)
-		if w.Basis == kmsg.BasisSyslog && w.Resolution >= time.Millisecond {
-			f.TimeErrorMS = event.Ptr(w.Resolution.Milliseconds())
-		}
-		f.strand.guessed = f.TimeGuessed
-		f.strand.dmesg = f.strand.dmesg || w.Basis == kmsg.BasisDmesg
 	}
 	for s, marks := range l.marks {
 		for i := range marks {
@@ -254,6 +218,41 @@ func (l *log) finish(format kmsg.Format) {
 		}
 	}
 	l.tell(z, year)
+}
+
+// resolve is a time of the log, and what of it was guessed.
+func (l *log) resolve(w *kmsg.Wall, z zone, year int) (time.Time, []event.TimeGuess) {
+	var guessed []event.TimeGuess
+	t := w.Time
+	if w.NoYear {
+		t = withYear(t, year-(l.cal.years-w.Years))
+		if l.b.o.Year == 0 {
+			guessed = append(guessed, event.GuessYear)
+		}
+	}
+	if w.NoZone {
+		t = time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), z.loc)
+		if z.guessed {
+			guessed = append(guessed, event.GuessZone)
+		}
+	}
+	return t.UTC(), guessed
+}
+
+// tell gives a fact the time that its log tells.
+func (f *fact) tell(resolve func(*kmsg.Wall) (time.Time, []event.TimeGuess)) {
+	w := &f.moment.Wall
+	if w.Basis == "" {
+		f.TimeBasis = event.BasisOrder
+		return
+	}
+	f.Time, f.TimeGuessed = resolve(w)
+	f.TimeBasis = event.TimeBasis(w.Basis)
+	if w.Basis == kmsg.BasisSyslog && w.Resolution >= time.Millisecond {
+		f.TimeErrorMS = event.Ptr(w.Resolution.Milliseconds())
+	}
+	f.strand.guessed = f.TimeGuessed
+	f.strand.dmesg = f.strand.dmesg || w.Basis == kmsg.BasisDmesg
 }
 
 // tell says what was guessed.

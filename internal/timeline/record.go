@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/decode/kmsg"
 )
 
 // Record reads events that a watcher wrote. It fails only when ctx has ended: what is
@@ -129,7 +130,7 @@ func (r *record) keep(s *strand, e *event.Event) {
 			s.anchors = append(s.anchors, a)
 		}
 	}
-	r.b.keep(s, e, int64(r.lines))
+	r.b.keep(s, e, kmsg.Moment{})
 }
 
 // strand is that of an event's session and boot. One without a host is of the boot that

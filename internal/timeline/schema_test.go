@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package timeline
+package timeline_test
 
 import (
 	"bytes"
@@ -13,10 +13,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/decode/event/eventtest"
+	. "github.com/oomtrace/oomtrace/internal/timeline"
+	"github.com/oomtrace/oomtrace/internal/timeline/timelinetest"
 )
 
 // node is as much of JSON Schema as v1.json uses.
@@ -206,23 +207,7 @@ func TestEntryFieldsAreItsOwn(t *testing.T) {
 
 func validate(t *testing.T, text []byte) {
 	t.Helper()
-	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(SchemaJSON()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("v1.json", schema); err != nil {
-		t.Fatal(err)
-	}
-	compiled, err := c.Compile("v1.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := compiled.Validate(v); err != nil {
+	if err := timelinetest.Check(text); err != nil {
 		t.Errorf("%v\n%s", err, text)
 	}
 }
