@@ -287,7 +287,7 @@ func (x *explanation) outcome(r *dossier.Report) error {
 	}
 	err := outcome(x.env, d, 0, 0)
 	if n := r.Counted.Missing(); n > 0 && cli.Code(err) == cli.ExitNothing {
-		return cli.Nothing(fmt.Errorf("the kernel has killed %d for memory since it booted, and no log of that is left: %s", n, strings.TrimPrefix(err.Error(), "nothing found: ")))
+		return cli.Nothing(fmt.Errorf("the kernel has killed %d for memory since it booted, and nothing that could be read tells of that: %s", n, strings.TrimPrefix(err.Error(), "nothing found: ")))
 	}
 	return err
 }

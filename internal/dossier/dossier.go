@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/decode/incident"
 	"github.com/oomtrace/oomtrace/decode/killlog"
 	"github.com/oomtrace/oomtrace/internal/fate"
 	"github.com/oomtrace/oomtrace/internal/timeline"
@@ -87,20 +88,24 @@ func Incidents(d *timeline.Document) []Incident {
 	var all []Incident
 	for i := range d.Entries {
 		e := &d.Entries[i]
-		id := ""
+		id, limit := "", ""
 		switch {
 		case e.Kill != nil && e.Kill.Incident != nil:
 			id = e.Kill.Incident.ID
 		case e.Kill != nil:
 			id = e.Kill.Episode
 		case e.NoKill != nil && tells(e.NoKill.Reason):
-			id = e.NoKill.Episode
+			// The kernel tries again and again: all of it is one story.
+			id, limit = e.NoKill.Episode, "nobody at "+limitOf(e.NoKill)
 		default:
 			continue
 		}
 		k := key{e.Boot, id}
+		if limit != "" {
+			k.id = limit
+		}
 		n, ok := at[k]
-		if !ok {
+		if !ok || limit != "" && apart(&d.Entries[last(all[n].Entries)], e) {
 			n = len(all)
 			at[k] = n
 			all = append(all, Incident{ID: id, Boot: e.Boot})
@@ -117,6 +122,26 @@ func Incidents(d *timeline.Document) []Incident {
 		}
 	}
 	return all
+}
+
+// limitOf names whose limit nobody was killed for, and why not.
+func limitOf(n *event.NoKill) string {
+	name := string(n.Reason) + " " + string(n.Scope)
+	if n.Limit != nil && n.Limit.Cgroup != nil {
+		name += " " + event.RawString(n.Limit.Cgroup.Path, n.Limit.Cgroup.PathHex)
+	}
+	return name
+}
+
+// apart says whether too much time is between two entries for one incident.
+func apart(a, b *timeline.Entry) bool {
+	switch {
+	case !a.Time.IsZero() && !b.Time.IsZero():
+		return b.Time.Sub(a.Time) > incident.DefaultWindow
+	case a.PrintkNS != nil && b.PrintkNS != nil:
+		return *b.PrintkNS > *a.PrintkNS && *b.PrintkNS-*a.PrintkNS > uint64(incident.DefaultWindow)
+	}
+	return false
 }
 
 func last(entries []int) int { return entries[len(entries)-1] }

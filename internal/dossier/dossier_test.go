@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +114,27 @@ func TestChoose(t *testing.T) {
 	r.ChooseEntries([]int{3})
 	if !r.Incidents[1].Told || r.Incidents[0].Told {
 		t.Errorf("by an entry: %+v", r.Incidents)
+	}
+}
+
+// An OOM that finds nobody is tried again and again: that is one incident, as long as
+// no more than ten minutes are between two of them.
+func TestNobodyAgain(t *testing.T) {
+	d := &timeline.Document{Boots: []timeline.Boot{{}}}
+	for _, tt := range []struct {
+		second int
+		path   string
+		reason event.NoKillReason
+	}{{0, "/a", event.NoKillNoCandidate}, {1, "/b", event.NoKillNoCandidate}, {2, "/a", event.NoKillNoCandidate}, {3, "/a", event.NoKillPanic},
+		{600, "/a", event.NoKillNoCandidate}, {1300, "/a", event.NoKillNoCandidate}} {
+		e := &event.Event{PrintkNS: event.Ptr(uint64(tt.second) * uint64(time.Second)), NoKill: &event.NoKill{
+			Episode: "log-" + strconv.Itoa(tt.second), Reason: tt.reason, Scope: event.ScopeMemcg, Limit: &event.Limit{Cgroup: &event.Cgroup{Path: tt.path}},
+		}}
+		d.Entries = append(d.Entries, timeline.Entry{Event: e})
+	}
+	want := []Incident{{ID: "log-1300", Entries: []int{5}}, {ID: "log-0", Entries: []int{0, 2, 4}}, {ID: "log-3", Entries: []int{3}}, {ID: "log-1", Entries: []int{1}}}
+	if diff := cmp.Diff(want, Incidents(d)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 // Write writes the report as one JSON object, the timeline last. Nothing in it is what a
 // terminal could act on.
 func (r *Report) Write(w io.Writer) error {
-	out := report{Schema: Schema, Elsewhere: r.Elsewhere, Gaps: r.Gaps, Incidents: []incident{}}
+	out := report{Schema: Schema, Elsewhere: r.Elsewhere, Gaps: r.Gaps, Incidents: []incidentJSON{}}
 	if r.Question != nil && r.Answer != nil {
 		out.Question, out.Answer = newQuestion(r.Question), newAnswer(r.Answer)
 	}
@@ -28,7 +28,7 @@ func (r *Report) Write(w io.Writer) error {
 		if findings == nil {
 			findings = []int{}
 		}
-		out.Incidents = append(out.Incidents, incident{
+		out.Incidents = append(out.Incidents, incidentJSON{
 			ID: in.ID, Boot: in.Boot, Entries: in.Entries, Findings: findings, Told: in.Told,
 			First: shown(in.First(r.Timeline)), Last: shown(in.Last(r.Timeline)),
 		})
@@ -67,7 +67,7 @@ type report struct {
 	Question  *question  `json:"question,omitempty"`
 	Answer    *answer    `json:"answer,omitempty"`
 	Elsewhere bool       `json:"elsewhere,omitempty"`
-	Incidents []incident `json:"incidents"`
+	Incidents []incidentJSON `json:"incidents"`
 	Counted   *counted   `json:"counted,omitempty"`
 	Others    []evidence `json:"others,omitempty"`
 	Gaps      []string   `json:"gaps,omitempty"`
@@ -104,7 +104,7 @@ type step struct {
 	Command timeline.Command `json:"command"`
 }
 
-type incident struct {
+type incidentJSON struct {
 	ID       string `json:"id"`
 	Boot     int    `json:"boot"`
 	First    string `json:"first,omitempty"`

@@ -311,7 +311,7 @@ func (x *teller) nothing() {
 	case *n == 0:
 		s += " The kernel has counted none since it booted."
 	default:
-		s += " Yet the kernel has counted " + processes(int(*n)) + " that it killed for memory since it booted (oom_kill in /proc/vmstat): what it logged of that is gone."
+		s += " Yet the kernel has counted " + processes(int(*n)) + " that it killed for memory since it booted (oom_kill in /proc/vmstat): what it logged of that " + x.fateOfLog() + "."
 	}
 	var b bytes.Buffer
 	appendFolded(&b, s, "", x.o)
@@ -322,6 +322,16 @@ func (x *teller) nothing() {
 		appendFolded(&b, "To have the next one explained: 'oomtrace watch --record /var/lib/oomtrace' keeps what the kernel's log forgets.", "", x.o)
 	}
 	x.put(b.Bytes())
+}
+
+// fateOfLog is what became of the kernel's log, in which nothing was found.
+func (x *teller) fateOfLog() string {
+	for _, s := range x.r.Timeline.Sources {
+		if s.Kind == timeline.KindKernelLog && s.State == timeline.StateNotRead {
+			return "could not be read, or is gone"
+		}
+	}
+	return "is gone"
 }
 
 // made tells what it was made of, and what is not known.
