@@ -36,7 +36,7 @@ func nodesExhausted(in *shortage) *draft {
 		}
 	}
 	if l := in.main.Limit; m.AgeMS != nil && (l == nil || !nodeList.MatchString(l.Nodes)) {
-		return in.nodesUnknown(*free, *m.TotalBytes)
+		return nil // of which nodes it was, and what they had, nothing is known
 	}
 	elsewhere := *free - min(*free, there)
 	if !share(elsewhere, *m.TotalBytes, 10) || in.found["fragmentation"] {
@@ -90,16 +90,6 @@ func nodesExhausted(in *shortage) *draft {
 	d.do("Allow the unit the other nodes as well.", "Memory of another node is slower, and there.", "systemd, unit "+unit.Unit, s)
 	d.undo("Bind it to the old nodes again.", "Only while those have room for all that it has: what is elsewhere is moved there, and what does not fit brings the next kill.",
 		command(timeline.Reversible, "", "systemctl set-property --runtime %s AllowedMemoryNodes="+nodes, unit.Unit))
-	return d
-}
-
-// nodesUnknown: it was said for whom memory ran out, and not on which nodes.
-func (in *shortage) nodesUnknown(free, total uint64) *draft {
-	d := in.about("nodes-exhausted", timeline.Low, "NUMA nodes that were allowed ran out; which, is not known")
-	d.say("Who asked may use the memory of certain NUMA nodes only. Which these are, and what was free there, is not in the evidence.")
-	d.cite(in.at(), "Free or available after the kill: %s of %s, on all nodes.", size(free), size(total))
-	d.RefutedBy = "The kernel's report of the same kill, which has the zones of these nodes alone: that they were as full as the others."
-	d.ask("Was there memory on other nodes?", look("the report has the free memory of the nodes that were allowed", "dmesg | grep -E 'oom-kill:|Node [0-9]+ .* free:'"))
 	return d
 }
 
