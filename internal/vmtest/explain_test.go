@@ -5,10 +5,13 @@ package vmtest
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"testing"
 
+	"github.com/oomtrace/oomtrace/internal/record"
 	"github.com/oomtrace/oomtrace/internal/vmtest/scenario"
 )
 
@@ -35,25 +38,41 @@ func together(all []exhibit) (before, steps []scenario.Step) {
 func oneByOne(all []exhibit) (steps []scenario.Step) {
 	for _, x := range all {
 		steps = append(steps, x.before...)
-		steps = append(steps, scenario.Say(begins+x.name))
+		steps = append(steps, scenario.Say(begins+x.name), scenario.Write("/tmp/"+x.name, ""))
 		steps = append(steps, x.steps...)
-		steps = append(steps, scenario.Say(ends+x.name))
+		steps = append(steps, scenario.Say(ends+x.name), run("explained-"+x.name, "explained", "/tmp/"+x.name))
 		steps = append(steps, x.after...)
 	}
 	return steps
 }
 
-// recorded are steps with a watcher around them that keeps a record.
+// recorded are steps with a watcher around them that keeps a record where explain looks
+// for one.
 func recorded(before, steps []scenario.Step) []scenario.Step {
 	return slices.Concat(
+		[]scenario.Step{run("tools", "tools")},
 		before,
 		[]scenario.Step{
-			watch("watch", "--events", "oom,kill", "--record", "/out/record", "--sample", "1s"),
+			watch("watch", "--events", "oom,kill", "--record", record.DefaultDir, "--sample", "1s"),
 			run("protect", "protect", "oomtrace"), // where it asks for memory, it kills
 		},
 		steps,
-		[]scenario.Step{run("settle", "linger", "1s"), scenario.Stop("watch")},
+		[]scenario.Step{run("settle", "linger", "1s"), scenario.Stop("watch"), run("record", "cat", record.DefaultDir+"/events.jsonl")},
 	)
+}
+
+// shell is the program whose commands printed plans are carried out with.
+func shell(t *testing.T) map[string][]byte {
+	t.Helper()
+	path, err := exec.LookPath("busybox")
+	if err != nil {
+		t.Fatalf("find busybox, a static one: %v", err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string][]byte{"/bin/busybox": b}
 }
 
 // TestExplainLimits makes each shortage of a cgroup for real and holds what explain says of
@@ -64,7 +83,10 @@ func TestExplainLimits(t *testing.T) {
 		t.Run(k.String(), func(t *testing.T) {
 			t.Parallel()
 			all := limits()
-			r := lab.Boot(t, k, Options{MemMiB: 640, Scenario: scenario.Scenario{Steps: recorded(together(all))}})
+			before, steps := together(all)
+			steps = append(steps, run("explained", "explained"))
+			steps = append(steps, plans()...)
+			r := lab.Boot(t, k, Options{MemMiB: 640, Files: shell(t), Scenario: scenario.Scenario{Steps: recorded(before, steps)}})
 			for _, x := range all {
 				t.Run(x.name, func(t *testing.T) { x.look(t, r, reportOf(r.Kmsg, "/"+unit(x.name))) })
 			}
@@ -80,7 +102,7 @@ func TestExplainMachine(t *testing.T) {
 		t.Run(k.String(), func(t *testing.T) {
 			t.Parallel()
 			all := machine()
-			r := lab.Boot(t, k, Options{MemMiB: 640, Scenario: scenario.Scenario{Steps: recorded(prey(50), oneByOne(all))}})
+			r := lab.Boot(t, k, Options{MemMiB: 640, Files: shell(t), Scenario: scenario.Scenario{Steps: recorded(prey(50), oneByOne(all))}})
 			for _, x := range all {
 				t.Run(x.name, func(t *testing.T) { x.look(t, r, between(t, r.Kmsg, x.name)) })
 			}
@@ -96,7 +118,7 @@ func TestExplainNodes(t *testing.T) {
 		t.Run(k.String(), func(t *testing.T) {
 			t.Parallel()
 			all := nodes()
-			r := lab.Boot(t, k, Options{MemMiB: 640, Nodes: 2, Scenario: scenario.Scenario{Steps: recorded(prey(20), oneByOne(all))}})
+			r := lab.Boot(t, k, Options{MemMiB: 640, Files: shell(t), Nodes: 2, Scenario: scenario.Scenario{Steps: recorded(prey(20), oneByOne(all))}})
 			for _, x := range all {
 				t.Run(x.name, func(t *testing.T) { x.look(t, r, between(t, r.Kmsg, x.name)) })
 			}
