@@ -22,6 +22,24 @@ help: ## list the targets
 build: ## the static binary ./oomtrace, reproducible
 	CGO_ENABLED=0 go build -trimpath -buildvcs=auto -ldflags=-s -o oomtrace ./cmd/oomtrace
 
+# Where `make install` puts things; DESTDIR is for who packages them. A binary that was
+# built before is taken, so that root needs no Go.
+PREFIX ?= /usr/local
+UNITDIR ?= /etc/systemd/system
+UNIT := $(DESTDIR)$(UNITDIR)/oomtrace.service
+
+.PHONY: install
+install: ## the binary to PREFIX/bin, the unit to UNITDIR (see docs/service.md)
+	[ -x oomtrace ] || $(MAKE) build
+	install -D -m 755 oomtrace $(DESTDIR)$(PREFIX)/bin/oomtrace
+	install -d $(dir $(UNIT))
+	sed 's|^ExecStart=/usr/local/|ExecStart=$(PREFIX)/|' scripts/systemd/oomtrace.service >$(UNIT)
+	chmod 644 $(UNIT)
+
+.PHONY: uninstall
+uninstall: ## the same away again; the record in /var/lib/oomtrace stays
+	rm -f $(DESTDIR)$(PREFIX)/bin/oomtrace $(UNIT)
+
 .PHONY: generate
 generate: deps ## rebuild the BPF objects and their Go bindings
 	go generate ./bpf

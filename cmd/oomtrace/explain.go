@@ -150,7 +150,7 @@ func choose(r *dossier.Report, episodes []string, all bool) error {
 
 // episodeName is what an argument looks like that is none of a file: a number, or the
 // beginning of an episode.
-var episodeName = regexp.MustCompile(`^(\d{1,3}|([0-9a-f]{8}|log|line)(-[0-9a-f]*)?|[0-9a-f]{4,8})$`)
+var episodeName = regexp.MustCompile(`^(\d{1,3}|([0-9a-f]{4,8}|log|line)(-[0-9a-f]*)?)$`)
 
 // tellApart parts the arguments that name an episode from those that name a file. What
 // is there is a file.
@@ -247,7 +247,7 @@ func (x *explanation) ask(ctx context.Context, r *dossier.Report, loc *time.Loca
 	}
 	known := fate.Known{Timeline: r.Timeline, Witnesses: lines, KillsSinceBoot: r.Counted.KillsSinceBoot}
 	if !r.Elsewhere {
-		x.flags.host.now(&known, x.question, x.now)
+		x.flags.host.now(ctx, &known, x.question, x.now)
 	}
 	answer := fate.Find(*x.question, known, func(t time.Time) string { return t.In(loc).Format("2006-01-02 15:04:05-07:00") })
 	r.Answer = &answer

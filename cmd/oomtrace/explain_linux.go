@@ -35,12 +35,9 @@ func (h *hostFlags) check() error { return h.roots.check() }
 // their names.
 func (h *hostFlags) machine(ctx context.Context, d *timeline.Document) (*explain.Machine, []string, error) {
 	o := h.roots.options()
-	if pods, err := procsnap.OpenPods(o); err == nil {
-		namePods(d, pods)
-		if err := pods.Close(); err != nil {
-			return nil, nil, err
-		}
-	}
+	pods, _ := procsnap.OpenPods(o) // what could not be watched was read
+	namePods(d, pods)
+	_ = pods.Close()
 	m, gaps, err := machine.Read(ctx, o, wanted(d))
 	var said []string
 	for _, g := range gaps {
@@ -138,7 +135,7 @@ func (h *hostFlags) count(ctx context.Context, r *dossier.Report) {
 }
 
 // now looks up who has the pid in question, and what its cgroup counts.
-func (h *hostFlags) now(k *fate.Known, q *fate.Question, now time.Time) {
+func (h *hostFlags) now(ctx context.Context, k *fate.Known, q *fate.Question, now time.Time) {
 	reader, err := procsnap.New(h.roots.options())
 	if err != nil {
 		return
@@ -151,12 +148,31 @@ func (h *hostFlags) now(k *fate.Known, q *fate.Question, now time.Time) {
 			k.Now = &fate.Now{Comm: p.Comm, CommHex: p.CommHex, Dead: p.Dead, Started: now.Add(-age), Unit: p.Unit}
 		}
 	}
-	if q.Unit != "" && !strings.Contains(q.Unit, "/") {
-		for _, slice := range []string{"/system.slice/", "/"} {
-			if c, err := reader.MemcgNow(slice + q.Unit); err == nil {
-				k.CgroupKills = c.Events.OOMKill
-				break
-			}
-		}
+	if q.Unit+q.Container+q.Pod != "" {
+		k.CgroupKills = h.cgroupKills(ctx, reader, q)
 	}
+}
+
+// cgroupKills is how many kills the cgroups count that the question is about; nil if none
+// of them counts any.
+func (h *hostFlags) cgroupKills(ctx context.Context, reader *procsnap.Reader, q *fate.Question) *uint64 {
+	counts, err := reader.KillCounts(ctx)
+	if err != nil {
+		return nil
+	}
+	pods, _ := procsnap.OpenPods(h.roots.options()) // what could not be watched was read
+	defer func() { _ = pods.Close() }()
+	var sum *uint64
+	for _, c := range counts {
+		id := cgroup.Parse(event.RawString(c.Cgroup.Path, c.Cgroup.PathHex))
+		pods.Fill(id.Container, id.Pod)
+		if !q.Owns(id.Unit, id.Container, id.Pod) {
+			continue
+		}
+		if sum == nil {
+			sum = new(uint64)
+		}
+		*sum += c.Kills
+	}
+	return sum
 }

@@ -26,5 +26,5 @@ func (*hostFlags) check() error            { return nil }
 func (*hostFlags) machine(context.Context, *timeline.Document) (*explain.Machine, []string, error) {
 	return nil, nil, nil
 }
-func (*hostFlags) count(context.Context, *dossier.Report)     {}
-func (*hostFlags) now(*fate.Known, *fate.Question, time.Time) {}
+func (*hostFlags) count(context.Context, *dossier.Report)                      {}
+func (*hostFlags) now(context.Context, *fate.Known, *fate.Question, time.Time) {}

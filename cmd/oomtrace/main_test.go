@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 		"oomtrace":         main,
 		simulate.ChildName: main,
 		noBPFName:          noBPF,
+		managerName:        manager,
 	})
 }
 
@@ -40,6 +41,7 @@ func TestMain(m *testing.M) {
 //	conforms FILE [scores]	check each line of FILE against the published schema, of events or scores
 //	conforms FILE timeline	check FILE against the published schema of timelines
 //	nobpf N COMMAND [ARG...]	as code, where bpf(2) answers ENOSYS
+//	exec manager SOCKET	print what a service manager would be told
 //
 // and the conditions [privileged] and [exists:PATH].
 func TestScripts(t *testing.T) {

@@ -249,6 +249,15 @@ func (f *sourceFlags) document(ctx context.Context, env *cli.Env, paths []string
 	for _, p := range f.events {
 		inputs = append(inputs, evidence.Named{Path: p, Kind: timeline.KindRecord})
 	}
+	stdin := 0
+	for _, in := range inputs {
+		if in.Path == "-" {
+			stdin++
+		}
+	}
+	if stdin > 1 {
+		return nil, cli.Usagef("standard input can be read once, but \"-\" was given %d times", stdin)
+	}
 	progress, done := newProgress(env)
 	defer done()
 	o := evidence.Options{Stdin: env.Stdin, Progress: progress, Lines: f.lines}

@@ -232,6 +232,7 @@ const (
 	// ChoiceChild: a child of who was chosen by its points, which kernels before 5.3
 	// killed in its place. The victim's parent is who was chosen.
 	ChoiceChild Choice = "child"
+	ChoiceBPF   Choice = "bpf" // a BPF program chose
 )
 
 // Role is a killed process's part in an episode.
@@ -320,6 +321,8 @@ type Candidate struct {
 	SwapBytes       *uint64 `json:"swap_bytes,omitempty"`
 	PgtablesBytes   *uint64 `json:"pgtables_bytes,omitempty"`
 	CgroupID        string  `json:"cgroup_id,omitempty"` // as Cgroup.ID
+	// RSSBytes is all that is resident, from a log that does not tell its kinds.
+	RSSBytes *uint64 `json:"rss_bytes,omitempty"`
 }
 
 // RunnerUp is what the kill's own line tells of a candidate.

@@ -29,6 +29,7 @@ type boots struct {
 	found  *Boot // not told yet
 	trial  int   // >0: that many lines more, and it is a boot
 	before struct {
+		index   int
 		last    time.Duration
 		release string
 		page    int
@@ -45,7 +46,7 @@ const (
 	// firstSampled is the first stamp of a line that can be recognised: in the first
 	// moments of each boot the same lines have the same coarse stamps.
 	firstSampled = time.Second
-	// One of pastEvery lines is kept, by its hash, of the last keysKept·pastEvery.
+	// One of pastEvery lines is kept, by its hash.
 	pastEvery = 8
 	// trialLines is how many lines a boot is on trial for.
 	trialLines = 64
@@ -57,15 +58,16 @@ const (
 )
 
 // current is the index of the boot that is under way.
-func (b *boots) current() int {
-	if b.trial > 0 {
-		return b.index + 1
-	}
-	return b.index
+func (b *boots) current() int { return b.index }
+
+// nextBoot numbers a boot.
+func (s *shared) nextBoot() int {
+	s.boots++
+	return s.boots - 1
 }
 
 // boot notes what a record tells of its boot.
-func (p *Parser) boot(r *Record) {
+func (p *machine) boot(r *Record) {
 	b := &p.boots
 	if r.Reboot && b.began && len(r.BootID) == 0 {
 		p.settle()
@@ -98,23 +100,24 @@ func (p *Parser) boot(r *Record) {
 }
 
 // tryBoot begins a boot that may turn out to be lines read again.
-func (p *Parser) tryBoot() {
+func (p *machine) tryBoot() {
 	b := &p.boots
 	p.settle()
-	b.before.last, b.before.release, b.before.page = b.last, b.release, b.page
+	b.before.index, b.before.last, b.before.release, b.before.page = b.index, b.last, b.release, b.page
+	b.index = p.nextBoot()
 	b.last, b.hasLast, b.release, b.page, b.records = 0, false, "", 0, 0
 	b.trial = trialLines
 }
 
 // newBoot begins a boot for sure.
-func (p *Parser) newBoot() {
+func (p *machine) newBoot() {
 	b := &p.boots
-	b.index++
+	b.index = p.nextBoot()
 	b.last, b.hasLast, b.release, b.page, b.records = 0, false, "", 0, 0
 }
 
 // sample remembers a line, and recognises one.
-func (p *Parser) sample(r *Record) {
+func (p *machine) sample(r *Record) {
 	b := &p.boots
 	h := b.hash(r.Printk, r.Text)
 	sampled := h%pastEvery == 0
@@ -124,7 +127,6 @@ func (p *Parser) sample(r *Record) {
 			return
 		}
 		if b.trial--; b.trial == 0 {
-			b.index++
 			p.tellBoot()
 		}
 	}
@@ -134,25 +136,26 @@ func (p *Parser) sample(r *Record) {
 }
 
 // readAgain takes a boot on trial back: its lines were there before.
-func (p *Parser) readAgain() {
+func (p *machine) readAgain() {
 	b := &p.boots
 	if b.trial == 0 {
 		return
 	}
 	b.trial, b.found = 0, nil
+	if p.shared.boots == b.index+1 {
+		p.shared.boots--
+	}
+	b.index = b.before.index
 	b.last, b.hasLast, b.release, b.page = max(b.last, b.before.last), true, b.before.release, b.before.page
 }
 
 // settle takes what is on trial for a boot, and tells of it.
-func (p *Parser) settle() {
-	if p.boots.trial > 0 {
-		p.boots.trial = 0
-		p.boots.index++
-	}
+func (p *machine) settle() {
+	p.boots.trial = 0
 	p.tellBoot()
 }
 
-func (p *Parser) tellBoot() {
+func (p *machine) tellBoot() {
 	if b := &p.boots; b.found != nil && b.trial == 0 {
 		b.found.Boot = b.index
 		p.items = append(p.items, b.found)
@@ -161,7 +164,7 @@ func (p *Parser) tellBoot() {
 }
 
 // linux takes the first line of a boot: start_kernel, init/main.c.
-func (p *Parser) linux(r *Record, version []byte) {
+func (p *machine) linux(r *Record, version []byte) {
 	b := &p.boots
 	release, _, _ := bytes.Cut(version, []byte(" "))
 	if len(release) == 0 || len(release) > 128 || release[0]-'0' > 9 {
@@ -184,7 +187,7 @@ func (p *Parser) linux(r *Record, version []byte) {
 
 // commandLine takes the kernel's command line: setup_arch (x86), arch/x86/kernel/setup.c,
 // and start_kernel, init/main.c.
-func (p *Parser) commandLine(r *Record, text []byte) bool {
+func (p *machine) commandLine(text []byte) bool {
 	rest, ok := bytes.CutPrefix(text, []byte("Command line: "))
 	if !ok {
 		if rest, ok = bytes.CutPrefix(text, []byte("Kernel command line: ")); !ok {
@@ -202,7 +205,7 @@ func (p *Parser) commandLine(r *Record, text []byte) bool {
 
 // hashTable finds the size of a page: "Dentry cache hash table entries: 32768 (order: 6,
 // 262144 bytes, linear)" (alloc_large_system_hash, mm/mm_init.c) is 2^6 pages.
-func (p *Parser) hashTable(text []byte) {
+func (p *machine) hashTable(text []byte) {
 	if p.boots.page != 0 || !bytes.HasPrefix(text, []byte("Dentry cache hash table entries: ")) && !bytes.HasPrefix(text, []byte("Inode-cache hash table entries: ")) {
 		return
 	}
@@ -223,7 +226,7 @@ func (p *Parser) hashTable(text []byte) {
 }
 
 // setPage notes the size of a page.
-func (p *Parser) setPage(n uint64) {
+func (p *machine) setPage(n uint64) {
 	if isPageSize(n) {
 		p.boots.page = int(n)
 	}
@@ -240,17 +243,21 @@ func (b *boots) hash(stamp time.Duration, text []byte) uint64 {
 	return h ^ h>>29
 }
 
-// keysKept is how many hashes are kept.
-const keysKept = 4096
-
-// keys are the last hashes of something.
+// keys are hashes of something, the last 4096 or so.
 type keys struct {
-	ring []uint64
-	at   int
+	sets [][keysInSet]uint64 // by the hash; the last one first
 }
 
+const (
+	keySets   = 1024
+	keysInSet = 4
+)
+
 func (k *keys) has(h uint64) bool {
-	for _, v := range k.ring {
+	if k.sets == nil {
+		return false
+	}
+	for _, v := range k.sets[h/pastEvery%keySets] {
 		if v == h {
 			return true
 		}
@@ -259,17 +266,17 @@ func (k *keys) has(h uint64) bool {
 }
 
 func (k *keys) add(h uint64) {
-	if len(k.ring) < keysKept {
-		k.ring = append(k.ring, h)
-		return
+	if k.sets == nil {
+		k.sets = make([][keysInSet]uint64, keySets)
 	}
-	k.ring[k.at] = h
-	k.at = (k.at + 1) % keysKept
+	set := &k.sets[h/pastEvery%keySets]
+	copy(set[1:], set[:])
+	set[0] = h
 }
 
 // first says whether what a line tells is told for the first time. Without a stamp of the
 // kernel's that cannot be known.
-func (p *Parser) first(r *Record, text []byte) bool {
+func (p *machine) first(r *Record, text []byte) bool {
 	if !r.HasPrintk || r.Printk < firstSampled {
 		return true
 	}

@@ -15,7 +15,7 @@ import (
 //	oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=a,mems_allowed=0,oom_memcg=/a,task_memcg=/a/b,task=java,pid=104,uid=0
 //
 // The kernel prints it in pieces, and other lines may come between: see partial.
-func (p *Parser) constraint(r *Record, text []byte) bool {
+func (p *machine) constraint(r *Record, text []byte) bool {
 	var c constraintLine
 	if !c.read(text) {
 		p.hold(partConstraint, r, text)
@@ -40,7 +40,7 @@ func (p *Parser) constraint(r *Record, text []byte) bool {
 }
 
 // choose notes who was chosen.
-func (rep *Report) choose(p *Parser, r *Record, text []byte, c Chosen) {
+func (rep *Report) choose(p *machine, r *Record, text []byte, c Chosen) {
 	if rep.Chosen.PID != 0 && rep.Chosen.PID != c.PID {
 		return
 	}
@@ -138,6 +138,7 @@ const killedProcess = "Killed process "
 //	Out of memory: Killed process 104 (java) total-vm:1kB, anon-rss:1kB, file-rss:1kB, shmem-rss:1kB, UID:0 pgtables:1kB oom_score_adj:0
 //	Killed process 104 (java) total-vm:1kB, anon-rss:1kB, file-rss:1kB[, shmem-rss:1kB]
 //	Killed process 104, UID 27, (java) total-vm:1kB, anon-rss:1kB, file-rss:1kB              EL6
+//	Killed process 104 (java), UID 27, total-vm:1kB, anon-rss:1kB, file-rss:1kB, shmem-rss:1kB   EL7.6
 //	Killed process 104 (java) vsz:1kB, anon-rss:1kB, file-rss:1kB                            2.6.33
 //	Killed process 104 (java)                                                                2.6.32
 //
@@ -156,51 +157,45 @@ func (k *killLine) read(text []byte) bool {
 		return false
 	}
 	k.pid, b = int(pid), b[size:]
-	if rest, ok := bytes.CutPrefix(b, []byte(", UID ")); ok {
-		uid, size := digits(rest)
-		if size == 0 || uid > 1<<32-1 {
-			return false
-		}
-		k.uid, b = num(uid), rest[size:]
-		if b, ok = bytes.CutPrefix(b, []byte(",")); !ok {
-			return false
-		}
-	}
-	b, ok := bytes.CutPrefix(b, []byte(" ("))
-	if !ok {
+	if skip(&b, ", UID ") && (!k.readUID(&b) || !skip(&b, ",")) || !skip(&b, " (") {
 		return false
 	}
-	// The name has at most 15 bytes, so what may be in the log behind the line, which is
-	// anybody's, does not count.
-	front := b[:min(len(b), maxComm+len(totalVM))]
-	end := totalVM
-	at := bytes.LastIndex(front, []byte(end))
-	if at < 0 {
-		end = ") vsz:"
-		at = bytes.LastIndex(front, []byte(end))
+	uid := k.uid
+	for _, end := range [...]string{") total-vm:", "), UID ", ") vsz:"} {
+		// The name has at most 15 bytes, so what may be in the log behind the line,
+		// which is anybody's, does not count.
+		at := bytes.LastIndex(b[:min(len(b), maxComm+len(end))], []byte(end))
+		if at < 0 {
+			continue
+		}
+		k.comm, k.hasComm = b[:at], true
+		k.totalVM, k.anon, k.file, k.shmem, k.pgtables, k.adj, k.uid = Num{}, Num{}, Num{}, Num{}, Num{}, Int{}, uid
+		rest := b[at+len(end):]
+		if end == "), UID " && (!k.readUID(&rest) || !skip(&rest, ", total-vm:")) {
+			continue
+		}
+		if k.readSizes(rest) {
+			return true
+		}
 	}
-	if at < 0 {
-		name, is := bytes.CutSuffix(b, []byte(")"))
-		k.comm, k.hasComm, k.old = name, true, true
-		return is && len(name) <= maxComm
-	}
-	k.comm, k.hasComm, b = b[:at], true, b[at+len(end):]
-	if len(k.comm) > maxComm {
-		return false
-	}
+	name, is := bytes.CutSuffix(b, []byte(")"))
+	k.comm, k.hasComm, k.old = name, true, true
+	return is && len(name) <= maxComm
+}
+
+// readSizes reads what stands behind the name and "total-vm:".
+func (k *killLine) readSizes(b []byte) bool {
 	if !kB(&b, &k.totalVM) || !field(&b, ", anon-rss:", &k.anon) || !field(&b, ", file-rss:", &k.file) {
 		return false
 	}
 	if bytes.HasPrefix(b, []byte(", shmem-rss:")) && !field(&b, ", shmem-rss:", &k.shmem) {
 		return false
 	}
-	if rest, ok := bytes.CutPrefix(b, []byte(", UID:")); ok {
-		uid, size := digits(rest)
-		if size == 0 || uid > 1<<32-1 {
+	if skip(&b, ", UID:") {
+		if !k.readUID(&b) || bytes.HasPrefix(b, []byte(" pgtables:")) && !field(&b, " pgtables:", &k.pgtables) {
 			return false
 		}
-		k.uid, b = num(uid), rest[size:]
-		if !field(&b, " pgtables:", &k.pgtables) || !k.adj.take(&b, " oom_score_adj:") {
+		if bytes.HasPrefix(b, []byte(" oom_score_adj:")) && !k.adj.take(&b, " oom_score_adj:") {
 			return false
 		}
 	}
@@ -208,16 +203,27 @@ func (k *killLine) read(text []byte) bool {
 	return len(b) == 0 || b[0] == '\n'
 }
 
-const totalVM = ") total-vm:"
+func (k *killLine) readUID(b *[]byte) bool {
+	uid, size := digits(*b)
+	if size == 0 || uid > 1<<32-1 {
+		return false
+	}
+	k.uid, *b = num(uid), (*b)[size:]
+	return true
+}
+
+// skip takes a word off the front of b.
+func skip(b *[]byte, word string) bool {
+	rest, ok := bytes.CutPrefix(*b, []byte(word))
+	if ok {
+		*b = rest
+	}
+	return ok
+}
 
 // field reads name and a number of kB at the front of b.
 func field(b *[]byte, name string, n *Num) bool {
-	rest, ok := bytes.CutPrefix(*b, []byte(name))
-	if !ok {
-		return false
-	}
-	*b = rest
-	return kB(b, n)
+	return skip(b, name) && kB(b, n)
 }
 
 // kB reads a number of kB at the front of b.
@@ -246,16 +252,21 @@ func isMessage(m []byte) bool {
 }
 
 // killed takes a kill.
-func (p *Parser) killed(r *Record, text []byte) bool {
+func (p *machine) killed(r *Record, text []byte) bool {
 	var k killLine
 	if !k.read(text) {
 		p.hold(partKill, r, text)
 		return false
 	}
 	rep, role := p.reportOf(r, &k)
-	known := rep != nil && rep.Chosen.PID == k.pid
-	if !isMessage(k.message) && !known {
-		return false
+	if !isMessage(k.message) {
+		// Of a BPF program's own; the first time a choice bears it out.
+		if rep != nil && rep.Chosen.PID == k.pid {
+			p.message = p.names.of(k.message)
+		}
+		if p.message == "" || p.message != string(k.message) {
+			return false
+		}
 	}
 	if k.old && (rep == nil || !rep.Chosen.old) {
 		p.hold(partKill, r, text) // too little for a kill: the name may go on
@@ -285,12 +296,15 @@ func (p *Parser) killed(r *Record, text []byte) bool {
 	return true
 }
 
-// groupWithin is how long after a kill those of its group may come, one by one.
-const groupWithin = 5 * time.Second
+// Kills of a group come one by one, and quickly, but for a slow console.
+const (
+	groupWithin = 5 * time.Second
+	slowWithin  = time.Minute
+)
 
 // reportOf returns the report that a kill belongs to, nil if none is there, and what the
 // victim was in it.
-func (p *Parser) reportOf(r *Record, k *killLine) (*Report, Role) {
+func (p *machine) reportOf(r *Record, k *killLine) (*Report, Role) {
 	for _, rep := range slices.Backward(p.open) {
 		if rep.caller == string(r.Caller) && rep.Chosen.PID == k.pid && rep.stage == stageChosen {
 			return rep, RoleChosen
@@ -300,7 +314,7 @@ func (p *Parser) reportOf(r *Record, k *killLine) (*Report, Role) {
 	switch {
 	case rep == nil:
 		return nil, RoleChosen
-	case rep.stage == stageKilled && rep.GroupOf != "" && rep.near(r):
+	case rep.stage == stageKilled && rep.GroupOf != "" && (rep.near(r, groupWithin) || rep.near(r, slowWithin) && rep.Tasks.Find(k.pid) != nil):
 		return rep, RoleGroup
 	case rep.stage == stageKilled || rep.ended:
 		return nil, RoleChosen
@@ -315,13 +329,13 @@ func (p *Parser) reportOf(r *Record, k *killLine) (*Report, Role) {
 	return nil, RoleChosen
 }
 
-// near says whether r may be a kill of the report's group: they follow each other.
-func (rep *Report) near(r *Record) bool {
+// near says whether r comes soon after the report's last kill.
+func (rep *Report) near(r *Record, within time.Duration) bool {
 	if !rep.killedAt.HasPrintk || !r.HasPrintk {
 		return true
 	}
 	d := r.Printk - rep.killedAt.Printk
-	return d > -groupWithin && d < groupWithin
+	return d > -within && d < within
 }
 
 // again says whether a process was killed before in this invocation. The chosen one is
@@ -350,7 +364,7 @@ func (rep *Report) again(k *killLine, role Role) bool {
 //	Out of memory: Kill process 104 (java) score 16 or sacrifice child
 //	Out of memory: kill process 104 (java) score 16 or a child             2.6.32
 //	Kill process 105 (java) sharing same memory                             2.6.36 to 4.x
-func (p *Parser) chosen(r *Record, text []byte) bool {
+func (p *machine) chosen(r *Record, text []byte) bool {
 	i := bytes.Index(text, []byte("ill process "))
 	if i < 1 || text[i-1]|0x20 != 'k' || i > 1 && !bytes.HasSuffix(text[:i-1], []byte(": ")) {
 		return false
@@ -389,17 +403,18 @@ func (p *Parser) chosen(r *Record, text []byte) bool {
 }
 
 // otherTable says whether a report's table shows that a process was not chosen in it.
-func (p *Parser) otherTable(rep *Report, pid int) bool {
+func (p *machine) otherTable(rep *Report, pid int) bool {
 	t := rep.Tasks
 	return rep.Headed && t != nil && t.LeftOut == 0 && t.Odd == 0 && len(t.Rows) > 0 && t.Find(pid) == nil && p.older(rep) != nil
 }
 
 // sharing takes a kill of a process that shares the victim's memory.
-func (p *Parser) sharing(r *Record, text []byte, pid int, comm []byte) bool {
+func (p *machine) sharing(r *Record, text []byte, pid int, comm []byte) bool {
 	rep := p.newest(r)
-	if rep == nil || rep.stage != stageKilled || !rep.near(r) {
+	if rep == nil || rep.stage != stageKilled || !rep.near(r, slowWithin) {
 		return false
 	}
+	rep.killedAt = r.Moment
 	k := killLine{pid: pid}
 	if rep.again(&k, RoleSharedMM) {
 		return true
@@ -413,7 +428,7 @@ func (p *Parser) sharing(r *Record, text []byte, pid int, comm []byte) bool {
 }
 
 // groupLine takes "Tasks in /a are going to be killed due to memory.oom.group set".
-func (p *Parser) groupLine(r *Record, text []byte) bool {
+func (p *machine) groupLine(r *Record, text []byte) bool {
 	path, ok := bytes.CutPrefix(text, []byte("Tasks in "))
 	if !ok {
 		return false
@@ -423,7 +438,7 @@ func (p *Parser) groupLine(r *Record, text []byte) bool {
 		return true
 	}
 	p.dropPart()
-	if rep := p.newest(r); rep != nil && rep.stage >= stageChosen && rep.near(r) {
+	if rep := p.newest(r); rep != nil && rep.stage >= stageChosen && rep.near(r, slowWithin) {
 		rep.GroupOf = short(path)
 	}
 	return true
@@ -431,7 +446,7 @@ func (p *Parser) groupLine(r *Record, text []byte) bool {
 
 // exiting takes "Memory cgroup out of memory: OOM victim 104 (java) is already exiting.
 // Skip killing the task", which is no kill.
-func (p *Parser) exiting(r *Record, text []byte) bool {
+func (p *machine) exiting(r *Record, text []byte) bool {
 	message, b, ok := bytes.Cut(text, []byte(": OOM victim "))
 	if !ok || !isMessage(message) {
 		return false
@@ -446,7 +461,7 @@ func (p *Parser) exiting(r *Record, text []byte) bool {
 		return false
 	}
 	rep := p.newest(r)
-	if rep != nil && rep.stage == stageKilled && rep.GroupOf != "" && rep.near(r) {
+	if rep != nil && rep.stage == stageKilled && rep.GroupOf != "" && rep.near(r, slowWithin) {
 		rep.touched = p.n
 		return true // a member of the group
 	}
@@ -460,7 +475,7 @@ func (p *Parser) exiting(r *Record, text []byte) bool {
 }
 
 // noKill tells that a report ends without a kill.
-func (p *Parser) noKill(r *Record, text []byte, rep *Report, n *NoKill) {
+func (p *machine) noKill(r *Record, text []byte, rep *Report, n *NoKill) {
 	if rep.ended {
 		return
 	}
@@ -472,7 +487,7 @@ func (p *Parser) noKill(r *Record, text []byte, rep *Report, n *NoKill) {
 }
 
 // nobody takes "Out of memory and no killable processes..." and the like.
-func (p *Parser) nobody(r *Record, text []byte) bool {
+func (p *machine) nobody(r *Record, text []byte) bool {
 	reason := ReasonNoCandidate
 	switch {
 	case bytes.HasPrefix(text, []byte("Out of memory and no killable processes")),
@@ -489,7 +504,7 @@ func (p *Parser) nobody(r *Record, text []byte) bool {
 	rep := p.under(r)
 	if rep == nil || rep.stage >= stageChosen {
 		if reason == ReasonDisabled || isSysrqIgnored(text) {
-			if o := p.newest(r); o != nil && o.Trigger.Order.OK && o.Trigger.Order.N == -1 && o.near(r) {
+			if o := p.newest(r); o != nil && o.Trigger.Order.OK && o.Trigger.Order.N == -1 && o.near(r, slowWithin) {
 				return true // the same, from who asked
 			}
 		}
@@ -521,13 +536,13 @@ type held struct {
 const heldFor = 3
 
 // release tells what was held, once it is not the panic that it waited for.
-func (p *Parser) release(r *Record) {
+func (p *machine) release(r *Record) {
 	if p.held.n != nil && (p.n > p.held.until || string(r.Caller) == p.held.n.Report.caller && !bytes.HasPrefix(r.Text, []byte(panicPrefix))) {
 		p.releaseHeld()
 	}
 }
 
-func (p *Parser) releaseHeld() {
+func (p *machine) releaseHeld() {
 	if n := p.held.n; n != nil {
 		p.held.n = nil
 		p.settle()
@@ -539,7 +554,7 @@ const panicPrefix = "Kernel panic - "
 
 // panicLine takes a panic: kernel/panic.c. The OOM killer's are those of check_panic_on_oom
 // and out_of_memory, mm/oom_kill.c.
-func (p *Parser) panicLine(r *Record, text []byte) bool {
+func (p *machine) panicLine(r *Record, text []byte) bool {
 	message, ok := bytes.CutPrefix(text, []byte(panicPrefix))
 	if !ok || !bytes.HasPrefix(message, []byte("not syncing")) {
 		return false
@@ -571,7 +586,7 @@ func (p *Parser) panicLine(r *Record, text []byte) bool {
 //
 //	oom_reaper: reaped process 104 (java), now anon-rss:0kB, file-rss:0kB, shmem-rss:0kB
 //	oom_reaper: unable to reap pid:104 (java)
-func (p *Parser) reaper(r *Record, text []byte) bool {
+func (p *machine) reaper(r *Record, text []byte) bool {
 	b := text[len("oom_reaper: "):]
 	item := &Reaped{Header: p.makeHeader(r)}
 	rest, ok := bytes.CutPrefix(b, []byte("reaped process "))

@@ -10,8 +10,8 @@ func (s *Scanner) clean(b []byte) []byte {
 	for len(b) > 0 && (b[0] == '\r' || b[0] == 0) {
 		b = b[1:]
 	}
-	if s.coloured = len(b) > 0 && b[0] == esc; s.coloured {
-		return s.uncolour(b)
+	if s.coloured = len(b) > 0 && b[0] == esc || len(b) > 15 && b[13] == ':' && b[15] == esc; s.coloured {
+		return s.uncolour(b) // the latter is of dmesg -x
 	}
 	return b
 }

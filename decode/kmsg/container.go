@@ -9,7 +9,7 @@ import "bytes"
 func (s *Scanner) unwrap(b []byte, t *slot) (o outer, in []byte, complete bool) {
 	switch {
 	case b[0] == '{':
-		if s.settled && s.layout.outer != outerDocker {
+		if s.strict() && s.layout.outer != outerDocker {
 			return outerNone, b, true
 		}
 		log, ok := container(b, s.scratch[:0], &t.Wall)
@@ -20,7 +20,7 @@ func (s *Scanner) unwrap(b []byte, t *slot) (o outer, in []byte, complete bool) 
 		whole := bytes.HasSuffix(log, []byte{'\n'})
 		log, complete = s.piece(bytes.TrimRight(log, "\r\n"), whole, t)
 		return outerDocker, log, complete
-	case isDigit(b[0]) && (!s.settled || s.layout.outer != outerNone):
+	case isDigit(b[0]) && (!s.strict() || s.layout.outer != outerNone):
 		var w Wall
 		ct, n := isoTime(b, BasisContainer, &w)
 		if n == 0 || n >= len(b) || b[n] != ' ' || w.NoZone || b[10] != 'T' {
@@ -31,7 +31,7 @@ func (s *Scanner) unwrap(b []byte, t *slot) (o outer, in []byte, complete bool) 
 			in, complete = s.piece(in, !partial, t)
 			return outerCRI, in, complete
 		}
-		if s.settled && s.layout.outer == outerKube || !s.settled && s.isKube(b, ct, n) {
+		if s.strict() && s.layout.outer == outerKube || !s.strict() && s.isKube(b, ct, n) {
 			t.Wall = w
 			return outerKube, b[n+1:], true
 		}
@@ -66,10 +66,7 @@ func (s *Scanner) isKube(b []byte, t clockTime, n int) bool {
 			return false
 		}
 	}
-	var r Record
-	f := frame{Record: &r}
-	f.detect(rest)
-	return f.inner != innerPlain || t.digits > 6
+	return t.digits > 6 || s.isFramed(rest)
 }
 
 // piece puts a line that came in pieces together.

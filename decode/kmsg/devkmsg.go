@@ -47,7 +47,7 @@ func (f *frame) kmsg(b []byte) bool {
 	if end < 0 {
 		return false
 	}
-	f.clear()
+	f.start(b)
 	f.setPriority(p)
 	f.Seq, f.HasSeq = seq, true
 	f.Printk, f.HasPrintk = time.Duration(usec)*time.Microsecond, true

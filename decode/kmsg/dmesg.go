@@ -10,7 +10,7 @@ import (
 // dmesg reads what dmesg and the console print: a level as <6> or in words or none, then
 // a stamp, a time or a distance, and a caller where the kernel tells.
 func (f *frame) dmesg(b []byte) bool {
-	f.clear()
+	f.start(b)
 	rest := b
 	if p, n := angle(rest); n > 0 {
 		f.setPriority(p)
@@ -38,8 +38,11 @@ func (f *frame) dmesg(b []byte) bool {
 			f.Wall, k, n = w, innerDmesgISO, m
 		}
 	}
-	if n == 0 && f.traits == 0 {
-		return false
+	if n == 0 {
+		if f.traits == 0 {
+			return false
+		}
+		f.traits |= traitBare
 	}
 	rest = rest[n:]
 	if c, m := caller(unspace(rest)); m > 0 && n > 0 {

@@ -103,7 +103,7 @@ func pageSize(h *Header, c Context) int {
 }
 
 // Episode is the id of the invocation: of the boot and the stamp of its first line.
-func (r *Report) Episode() string { return episode(&r.Header) }
+func (rep *Report) Episode() string { return episode(&rep.Header) }
 
 func episode(h *Header) string {
 	if !h.HasPrintk || h.Printk < 0 {

@@ -33,6 +33,9 @@ func newMaker(r *Report, h *Header, c Context) *maker {
 		m.page = c.PageSizeBytes
 	}
 	m.allowed = m.allowedPages()
+	if m.allowed == 0 {
+		m.allowed = m.provedPages()
+	}
 	// Since 4.15 the table has pgtables_bytes, and since 4.17 (d46078b28889) there is
 	// no bonus for CAP_SYS_ADMIN, which a log does not show. The line of the choice
 	// that begins with oom-kill: is of 5.0.
@@ -267,6 +270,8 @@ func (m *maker) scope(message string) event.Scope {
 		return event.ScopeMempolicy
 	}
 	switch {
+	case r.Constraint != "" && r.Global: // a BPF program's own word for it
+		return event.ScopeGlobal
 	case r.OOMMemcg != "", r.Memcg != nil && r.Memcg.Memory.UsageKB.OK, r.Memcg != nil && r.Memcg.Limit != "",
 		strings.HasPrefix(message, "Memory cgroup out of memory"):
 		return event.ScopeMemcg
@@ -292,11 +297,11 @@ func (m *maker) scope(message string) event.Scope {
 }
 
 // nodes are the NUMA nodes that the report names.
-func (r *Report) nodes() map[int]bool {
+func (rep *Report) nodes() map[int]bool {
 	nodes := map[int]bool{}
-	if r.Mem != nil {
-		for i := range r.Mem.Zones {
-			nodes[r.Mem.Zones[i].Node] = true
+	if rep.Mem != nil {
+		for i := range rep.Mem.Zones {
+			nodes[rep.Mem.Zones[i].Node] = true
 		}
 	}
 	return nodes
@@ -332,11 +337,11 @@ func nodeList(s string) string {
 
 // managedPages are what the page allocator has: RAM without what is reserved, which
 // is totalram_pages but for what memory hotplug changes meanwhile.
-func (mem *MemInfo) managedPages() Num {
-	if !mem.RAMPages.OK || !mem.ReservedPages.OK || mem.ReservedPages.N > mem.RAMPages.N {
+func (m *MemInfo) managedPages() Num {
+	if !m.RAMPages.OK || !m.ReservedPages.OK || m.ReservedPages.N > m.RAMPages.N {
 		return Num{}
 	}
-	return num(mem.RAMPages.N - mem.ReservedPages.N)
+	return num(m.RAMPages.N - m.ReservedPages.N)
 }
 
 func (m *maker) memcgLimit() *event.Limit {
@@ -443,6 +448,10 @@ func (m *maker) allowedPages() uint64 {
 			return max
 		}
 		return 0
+	case r.Mem != nil && r.Constraint == "CONSTRAINT_CPUSET":
+		return r.Mem.presentPages(r.MemsAllowed, pageKB)
+	case r.Mem != nil && r.Constraint == "CONSTRAINT_MEMORY_POLICY":
+		return r.Mem.presentPages(r.NodeMask, pageKB)
 	case r.Constraint == "CONSTRAINT_NONE" || r.Constraint == "" && r.Memcg == nil && len(r.nodes()) == 1:
 		if r.Mem == nil {
 			return 0
@@ -456,9 +465,65 @@ func (m *maker) allowedPages() uint64 {
 	return 0
 }
 
+// presentPages are the present pages of the nodes, and swap; 0 where not all are told.
+func (m *MemInfo) presentPages(nodes string, pageKB uint64) uint64 {
+	var kb uint64
+	for part := range strings.SplitSeq(nodes, ",") {
+		first, last, isRange := strings.Cut(part, "-")
+		if !isRange {
+			last = first
+		}
+		from, ok := wholeNumber([]byte(first))
+		to, ok2 := wholeNumber([]byte(last))
+		if !ok || !ok2 || to >= maxNodes {
+			return 0
+		}
+		for ; from <= to; from++ {
+			found := false
+			for i := range m.Zones {
+				z := &m.Zones[i]
+				if uint64(z.Node) != from || !z.Free.OK {
+					continue
+				}
+				if !z.Present.OK {
+					return 0
+				}
+				kb, found = kb+z.Present.N, true
+			}
+			if !found {
+				return 0
+			}
+		}
+	}
+	if !m.TotalSwapKB.OK || m.LeftOut > 0 {
+		return 0
+	}
+	return (kb + m.TotalSwapKB.N) / pageKB
+}
+
+// provedPages are RAM and swap of a machine with several nodes, before 5.0: which of them
+// the OOM was of is not told, but the thousandths of the choice may bear it out.
+func (m *maker) provedPages() uint64 {
+	r := m.r
+	row := r.Tasks.Find(r.Chosen.PID)
+	if r.Constraint != "" || r.Memcg != nil || r.Mem == nil || row == nil || !r.Chosen.Score.OK || m.page == 0 {
+		return 0
+	}
+	ram, swap := r.Mem.managedPages(), r.Mem.TotalSwapKB
+	if !ram.plus(swap).OK {
+		return 0
+	}
+	m.allowed = ram.N + swap.N/(uint64(m.page)/1024)
+	permille := int64(r.Chosen.Score.N)
+	if _, ok := m.oldPoints(row, &event.Victim{BadnessPermille: &permille}); !ok {
+		return 0
+	}
+	return m.allowed
+}
+
 // noSwap says that the machine has no swap, as far as the report tells.
-func (r *Report) noSwap() bool {
-	return r.Mem != nil && r.Mem.TotalSwapKB.OK && r.Mem.TotalSwapKB.N == 0
+func (rep *Report) noSwap() bool {
+	return rep.Mem != nil && rep.Mem.TotalSwapKB.OK && rep.Mem.TotalSwapKB.N == 0
 }
 
 // pages is what oom_badness counts of a row, oom_score_adj apart.
@@ -543,7 +608,8 @@ func (m *maker) candidates(e *event.Kill, k *Kill, row *Task) {
 	}
 	var seen uint64
 	var best *Task
-	var bestPoints int64
+	var bestRank int64
+	alike := row != nil // all have one oom_score_adj, so that pages alone decide
 	for i := range t.Rows {
 		r := &t.Rows[i]
 		if r.Adj <= badness.MinAdj || r.TGID == 1 {
@@ -553,19 +619,39 @@ func (m *maker) candidates(e *event.Kill, k *Kill, row *Task) {
 		if r == row {
 			continue
 		}
-		if p, ok := m.rowPoints(r); ok && (best == nil || p > bestPoints) {
-			best, bestPoints = r, p
+		alike = alike && r.Adj == row.Adj
+		if n := m.rank(r); best == nil || n > bestRank {
+			best, bestRank = r, n
 		}
 	}
 	e.CandidatesSeen = &seen
 	m.sources["candidates_seen"] = computed
-	if best == nil || k.Role != RoleChosen || e.Victim.PointsPages == nil {
+	if best == nil || k.Role != RoleChosen || row == nil || !m.modern {
 		return
 	}
-	e.RunnerUp = &event.RunnerUp{PID: int(best.TGID), PointsPages: &bestPoints, OOMScoreAdj: event.Ptr(int(best.Adj))}
+	points, known := m.rowPoints(best)
+	if _, ok := m.pages(best); !ok || !known && !alike {
+		return
+	}
+	e.RunnerUp = &event.RunnerUp{PID: int(best.TGID), OOMScoreAdj: event.Ptr(int(best.Adj))}
+	if known {
+		e.RunnerUp.PointsPages = &points
+	}
 	e.RunnerUp.Comm, e.RunnerUp.CommHex = event.CleanText([]byte(t.Comm(best)))
-	e.MarginPages = event.Ptr(*e.Victim.PointsPages - bestPoints)
+	e.MarginPages = event.Ptr(m.rank(row) - bestRank)
 	m.sources["runner_up"], m.sources["margin_pages"] = computed, computed
+}
+
+// rank is by what the kernel chooses: a row's points, or its pages where they are not
+// known.
+func (m *maker) rank(r *Task) int64 {
+	if p, ok := m.rowPoints(r); ok {
+		return p
+	}
+	if p, ok := m.pages(r); ok {
+		return int64(min(p, 1<<62))
+	}
+	return int64(min(r.RSS, 1<<61) + min(r.Swap, 1<<61))
 }
 
 // ranked are the rows of most points, or of most pages where points are not known, the
@@ -574,15 +660,6 @@ func (m *maker) ranked(row *Task) []event.Candidate {
 	t := m.r.Tasks
 	if t == nil || len(t.Rows) == 0 {
 		return nil
-	}
-	rank := func(r *Task) int64 {
-		if p, ok := m.rowPoints(r); ok {
-			return p
-		}
-		if p, ok := m.pages(r); ok {
-			return int64(min(p, 1<<62))
-		}
-		return int64(min(r.RSS+r.Swap, 1<<62))
 	}
 	type ranked struct {
 		row  *Task
@@ -594,7 +671,7 @@ func (m *maker) ranked(row *Task) []event.Candidate {
 		if t.Has&HasAdj != 0 && r.Adj <= badness.MinAdj && r != row {
 			continue
 		}
-		c := ranked{r, rank(r)}
+		c := ranked{r, m.rank(r)}
 		at, _ := slices.BinarySearchFunc(top, c, func(a, b ranked) int { return cmp.Compare(b.rank, a.rank) })
 		if at < maxCandidates {
 			for at < len(top) && top[at].rank == c.rank {
@@ -607,7 +684,7 @@ func (m *maker) ranked(row *Task) []event.Candidate {
 		}
 	}
 	if row != nil && !slices.ContainsFunc(top, func(c ranked) bool { return c.row == row }) {
-		top[len(top)-1] = ranked{row, rank(row)}
+		top[len(top)-1] = ranked{row, m.rank(row)}
 	}
 	out := make([]event.Candidate, len(top))
 	for i, c := range top {
@@ -632,6 +709,8 @@ func (m *maker) candidate(r *Task) event.Candidate {
 	}
 	if t.Has&HasSplitRSS != 0 {
 		c.AnonRSSBytes, c.FileRSSBytes, c.ShmemRSSBytes = num(r.Anon).pages(m.page), num(r.File).pages(m.page), num(r.Shm).pages(m.page)
+	} else if t.Has&HasRSS != 0 {
+		c.RSSBytes = num(r.RSS).pages(m.page)
 	}
 	if t.Has&HasSwap != 0 {
 		c.SwapBytes = num(r.Swap).pages(m.page)
@@ -642,6 +721,13 @@ func (m *maker) candidate(r *Task) event.Candidate {
 	return c
 }
 
+// byBPF says whether a BPF program chose: its kills have a message of their own, and
+// pass through its function.
+func (m *maker) byBPF(k *Kill) bool {
+	return !isMessage([]byte(k.Message)) ||
+		slices.ContainsFunc(m.r.Frames, func(f event.Frame) bool { return f.Symbol == "bpf_oom_kill_process" })
+}
+
 // choice tells how the victim came to be chosen.
 func (m *maker) choice(k *Kill, e *event.Kill) event.Choice {
 	switch {
@@ -649,6 +735,8 @@ func (m *maker) choice(k *Kill, e *event.Kill) event.Choice {
 		return ""
 	case strings.HasSuffix(k.Message, "(oom_kill_allocating_task)"):
 		return event.ChoiceAllocatingTask
+	case m.byBPF(k):
+		return event.ChoiceBPF
 	case k.Parent != 0:
 		return event.ChoiceChild
 	case m.r.Chosen.Score.OK && m.r.Chosen.Score.N <= 2*badness.MaxAdj:

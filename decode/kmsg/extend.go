@@ -23,10 +23,13 @@ func (s *Scanner) extend() {
 		}
 		s.ahead.begin(s.src.line)
 		out, in, complete := s.unwrap(b, s.ahead)
-		if !complete {
+		if !complete && out == s.layout.outer {
 			continue
 		}
 		if out != s.layout.outer || s.isRule(in) {
+			if !complete {
+				s.pieces = s.pieces[:0]
+			}
 			s.src.unread()
 			s.unsettle()
 			s.foreign += lines
@@ -45,18 +48,18 @@ func (s *Scanner) extend() {
 		if t.coloured {
 			in = s.uncolour(in) // the record's end is where the colour ends
 		}
-		text, indented := dedent(in, t.column)
-		if !indented && s.breaks(t, in) {
+		// What indents the further lines of a record does so with all of them.
+		if text, ok := dedent(in, t.column); ok && foreign == 0 {
+			s.join(t, text)
+			sure = len(t.text)
+			s.src.hold()
+			continue
+		}
+		if s.breaks(t, in) {
 			s.src.unread()
 			s.unsettle()
 			s.foreign += lines
 			return
-		}
-		if indented {
-			s.join(t, text)
-			sure, foreign, lines = len(t.text), 0, 0
-			s.src.hold()
-			continue
 		}
 		if at := s.behind(t, in); at > 0 && f.as(s.layout, in[at:]) {
 			s.take(s.ahead, f, s.layout, in[at:])
@@ -71,6 +74,29 @@ func (s *Scanner) extend() {
 			s.unsettle()
 			return
 		}
+		s.join(t, in)
+	}
+}
+
+// indented does so before the framing is settled, with the lines that are sure to be the
+// record's.
+func (s *Scanner) indented() {
+	t := s.cur
+	for {
+		b, err := s.line()
+		if err != nil {
+			return
+		}
+		s.ahead.begin(s.src.line)
+		out, in, complete := s.unwrap(b, s.ahead)
+		if !complete {
+			return
+		}
+		text, indented := dedent(in, t.column)
+		if out != t.layout.outer || !indented {
+			s.src.unread()
+			return
+		}
 		s.join(t, text)
 	}
 }
@@ -79,19 +105,26 @@ func (s *Scanner) extend() {
 // of a console, such as a cloud's, the kernel's own lines stand between those of daemons,
 // and a daemon that would fake one can do so anyway.
 func (s *Scanner) breaks(t *slot, b []byte) bool {
-	if !t.User || !s.layout.journal() {
-		return false
+	return t.User && s.layout.journal() && s.isFramed(b)
+}
+
+// isFramed says whether a line has any framing.
+func (s *Scanner) isFramed(b []byte) bool {
+	if len(b) > 0 && b[0] == '{' {
+		return true
 	}
-	var r Record
-	f := frame{Record: &r}
+	if _, n := isoTime(b, "", &s.probe.Wall); n > 0 {
+		return true // a container's at least
+	}
+	f := frame{Record: &s.probe}
 	f.detect(b)
 	return f.inner != innerPlain
 }
 
 // behind returns where on a console's line the kernel's begins, behind a prompt that a
-// program left there: where there is a stamp that is no earlier than the last. 0: nowhere.
+// program left there: where there is a stamp that is later than the last. 0: nowhere.
 func (s *Scanner) behind(t *slot, b []byte) int {
-	if s.layout.inner != innerDmesg || s.layout.traits&^traitCaller != 0 || !t.HasPrintk {
+	if s.layout.inner != innerDmesg || s.layout.traits&^traitCaller != 0 || s.isFramed(b) {
 		return 0
 	}
 	for at := 0; ; at++ {
@@ -100,7 +133,7 @@ func (s *Scanner) behind(t *slot, b []byte) int {
 			return 0
 		}
 		at += i
-		if d, n := stamp(b[at:]); n >= len("[    0.000000]") && d >= t.Printk {
+		if d, n := stamp(b[at:]); n >= len("[    0.000000]") && d > t.Printk {
 			return at
 		}
 	}

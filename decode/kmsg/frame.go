@@ -49,10 +49,11 @@ type layout struct {
 type traits uint8
 
 const (
-	traitRaw    traits = 1 << iota // <6>
-	traitDecode                    // kern  :info  :
-	traitCaller                    // [    T12]
-	traitBare                      // no time: "kernel: text"
+	traitRaw      traits = 1 << iota // <6>
+	traitDecode                      // kern  :info  :
+	traitCaller                      // [    T12]
+	traitHostless                    // --no-hostname
+	traitBare                        // no time: "kernel: text", "<6>text"
 )
 
 // exact is a framing that keeps a record in one piece, whatever is in it.
@@ -66,7 +67,7 @@ func (l layout) exact() bool {
 
 // strong says whether one line shows that a log has this framing.
 func (l layout) strong() bool {
-	return l.inner != innerMonotonic && l.traits&traitBare == 0
+	return l.traits&traitBare == 0
 }
 
 // journal says whether journalctl may have written it.
@@ -119,11 +120,19 @@ type frame struct {
 	since time.Duration // the record before, of dmesg --time-format reltime
 }
 
+// start forgets what another framing was thought to tell of line b.
+func (f *frame) start(b []byte) {
+	*f = frame{Record: f.Record, text: b}
+	f.Printk, f.HasPrintk, f.Seq, f.HasSeq = 0, false, 0, false
+	f.Priority, f.Caller, f.Continues, f.User, f.Host, f.BootID = -1, nil, false, false, nil, nil
+	f.Wall = Wall{}
+}
+
 // detect finds the framing of a line by its content and reads it; innerPlain if there
 // is none.
 func (f *frame) detect(b []byte) {
-	*f = frame{Record: f.Record, text: b}
 	if len(b) == 0 {
+		f.start(b)
 		return
 	}
 	c := b[0]
@@ -137,7 +146,7 @@ func (f *frame) detect(b []byte) {
 			return
 		}
 	case c == '<':
-		if f.rfc5424(b) || f.syslog(b) || f.dmesg(b) {
+		if f.rfc5424(b) || f.iso(b) || f.syslog(b) || f.dmesg(b) {
 			return
 		}
 	case c == ' ' || c == '-':
@@ -146,12 +155,11 @@ func (f *frame) detect(b []byte) {
 			return
 		}
 	}
-	f.reset(b)
+	f.start(b)
 }
 
 // as reads a line in the framing that the log has; false: it has another or none.
 func (f *frame) as(l layout, b []byte) bool {
-	*f = frame{Record: f.Record, text: b}
 	ok := false
 	switch l.inner {
 	case innerKmsg:
@@ -170,19 +178,6 @@ func (f *frame) as(l layout, b []byte) bool {
 		ok = f.unix(b)
 	}
 	return ok && f.inner == l.inner && f.traits == l.traits
-}
-
-// reset makes b the text of a record without any framing.
-func (f *frame) reset(b []byte) {
-	*f = frame{Record: f.Record, text: b}
-	f.clear()
-}
-
-// clear forgets what another framing was thought to tell.
-func (r *Record) clear() {
-	r.Printk, r.HasPrintk, r.Seq, r.HasSeq = 0, false, 0, false
-	r.Priority, r.Caller, r.Continues, r.User, r.Host, r.BootID = -1, nil, false, false, nil, nil
-	r.Wall = Wall{}
 }
 
 // found says that the line is in such a framing and its text is b.

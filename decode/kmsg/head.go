@@ -22,7 +22,7 @@ const (
 const maxComm = 15
 
 // head takes the first line of a report; invoked begins at i.
-func (p *Parser) head(r *Record, text []byte, i int) bool {
+func (p *machine) head(r *Record, text []byte, i int) bool {
 	var t Trigger
 	if i > maxComm || !t.read(p, text[i+len(invoked):]) {
 		return false
@@ -31,13 +31,26 @@ func (p *Parser) head(r *Record, text []byte, i int) bool {
 	p.closeOld(r)
 	rep := p.begin(r)
 	rep.Headed, rep.Trigger = true, t
+	if _, policy, ok := bytes.Cut(text[i:], []byte("\n"+oomPolicy)); ok {
+		rep.policy(p, policy)
+	}
 	return true
 }
 
+// oomPolicy begins the line behind the first one that names a BPF program's policy
+// (Roman Gushchin's series "mm: BPF OOM", whose kills have a message of their own).
+const oomPolicy = "oom_policy="
+
+func (rep *Report) policy(p *machine, name []byte) {
+	if name, _, _ = bytes.Cut(name, []byte("\n")); len(name) < 128 && rep.stage == stageHead {
+		rep.Policy = p.names.of(name)
+	}
+}
+
 // read reads what stands behind "gfp_mask=0x".
-func (t *Trigger) read(p *Parser, b []byte) bool {
+func (t *Trigger) read(p *machine, b []byte) bool {
 	n := 0
-	for n < len(b) && isHex(b[n]) {
+	for n < len(b) && isHex(b[n]) && (b[n] < 'A' || b[n] > 'F') {
 		n++
 	}
 	if n == 0 || n > 16 {
@@ -90,9 +103,9 @@ func (n *Int) take(b *[]byte, name string) bool {
 func isHex(c byte) bool { return c-'0' <= 9 || c-'a' <= 5 || c-'A' <= 5 }
 
 // cpuset takes the second line of a report before 5.0: "java cpuset=/ mems_allowed=0-1".
-func (p *Parser) cpuset(r *Record, text []byte) bool {
-	i := bytes.Index(text, []byte(" cpuset="))
-	if i < 0 || i > maxComm {
+func (p *machine) cpuset(r *Record, text []byte) bool {
+	i := bytes.Index(text[:min(len(text), maxComm+len(" cpuset="))], []byte(" cpuset="))
+	if i < 0 {
 		return false
 	}
 	rep := p.named(r, text[:i])
@@ -111,7 +124,7 @@ func (p *Parser) cpuset(r *Record, text []byte) bool {
 //	CPU: 0 UID: 0 PID: 123 Comm: java Not tainted 7.2.13+deb14-cloud-amd64 #1 …
 //	CPU: 4 PID: 29481 Comm: sed Not tainted 3.10.0-514.6.1.el7.x86_64 #1
 //	Pid: 23212, comm: php-fpm Not tainted 2.6.32-642.11.1.el6.x86_64 #1
-func (p *Parser) cpuLine(r *Record, text []byte) bool {
+func (p *machine) cpuLine(r *Record, text []byte) bool {
 	var cpu, uid, pid Int
 	var rest []byte
 	switch {
@@ -185,7 +198,7 @@ func isX86Release(release []byte) bool {
 
 // named returns the report under way whose trigger has this name, and notes where that
 // shows that two reports come mixed.
-func (p *Parser) named(r *Record, comm []byte) *Report {
+func (p *machine) named(r *Record, comm []byte) *Report {
 	rep := p.under(r)
 	if rep == nil || !rep.Trigger.HasComm {
 		return nil
@@ -218,7 +231,7 @@ func sameComm(trigger string, comm []byte) bool {
 }
 
 // shows notes that a report shows the size of a page.
-func (p *Parser) shows(rep *Report, size uint64) {
+func (p *machine) shows(rep *Report, size uint64) {
 	if rep.PageSize == 0 && isPageSize(size) {
 		rep.PageSize = int(size)
 		if rep.Boot == p.boots.current() {
@@ -231,7 +244,7 @@ func (p *Parser) shows(rep *Report, size uint64) {
 //
 //	[<ffffffff81131420>] ? dump_header+0x90/0x1b0
 //	ext4_filemap_fault+0x36/0x50 [ext4]
-func (p *Parser) frame(rep *Report, line []byte) bool {
+func (p *machine) frame(rep *Report, line []byte) bool {
 	b := trimSpaces(line)
 	var addr []byte
 	if a, ok := bytes.CutPrefix(b, []byte("[<")); ok {
@@ -274,6 +287,9 @@ func (p *Parser) frame(rep *Report, line []byte) bool {
 	list := &rep.Frames
 	if !sure {
 		list = &rep.guessed
+	}
+	if *list == nil {
+		*list = make([]event.Frame, 0, 24)
 	}
 	if len(*list) < maxFrames {
 		*list = append(*list, f)

@@ -127,6 +127,36 @@ func TestHostileNamesKeepTheReport(t *testing.T) {
 	}
 }
 
+// Each form that a kernel has printed, with names that look like a part of it.
+func TestForms(t *testing.T) {
+	for _, form := range []string{
+		"Out of memory: Killed process 4242 (%s) total-vm:1kB, anon-rss:2kB, file-rss:3kB, shmem-rss:4kB, UID:5 pgtables:8kB oom_score_adj:-998",
+		"Memory cgroup out of memory: Killed process 4242 (%s) total-vm:1kB, anon-rss:2kB, file-rss:3kB, shmem-rss:4kB, UID:5",
+		"Memory cgroup out of memory: Killed process 4242 (%s) total-vm:1kB, anon-rss:2kB, file-rss:3kB, shmem-rss:4kB",
+		"Killed process 4242 (%s) total-vm:1kB, anon-rss:2kB, file-rss:3kB, shmem-rss:4kB",
+		"Killed process 4242 (%s) total-vm:1kB, anon-rss:2kB, file-rss:3kB",
+		"Killed process 4242 (%s), UID 5, total-vm:1kB, anon-rss:2kB, file-rss:3kB, shmem-rss:4kB",
+		"Killed process 4242, UID 5, (%s) total-vm:1kB, anon-rss:2kB, file-rss:3kB",
+		"Killed process 4242 (%s) vsz:1kB, anon-rss:2kB, file-rss:3kB",
+	} {
+		for _, comm := range append(hostileNames, "x), UID 0, total", "x), UID 0, tota", "x), UID 1, ", ") vsz:1kB, anon") {
+			if len(comm) > 15 {
+				continue
+			}
+			line := fmt.Sprintf(form, comm)
+			items := parse(t, strings.NewReader(devKmsg([]string{line})))
+			if len(items) != 1 {
+				t.Errorf("%q: %d items", line, len(items))
+				continue
+			}
+			k, ok := items[0].(*kmsg.Kill)
+			if !ok || k.PID != 4242 || k.Comm != comm || k.TotalVMKB != n(1) || k.AnonRSSKB != n(2) || k.FileRSSKB != n(3) || k.UID.OK && k.UID.N != 5 {
+				t.Errorf("%q: %+v", line, items[0])
+			}
+		}
+	}
+}
+
 // What is no kill, though it looks like one.
 func TestNoKills(t *testing.T) {
 	for _, log := range []string{

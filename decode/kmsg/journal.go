@@ -10,10 +10,10 @@ import (
 // full reads "Mon 2026-06-20 12:47:02 CEST host kernel: text" (journalctl -o short-full,
 // with-unit).
 func (f *frame) full(b []byte) bool {
-	f.clear()
+	f.start(b)
 	n := fullTime(b, &f.Wall)
-	if n == 0 || n >= len(b) || !f.program(b[n:]) {
-		return false
+	if n == 0 || n >= len(b) || b[n] == '[' || !f.program(b[n:]) {
+		return false // with the bracket it is -o verbose
 	}
 	return f.found(innerFull, f.text)
 }
@@ -57,7 +57,7 @@ func fullTime(b []byte, w *Wall) (n int) {
 //
 // It looks like dmesg's text; guess asks for the kernel's name, which makes it sure.
 func (f *frame) monotonic(b []byte, guess bool) bool {
-	f.clear()
+	f.start(b)
 	d, n := stamp(b)
 	if n == 0 || n >= len(b) || b[n] != ' ' {
 		return false
@@ -67,6 +67,9 @@ func (f *frame) monotonic(b []byte, guess bool) bool {
 		return false
 	}
 	f.Printk, f.HasPrintk = d, true
+	if f.Host == nil {
+		f.traits |= traitHostless
+	}
 	return f.found(innerMonotonic, f.text)
 }
 
@@ -90,7 +93,7 @@ func likeProgram(b []byte) bool {
 
 // unix reads "1781959622.123456 host kernel: text" (journalctl -o short-unix).
 func (f *frame) unix(b []byte) bool {
-	f.clear()
+	f.start(b)
 	sec, n := number(b, 1, 10)
 	if n < 9 || n >= len(b) || b[n] != '.' {
 		return false
@@ -120,78 +123,4 @@ func rule(b []byte) (boot bool, id []byte, ok bool) {
 		return false, nil, true
 	}
 	return false, nil, false
-}
-
-// entry is one entry of the journal, field by field.
-type entry struct {
-	transport, ident bool // told
-	kernel           bool // by either
-	known            bool // a field that only the journal has
-	message          bool
-	source           int64 // µs, _SOURCE_MONOTONIC_TIMESTAMP
-	hasSource        bool
-	priority         int64
-	facility         int64
-}
-
-func newEntry() entry { return entry{priority: -1} }
-
-// field notes a field of an entry. The record's bytes are copied to t.
-func (e *entry) field(key, val []byte, t *slot) {
-	switch string(key) {
-	case "MESSAGE":
-		if !e.message {
-			t.text = append(t.text[:0], val...)
-		}
-		e.message = true
-	case "__CURSOR":
-		e.known = true
-	case "__REALTIME_TIMESTAMP":
-		if us, n := number(val, 1, 18); n == len(val) && n > 0 {
-			t.Wall = Wall{Basis: BasisJournal, Time: time.UnixMicro(us).UTC(), Resolution: time.Microsecond}
-		}
-		e.known = true
-	case "_TRANSPORT":
-		e.transport, e.known = true, true
-		e.kernel = string(val) == "kernel"
-	case "SYSLOG_IDENTIFIER":
-		e.ident = true
-		if !e.transport {
-			e.kernel = string(val) == "kernel"
-		}
-	case "PRIORITY":
-		if p, n := number(val, 1, 1); n == len(val) && n > 0 && p < 8 {
-			e.priority = p
-		}
-	case "SYSLOG_FACILITY":
-		if p, n := number(val, 1, 3); n == len(val) && n > 0 {
-			e.facility = p
-		}
-	case "_SOURCE_MONOTONIC_TIMESTAMP":
-		if us, n := number(val, 1, 18); n == len(val) && n > 0 && us <= maxStamp {
-			e.source, e.hasSource = us, true
-		}
-	case "_HOSTNAME":
-		t.host = append(t.host[:0], val[:min(len(val), 255)]...)
-	case "_BOOT_ID":
-		if len(val) == 32 {
-			t.boot = append(t.boot[:0], val...)
-		}
-	}
-}
-
-// finish makes the record of an entry; false: it has no text.
-func (e *entry) finish(t *slot) bool {
-	if !e.message {
-		return false
-	}
-	t.User = (e.transport || e.ident) && !e.kernel || e.facility > 0
-	if e.priority >= 0 {
-		t.Priority = int(e.facility<<3 | e.priority)
-	}
-	if e.hasSource && !t.User {
-		t.Printk, t.HasPrintk = time.Duration(e.source)*time.Microsecond, true
-	}
-	t.Text, t.Host, t.BootID = t.text, t.host, t.boot
-	return true
 }

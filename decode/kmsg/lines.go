@@ -5,7 +5,7 @@ package kmsg
 import "bytes"
 
 // reportLine takes a line within a report: the machine's memory, the cgroup's, the trace.
-func (p *Parser) reportLine(r *Record, text []byte) {
+func (p *machine) reportLine(r *Record, text []byte) {
 	if len(text) == 0 {
 		return
 	}
@@ -40,16 +40,21 @@ func (p *Parser) reportLine(r *Record, text []byte) {
 		return
 	}
 	if text[0] == ' ' {
-		if bytes.Contains(text, []byte("+0x")) {
-			p.frame(rep, text)
-		} else if rep.Mem != nil {
+		switch {
+		case rep.counting:
 			p.counters(rep, text)
+		case rep.sites:
+			rep.site(text)
+		case bytes.Contains(text, []byte("+0x")):
+			p.frame(rep, text)
 		}
 		return
 	}
 	switch {
+	case bytes.HasPrefix(text, []byte(oomPolicy)):
+		rep.policy(p, text[len(oomPolicy):])
 	case p.memcgLine(r, rep, text):
-	case p.memLine(r, rep, text):
+	case p.memLine(rep, text):
 	case p.cpuset(r, text):
 	case bytes.Contains(text, []byte(": page allocation ")): // its report is much like ours
 		rep.foreign = true
@@ -57,12 +62,12 @@ func (p *Parser) reportLine(r *Record, text []byte) {
 }
 
 // table takes the header and the rows of the table of tasks.
-func (p *Parser) table(r *Record, text []byte) bool {
+func (p *machine) table(r *Record, text []byte) bool {
 	if text[0] != '[' {
 		return false
 	}
 	rep := p.under(r)
-	if rep == nil && bytes.Contains(text, []byte("] ")) && tableHeader(text) != nil {
+	if rep == nil && bytes.Contains(text, []byte("] ")) && p.header.of(text) != nil {
 		rep = p.begin(r) // the log begins within a report
 	}
 	if rep == nil || rep.stage >= stageChosen || rep.Mixed {
@@ -71,7 +76,7 @@ func (p *Parser) table(r *Record, text []byte) bool {
 	if rep.Tasks != nil && rep.Tasks.row(text) {
 		return true
 	}
-	t := tableHeader(text)
+	t := p.header.of(text)
 	switch {
 	case t == nil:
 		if rep.Tasks != nil && len(text) > 8 && (text[1] == ' ' || text[1]-'0' <= 9) {

@@ -6,7 +6,7 @@ import "bytes"
 
 // taskIn takes "Task in /a/b killed as a result of limit of /a", before 5.0
 // (mem_cgroup_print_oom_info, mm/memcontrol.c).
-func (p *Parser) taskIn(r *Record, text []byte) bool {
+func (p *machine) taskIn(r *Record, text []byte) bool {
 	rest, ok := bytes.CutPrefix(text, []byte("Task in "))
 	if !ok {
 		return false
@@ -39,7 +39,7 @@ func (p *Parser) taskIn(r *Record, text []byte) bool {
 }
 
 // memcg returns what is known of the report's cgroup.
-func (p *Parser) memcg(_ *Record, rep *Report) *Memcg {
+func (p *machine) memcg(_ *Record, rep *Report) *Memcg {
 	if rep.stage > stageMemcg {
 		return nil
 	}
@@ -59,7 +59,7 @@ func (p *Parser) memcg(_ *Record, rep *Report) *Memcg {
 //	kmem: usage 88kB, limit 9007199254740988kB, failcnt 0               v1
 //	Memory cgroup stats for /a: cache:0KB rss:980KB …                   before 5.3
 //	Memory cgroup stats for /a:                                         5.3, and memory.stat
-func (p *Parser) memcgLine(r *Record, rep *Report, text []byte) bool {
+func (p *machine) memcgLine(r *Record, rep *Report, text []byte) bool {
 	switch text[0] {
 	case 'm':
 		if b, ok := bytes.CutPrefix(text, []byte("memory: ")); ok {
@@ -93,7 +93,7 @@ func (p *Parser) memcgLine(r *Record, rep *Report, text []byte) bool {
 }
 
 // usage reads "usage 16384kB, limit 16384kB, failcnt 29".
-func (p *Parser) usage(rep *Report, b []byte, of func(*Memcg) *Usage) bool {
+func (p *machine) usage(rep *Report, b []byte, of func(*Memcg) *Usage) bool {
 	var u Usage
 	if !field(&b, "usage ", &u.UsageKB) || !field(&b, ", limit ", &u.LimitKB) {
 		return false
@@ -149,7 +149,7 @@ func protection(rep *Report, b []byte) bool {
 }
 
 // statsFor reads the line that statistics begin with, or consist of.
-func (p *Parser) statsFor(r *Record, rep *Report, b []byte) {
+func (p *machine) statsFor(r *Record, rep *Report, b []byte) {
 	m := p.memcg(r, rep)
 	if m == nil {
 		return
@@ -183,7 +183,7 @@ func (p *Parser) statsFor(r *Record, rep *Report, b []byte) {
 }
 
 // stat reads a line of memory.stat, "anon 16625664".
-func (p *Parser) stat(m *Memcg, text []byte) bool {
+func (p *machine) stat(m *Memcg, text []byte) bool {
 	name, v, ok := bytes.Cut(text, []byte(" "))
 	if !ok || m == nil || len(name) == 0 {
 		return false
@@ -201,7 +201,7 @@ func (p *Parser) stat(m *Memcg, text []byte) bool {
 	return true
 }
 
-func (p *Parser) addStat(m *Memcg, name []byte, n uint64) {
+func (p *machine) addStat(m *Memcg, name []byte, n uint64) {
 	switch {
 	case len(name) > 64 || len(m.Stats) >= maxStats:
 		m.StatsLeftOut++

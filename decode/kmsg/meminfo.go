@@ -9,7 +9,7 @@ import (
 
 // memLine takes a line on the machine's memory: show_mem and show_free_areas, which are
 // in mm/show_mem.c (6.4), lib/show_mem.c and mm/page_alloc.c.
-func (p *Parser) memLine(r *Record, rep *Report, text []byte) bool {
+func (p *machine) memLine(rep *Report, text []byte) bool {
 	if rep.stage > stageMem || rep.foreign {
 		return false
 	}
@@ -37,10 +37,12 @@ func (p *Parser) memLine(r *Record, rep *Report, text []byte) bool {
 				return true
 			}
 			p.mem(rep)
+			rep.counting = true
 			return p.counters(rep, text)
 		}
 	case 'N':
 		if b, ok := bytes.CutPrefix(text, []byte("Node ")); ok {
+			rep.counting = false
 			return p.nodeLine(rep, b)
 		}
 		return bytes.HasPrefix(text, []byte("Name ")) && rep.slabs
@@ -72,7 +74,7 @@ func (p *Parser) memLine(r *Record, rep *Report, text []byte) bool {
 }
 
 // mem returns what is known of the machine's memory.
-func (p *Parser) mem(rep *Report) *MemInfo {
+func (p *machine) mem(rep *Report) *MemInfo {
 	rep.stage = stageMem
 	if rep.Mem == nil {
 		rep.Mem = &MemInfo{}
@@ -82,7 +84,7 @@ func (p *Parser) mem(rep *Report) *MemInfo {
 
 // counters reads a line of the machine's counters, in pages, which may be several in one
 // record.
-func (p *Parser) counters(rep *Report, text []byte) bool {
+func (p *machine) counters(rep *Report, text []byte) bool {
 	if rep.stage > stageMem || rep.foreign || rep.Mem == nil {
 		return false
 	}
@@ -90,7 +92,7 @@ func (p *Parser) counters(rep *Report, text []byte) bool {
 }
 
 // read reads "name:12 name:12kB name: 12kB name? yes" and says whether there was any.
-func (c *Counters) read(p *Parser, b []byte) bool {
+func (c *Counters) read(p *machine, b []byte) bool {
 	some := false
 	for {
 		b = trimSpaces(b)
@@ -140,7 +142,7 @@ func (c *Counters) read(p *Parser, b []byte) bool {
 //	0 DMA: 1*4kB (M) 0*8kB … = 900kB
 //	0 hugepages_total=0 hugepages_free=0 hugepages_surp=0 hugepages_size=2048kB
 //	0 DMA per-cpu:
-func (p *Parser) nodeLine(rep *Report, b []byte) bool {
+func (p *machine) nodeLine(rep *Report, b []byte) bool {
 	node, size := digits(b)
 	if size == 0 || size > 4 || size == len(b) || b[size] != ' ' {
 		return false
@@ -186,7 +188,7 @@ func (m *MemInfo) node(n int) *Counters {
 }
 
 // zone returns a zone, nil if there are too many.
-func (m *MemInfo) zone(p *Parser, node int, name []byte) *Zone {
+func (m *MemInfo) zone(p *machine, node int, name []byte) *Zone {
 	// The last ones first: lines of a zone follow each other.
 	for i := len(m.Zones) - 1; i >= 0; i-- {
 		if z := &m.Zones[i]; z.Node == node && z.Name == string(name) {
@@ -205,7 +207,7 @@ func (m *MemInfo) zone(p *Parser, node int, name []byte) *Zone {
 }
 
 // blocks reads "1*4kB (M) 0*8kB … = 900kB". The smallest block is a page.
-func (p *Parser) blocks(rep *Report, z *Zone, b []byte) bool {
+func (p *machine) blocks(rep *Report, z *Zone, b []byte) bool {
 	if z == nil || len(z.Blocks) > 0 {
 		return true
 	}
@@ -316,7 +318,7 @@ func (m *MemInfo) hugeTLB(node int, b []byte) bool {
 
 // slab reads "dentry                   1024KB       2048KB" (dump_unreclaimable_slab,
 // mm/slab_common.c). A cache's name has no space.
-func (rep *Report) slab(p *Parser, text []byte) bool {
+func (rep *Report) slab(p *machine, text []byte) bool {
 	var f [3][]byte
 	i := 0
 	for w := range bytes.FieldsSeq(text) {
@@ -389,8 +391,8 @@ func (rep *Report) swapCache(b []byte) bool {
 }
 
 // swap reads "Free swap  = 0kB" and "Total swap = 0kB".
-func (p *Parser) swap(rep *Report, text []byte) bool {
-	n := &Num{}
+func (p *machine) swap(rep *Report, text []byte) bool {
+	var n *Num
 	b, ok := bytes.CutPrefix(text, []byte("Free swap"))
 	if !ok {
 		if b, ok = bytes.CutPrefix(text, []byte("Total swap")); !ok {
@@ -405,7 +407,7 @@ func (p *Parser) swap(rep *Report, text []byte) bool {
 }
 
 // pagesLine reads "65403 pages RAM" and the like.
-func (p *Parser) pagesLine(rep *Report, text []byte) bool {
+func (p *machine) pagesLine(rep *Report, text []byte) bool {
 	n, size := digits(text)
 	if size == 0 {
 		return false

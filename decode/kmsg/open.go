@@ -15,7 +15,7 @@ import (
 // that can only be an older one's: then what both may have said is dropped.
 
 // begin opens a report.
-func (p *Parser) begin(r *Record) *Report {
+func (p *machine) begin(r *Record) *Report {
 	if len(p.open) == maxOpen {
 		p.closeReport(0)
 	}
@@ -26,7 +26,7 @@ func (p *Parser) begin(r *Record) *Report {
 
 // newest returns the report that a line of r would belong to: that of its caller, or
 // where callers are not told the newest one. nil if there is none.
-func (p *Parser) newest(r *Record) *Report {
+func (p *machine) newest(r *Record) *Report {
 	for _, rep := range slices.Backward(p.open) {
 		if rep.caller == string(r.Caller) {
 			return rep
@@ -36,7 +36,7 @@ func (p *Parser) newest(r *Record) *Report {
 }
 
 // under returns the report that is under way and that a line of r belongs to.
-func (p *Parser) under(r *Record) *Report {
+func (p *machine) under(r *Record) *Report {
 	rep := p.newest(r)
 	if rep == nil || rep.stage >= stageKilled || rep.ended {
 		return nil
@@ -55,7 +55,7 @@ func mix(reports ...*Report) {
 }
 
 // older returns the report under way before rep, where callers are not told.
-func (p *Parser) older(rep *Report) *Report {
+func (p *machine) older(rep *Report) *Report {
 	i := slices.Index(p.open, rep)
 	for i--; i >= 0; i-- {
 		if o := p.open[i]; o.caller == "" && o.stage < stageChosen && !o.ended {
@@ -67,7 +67,7 @@ func (p *Parser) older(rep *Report) *Report {
 
 // again notes that a report's part comes that it has already: it is another report's,
 // if one is under way, or not the OOM killer's.
-func (p *Parser) again(rep *Report) {
+func (p *machine) again(rep *Report) {
 	if rep.caller == "" {
 		if o := p.older(rep); o != nil {
 			mix(rep, o)
@@ -79,7 +79,7 @@ func (p *Parser) again(rep *Report) {
 
 // closeOld closes what is surely over when a new report begins: the same caller's, and
 // what nothing was added to for long.
-func (p *Parser) closeOld(r *Record) {
+func (p *machine) closeOld(r *Record) {
 	for i := 0; i < len(p.open); {
 		rep := p.open[i]
 		switch {
@@ -97,7 +97,7 @@ func (p *Parser) closeOld(r *Record) {
 }
 
 // closeReport tells what is left to tell of a report, and forgets it.
-func (p *Parser) closeReport(i int) {
+func (p *machine) closeReport(i int) {
 	rep := p.open[i]
 	p.open = slices.Delete(p.open, i, i+1)
 	if rep.ended {
@@ -120,7 +120,7 @@ func (p *Parser) closeReport(i int) {
 }
 
 // tell gives a kill of a report.
-func (p *Parser) tell(rep *Report, k *Kill, pid int) {
+func (p *machine) tell(rep *Report, k *Kill, pid int) {
 	rep.finish()
 	k.Release, k.PageSize = orString(k.Release, rep.Release), orInt(k.PageSize, rep.PageSize)
 	p.kills.add(pid, rep.Episode(), k.Moment)

@@ -204,11 +204,58 @@ func TestParserForgets(t *testing.T) {
 				n++
 			}
 		}
-		if i > 0 && p.Held() > 64<<10 {
+		if i > 0 && p.Held() > 128<<10 {
 			t.Fatalf("after %d reports %d bytes are held", i, p.Held())
 		}
 	}
 	if n != 2000 {
 		t.Errorf("%d items", n)
+	}
+}
+
+// A log server has the logs of many machines in one, each with a clock of its own.
+func TestHosts(t *testing.T) {
+	a, b := el7("alpha", 100, "/a"), el7("beta", 200, "/b")
+	var mixed strings.Builder
+	for i := range a {
+		fmt.Fprintf(&mixed, "Jun 20 12:47:02 one kernel: [    5.%06d] %s\n", i, a[i])
+		fmt.Fprintf(&mixed, "Jun 20 12:47:02 two kernel: [90000.%06d] %s\n", i, b[i])
+	}
+	items := parse(t, strings.NewReader(mixed.String()))
+	if len(items) != 2 {
+		t.Fatalf("%d items", len(items))
+	}
+	for i, want := range []string{"one 0 alpha alpha /a", "two 1 beta beta /b"} {
+		k := items[i].(*kmsg.Kill)
+		if got := fmt.Sprint(k.Host, " ", k.BootIndex(), " ", k.Comm, " ", k.Report.Trigger.Comm, " ", k.Report.Memcg.Limit); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+// A BPF program kills with a message of its own, under a policy that has a name, for a
+// constraint of its own.
+func TestBPFPolicy(t *testing.T) {
+	log := `4,1,5000000,-;test_progs invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0\x0aoom_policy=bpf_test_policy
+4,2,5000001,-;CPU: 1 UID: 0 PID: 660 Comm: test_progs Not tainted 6.16.0 #102 PREEMPT(full)
+4,3,5000002,-; oom_kill_process.cold+0x8/0xef
+4,4,5000002,-; bpf_oom_kill_process+0x59/0xb0
+4,5,5000003,-; out_of_memory+0xab/0x5c0
+6,6,5000004,-;oom-kill:constraint=CONSTRAINT_BPF_PSI_MEM,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/a,task_memcg=/a/b,task=test_progs,pid=675,uid=0
+3,7,5000005,-;bpf oom test: Killed process 675 (test_progs) total-vm:648052kB, anon-rss:42848kB, file-rss:1028kB, shmem-rss:0kB, UID:0 pgtables:152kB oom_score_adj:0
+3,8,5000006,-;bpf oom test: Killed process 676 (test_progs) total-vm:648052kB, anon-rss:42848kB, file-rss:1028kB, shmem-rss:0kB, UID:0 pgtables:152kB oom_score_adj:0
+3,9,5000007,-;another test: Killed process 677 (test_progs) total-vm:648052kB, anon-rss:42848kB, file-rss:1028kB, shmem-rss:0kB, UID:0 pgtables:152kB oom_score_adj:0
+`
+	items := parse(t, strings.NewReader(log))
+	if len(items) != 2 {
+		t.Fatalf("%d items", len(items))
+	}
+	if r := items[0].(*kmsg.Kill).Report; r.Policy != "bpf_test_policy" || r.Constraint != "CONSTRAINT_BPF_PSI_MEM" {
+		t.Errorf("%+v", r)
+	}
+	for i, e := range events(t, items, kmsg.Context{}) {
+		if e.Kill.Choice != event.ChoiceBPF || e.Kill.Message != "bpf oom test" {
+			t.Errorf("%d: %+v", i, e.Kill)
+		}
 	}
 }

@@ -35,7 +35,7 @@ const (
 )
 
 // hold keeps a part of a line.
-func (p *Parser) hold(kind partKind, r *Record, text []byte) {
+func (p *machine) hold(kind partKind, r *Record, text []byte) {
 	if p.part.kind == kind && len(p.part.text) == len(text) {
 		return // it is the part itself, which is still not whole
 	}
@@ -61,11 +61,11 @@ func beginsName(text []byte) bool {
 	return i >= 0 && len(rest)-i-len(" (") <= maxComm
 }
 
-func (p *Parser) dropPart() { p.part.kind = partNone }
+func (p *machine) dropPart() { p.part.kind = partNone }
 
 // join takes r for the rest of the part that is held, if the two make a line, or for one
 // more part of it, if it can be no other line. It says whether r was taken.
-func (p *Parser) join(r *Record) bool {
+func (p *machine) join(r *Record) bool {
 	if p.n > p.part.until {
 		p.dropPart()
 		return false
@@ -112,7 +112,7 @@ func (p *Parser) join(r *Record) bool {
 }
 
 // isWhole says whether a line that began as the part that is held is whole.
-func (p *Parser) isWhole(text []byte) bool {
+func (p *machine) isWhole(text []byte) bool {
 	switch p.part.kind {
 	case partConstraint, partConstraintMore:
 		var c constraintLine

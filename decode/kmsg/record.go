@@ -48,7 +48,8 @@ type Basis string
 const (
 	// BasisJournal is journald's: when it took the record from the kernel.
 	BasisJournal Basis = "journal"
-	// BasisSyslog is a syslog daemon's: when it took the record.
+	// BasisSyslog is a syslog daemon's, or journald's where journalctl prints as one:
+	// when it took the record.
 	BasisSyslog Basis = "syslog"
 	// BasisContainer is a container runtime's or a log shipper's, of its own time.
 	BasisContainer Basis = "container"
@@ -76,15 +77,15 @@ type Format string
 // Formats.
 const (
 	FormatKmsg          Format = "kmsg"           // /dev/kmsg: 6,123,456789,-;text
-	FormatDmesg         Format = "dmesg"          // [   12.345678] text, with or without <6> and caller
+	FormatDmesg         Format = "dmesg"          // [   12.345678] text, with or without <6> and caller; dmesg --json
 	FormatDmesgTime     Format = "dmesg-time"     // dmesg -T
 	FormatDmesgISO      Format = "dmesg-iso"      // dmesg --time-format iso
 	FormatSyslog        Format = "syslog"         // Jun 20 12:47:02 host kernel: …, and journalctl -o short
 	FormatSyslogISO     Format = "syslog-iso"     // 2026-06-20T12:47:02.123456+02:00 host kernel: …
-	FormatJournalShort  Format = "journal-short"  // the other -o short-… of journalctl
+	FormatJournalShort  Format = "journal-short"  // the other -o short-… of journalctl, with-unit, verbose
 	FormatJournalExport Format = "journal-export" // journalctl -o export
 	FormatJournalJSON   Format = "journal-json"   // journalctl -o json, json-pretty, json-seq
 	FormatDocker        Format = "docker"         // {"log":"…","stream":"…","time":"…"}
-	FormatCRI           Format = "cri"            // 2026-06-20T12:47:02.1Z stdout F …
+	FormatCRI           Format = "cri"            // 2026-06-20T12:47:02.1Z stdout F …, and kubectl logs --timestamps
 	FormatPlain         Format = "plain"          // the text alone
 )

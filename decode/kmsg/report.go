@@ -28,6 +28,9 @@ type Report struct {
 
 	// Constraint is the kernel's word: CONSTRAINT_NONE, CONSTRAINT_MEMCG, …; "" before 5.0.
 	Constraint string
+	// Policy is who decides, where a BPF program may ("oom_policy=…", a patch series for
+	// 7.x): "default" is the kernel.
+	Policy string
 	// NodeMask and MemsAllowed are lists of nodes, "0-1"; NodeMask is "(null)" if there is
 	// no such mask.
 	NodeMask, MemsAllowed string
@@ -52,6 +55,7 @@ type Report struct {
 	touched   int64  // the number of the last record that it has taken
 	caller    string // who prints it
 	foreign   bool   // what follows is not the OOM killer's report
+	counting  bool   // the machine's counters follow
 	stats     bool   // memory.stat follows
 	sites     bool   // "Memory allocations:" follow
 	slabs     bool   // "Unreclaimable slab info:" follows
@@ -118,10 +122,10 @@ type Stat struct {
 const maxStats = 160
 
 // Stat returns the number of that name.
-func (m *Memcg) Stat(name string) Num {
-	for i := range m.Stats {
-		if m.Stats[i].Name == name {
-			return num(m.Stats[i].N)
+func (mc *Memcg) Stat(name string) Num {
+	for i := range mc.Stats {
+		if mc.Stats[i].Name == name {
+			return num(mc.Stats[i].N)
 		}
 	}
 	return Num{}

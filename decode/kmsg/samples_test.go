@@ -49,6 +49,9 @@ func parse(t testing.TB, log io.Reader) []kmsg.Item {
 	return items
 }
 
+// time1 is a time for what has none.
+var time1 = time.Unix(1, 0)
+
 // events makes events of a log's items and checks them by the schema, as what they would
 // be in a stream.
 func events(t testing.TB, items []kmsg.Item, c kmsg.Context) []*event.Event {
@@ -61,7 +64,7 @@ func events(t testing.TB, items []kmsg.Item, c kmsg.Context) []*event.Event {
 			t.Fatal(err)
 		}
 		line := *e
-		line.Session, line.Time = "5f2c9b1e7a4d8036", time.Unix(1, 0)
+		line.Session, line.Time = "5f2c9b1e7a4d8036", time1
 		text, err := enc.AppendEntry(nil, &line)
 		if err != nil {
 			t.Fatal(err)

@@ -10,9 +10,9 @@ import (
 const (
 	// maxText is the longest text of a record in bytes. What is longer is cut.
 	maxText = maxLine
-	// A record of the kernel is no longer (kernel/printk/printk.c: PRINTKRB_RECORD_MAX,
-	// LOG_LINE_MAX before 5.18), so that more lines than that without the log's framing
-	// are not its text. User space's may be longer: rsyslog's 8 KiB.
+	// A record of the kernel is no longer (kernel/printk: PRINTKRB_RECORD_MAX, before
+	// that LOG_LINE_MAX), so that more lines than that without the log's framing are not
+	// its text. User space's may be longer: rsyslog's 8 KiB.
 	kernelText = 1024
 	userText   = 8 << 10
 	// settling is how many lines of one framing in a row make it the log's, unless the
@@ -61,13 +61,13 @@ type Scanner struct {
 	settled bool
 	run     int  // lines in this layout in a row
 	fresh   bool // none was read since the framing was looked for
+	kernels int  // of dmesg's lines in a row that may be journalctl's
 
 	years   years
 	minute  Wall // of dmesg --time-format reltime, which the distances count from
 	boot    [32]byte
 	hasBoot bool
 	reboot  bool
-	journal bool // journalctl wrote it, as its own lines show
 	plus    bool // /dev/kmsg has pieces of lines with the flag +
 
 	pieces    []byte // of a container's line
@@ -77,7 +77,8 @@ type Scanner struct {
 	scratch   []byte
 	bare      []byte // a line without its colours
 
-	coloured bool // the line read last was
+	coloured bool   // the line read last was
+	probe    Record // of a line that is only looked at
 
 	foreign, skipped, cutTexts int64
 }
@@ -100,8 +101,8 @@ func (t *slot) own() {
 	t.Text, t.Host, t.Caller, t.BootID = t.text, t.host, t.caller, t.boot
 }
 
-// NewScanner returns a Scanner that reads from r up to its end. It takes 0.5 MiB at the
-// most, however large the log is.
+// NewScanner returns a Scanner that reads from r up to its end. It takes less than 1 MiB,
+// however large the log is.
 func NewScanner(r io.Reader) *Scanner {
 	return &Scanner{
 		src:   source{r: r, buf: make([]byte, bufSize), mark: -1},
@@ -140,8 +141,11 @@ func (s *Scanner) Next() (*Record, error) {
 		}
 	}
 	s.cur, s.ahead, s.isAhead = s.ahead, s.cur, false
-	if s.settled && !s.cur.layout.exact() {
+	switch {
+	case s.strict():
 		s.extend()
+	case !s.settled && s.cur.column > 0:
+		s.indented()
 	}
 	s.finish()
 	return &s.cur.Record, nil
@@ -176,10 +180,6 @@ func (s *Scanner) read() error {
 			}
 			continue
 		}
-		if b[0] == ' ' && s.settled && s.layout.inner == innerKmsg {
-			s.skipped++ // a device's field
-			continue
-		}
 		t.begin(s.src.line)
 		if out, b, complete := s.unwrap(b, t); complete && s.one(out, b, t) {
 			s.accept(t)
@@ -190,8 +190,12 @@ func (s *Scanner) read() error {
 
 // one reads the record of a line; false: it has none.
 func (s *Scanner) one(out outer, b []byte, t *slot) bool {
+	if len(b) > 0 && b[0] == ' ' && s.layout.inner == innerKmsg {
+		s.skipped++ // a device's field
+		return false
+	}
 	wall := t.Wall // the container's
-	if out != outerNone && len(b) > 0 && b[0] == '{' && s.object(b, t) {
+	if (out != outerNone || s.layout.outer == outerDocker) && len(b) > 0 && b[0] == '{' && s.object(b, t) {
 		t.layout.outer = out
 	} else {
 		f := frame{Record: &t.Record}
@@ -226,8 +230,7 @@ func (s *Scanner) lastPiece(t *slot, err error) error {
 	return nil
 }
 
-// line returns the next line that is not empty, without what a console adds. At the end
-// it gives what came of a container's line in pieces.
+// line returns the next line that is not empty, without what a console adds.
 func (s *Scanner) line() ([]byte, error) {
 	for {
 		line, err := s.src.next()
@@ -281,17 +284,21 @@ func (s *Scanner) reltime(t *slot, since time.Duration) {
 // accept notes a record's framing and settles the log's.
 func (s *Scanner) accept(t *slot) {
 	s.isAhead = true
-	if s.journal = s.journal && t.layout.journal(); s.journal && t.Wall.Basis == BasisSyslog {
-		t.Wall.Basis = BasisJournal
-	}
 	if s.hasBoot && len(t.BootID) == 0 {
 		t.boot = append(t.boot[:0], s.boot[:]...)
 		t.BootID = t.boot
 	}
 	t.Reboot = s.reboot
 	s.reboot = false
-	if s.settled {
+	if s.settled && t.layout == s.layout {
+		s.doubt(t)
 		return
+	}
+	if s.settled {
+		s.unsettle() // it was exact
+	}
+	if t.layout.inner == innerPlain && len(t.text) > 0 && t.text[0] == ' ' && !s.fresh {
+		return // rather a further line of a record than a record
 	}
 	if t.layout != s.layout {
 		s.layout, s.run = t.layout, 0
@@ -301,13 +308,28 @@ func (s *Scanner) accept(t *slot) {
 		return
 	}
 	// dmesg's text and journalctl's with the same stamp differ in what follows.
-	if t.layout.inner == innerDmesg && likeProgram(t.text) {
+	if first, _ := word(t.text); t.layout.inner == innerDmesg && likeProgram(t.text) && first[len(first)-1] != ':' {
 		return
 	}
 	s.run++
 	s.settled = s.fresh && t.layout.strong() || s.run >= settling
 	s.fresh = false
 }
+
+// doubt sees to it that journalctl's lines with a stamp are not taken for dmesg's for
+// long, where they stand behind some of dmesg's.
+func (s *Scanner) doubt(t *slot) {
+	if t.layout.inner != innerDmesg || !ofKernel(t.text) {
+		s.kernels = 0
+	} else if s.kernels++; s.kernels == settling {
+		s.kernels = 0
+		s.unsettle()
+	}
+}
+
+// strict says that a line in another framing is none: the log's is settled and does not
+// keep a record in one piece.
+func (s *Scanner) strict() bool { return s.settled && !s.layout.exact() }
 
 func (s *Scanner) unsettle() {
 	s.settled, s.run, s.fresh = false, 0, true
@@ -324,10 +346,9 @@ func (s *Scanner) isRule(b []byte) bool {
 // rule reads what journalctl prints between entries.
 func (s *Scanner) rule(b []byte) bool {
 	boot, id, ok := rule(b)
-	if !ok || !s.fresh && !s.layout.journal() {
-		return false
+	if !ok || !s.fresh && !s.layout.journal() && (s.settled || s.layout.inner != innerDmesg) {
+		return false // short-monotonic begins like dmesg
 	}
-	s.journal = true
 	if boot {
 		s.reboot = true
 		if s.hasBoot = id != nil; s.hasBoot {

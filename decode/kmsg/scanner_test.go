@@ -182,7 +182,11 @@ var framings = []struct {
 	}, stamped},
 	{"dmesg -L=always", kmsg.FormatDmesg, func(r kmsgRecord) string {
 		return "\x1b[32m" + r.stamp() + " \x1b[0m\x1b[1m" + strings.ReplaceAll(r.text, "\n", "\n"+strings.Repeat(" ", 15)) + "\x1b[0m\n"
-	}, stamped | coloured},
+	}, stamped},
+	{"dmesg -x -L=always", kmsg.FormatDmesg, func(r kmsgRecord) string {
+		return fmt.Sprintf("%-6s:%-6s: \x1b[32m%s \x1b[0m", "kern", levels[r.prio], r.stamp()) +
+			strings.ReplaceAll(r.text, "\n", "\n"+strings.Repeat(" ", 30)) + "\x1b[0m\n"
+	}, stamped | prioritized},
 	{"dmesg -T", kmsg.FormatDmesgTime, func(r kmsgRecord) string {
 		return indented("["+r.wall().Format(time.ANSIC)+"] ", r.text)
 	}, timed},
@@ -200,7 +204,7 @@ var framings = []struct {
 	}, 0},
 	{"dmesg --json", kmsg.FormatDmesg, func(r kmsgRecord) string {
 		text, _ := json.Marshal(r.text)
-		return fmt.Sprintf("      {\n         \"pri\": %d,\n         \"time\": %12.6f,\n         \"msg\": %s\n      }\n",
+		return fmt.Sprintf("{\n   \"dmesg\": [\n      {\n         \"pri\": %d,\n         \"time\": %12.6f,\n         \"msg\": %s\n      }\n   ]\n}\n",
 			r.prio, float64(r.usec)/1e6, text)
 	}, stamped | prioritized},
 	{"syslog", kmsg.FormatSyslog, func(r kmsgRecord) string {
@@ -265,7 +269,11 @@ var framings = []struct {
 		if err := json.Indent(&out, []byte(strings.TrimSpace(journalJSON(r))), "", "\t"); err != nil {
 			panic(err)
 		}
-		return strings.ReplaceAll(out.String(), `":`, `" :`) + "\n"
+		var pretty string
+		for line := range strings.Lines(out.String() + "\n") {
+			pretty += strings.Replace(line, `":`, `" :`, 1)
+		}
+		return pretty
 	}, stamped | timed | hosted | prioritized | booted},
 	{"the text alone", kmsg.FormatPlain, func(r kmsgRecord) string {
 		return r.text + "\n"
@@ -314,7 +322,6 @@ const (
 	booted
 	contained // a time that is the container runtime's
 	byLine    // each line is a record of its own
-	coloured
 )
 
 var (
@@ -328,7 +335,7 @@ func journalJSON(r kmsgRecord) string {
 		text, r.wall().UnixMicro(), bootID, r.prio, r.usec)
 }
 
-func TestFramings(t *testing.T) {
+func TestScannerFramings(t *testing.T) {
 	_, records := recorded(t)
 	for _, f := range framings {
 		t.Run(f.name, func(t *testing.T) {

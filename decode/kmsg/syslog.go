@@ -7,7 +7,7 @@ import "bytes"
 // syslog reads "Jun 20 12:47:02 host kernel: [   12.345678] text", with <4> in front as
 // on the wire or not, and the same without a time.
 func (f *frame) syslog(b []byte) bool {
-	f.clear()
+	f.start(b)
 	rest := b
 	p, n := angle(rest)
 	if n > 0 {
@@ -118,20 +118,28 @@ func ofProgram(b []byte) bool {
 	return string(ident) == "kernel:" || bytes.HasSuffix(ident, []byte("]:"))
 }
 
-// iso reads lines that begin with 2026-06-20T12:47:02: those of dmesg with a comma, of
-// syslog and journalctl with a host and a program.
+// iso reads lines that begin with 2026-06-20T12:47:02, or with <4> and that: those of
+// dmesg with a comma, of syslog and journalctl with a host and a program.
 func (f *frame) iso(b []byte) bool {
-	f.clear()
+	f.start(b)
+	p, raw := angle(b)
+	rest := b[raw:]
 	var w Wall
-	t, n := isoTime(b, BasisSyslog, &w)
-	if n == 0 || n >= len(b) || b[n] != ' ' {
+	t, n := isoTime(rest, BasisSyslog, &w)
+	if n == 0 || n >= len(rest) || rest[n] != ' ' {
 		return false
 	}
 	if t.comma {
 		return f.dmesg(b)
 	}
-	if !f.program(b[n+1:]) {
+	rest = rest[n+1:]
+	// Nanoseconds and streams are a container runtime's.
+	if _, _, ok := cri(rest); ok || t.digits > 6 || !f.program(rest) {
 		return false
+	}
+	if raw > 0 {
+		f.setPriority(p)
+		f.traits |= traitRaw
 	}
 	f.Wall = w
 	return f.found(innerSyslogISO, f.text)
@@ -139,7 +147,7 @@ func (f *frame) iso(b []byte) bool {
 
 // rfc5424 reads "<4>1 2026-06-20T12:47:02.123456+02:00 host kernel - - - text".
 func (f *frame) rfc5424(b []byte) bool {
-	f.clear()
+	f.start(b)
 	p, n := angle(b)
 	if n == 0 || len(b) < n+2 || b[n] != '1' || b[n+1] != ' ' {
 		return false

@@ -2,7 +2,11 @@
 
 package kmsg
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/oomtrace/oomtrace/decode/badness"
+)
 
 // Tasks is the table of the processes that could have been chosen, and of those that
 // are immune: dump_tasks, mm/oom_kill.c.
@@ -89,6 +93,27 @@ const (
 	colAdj
 )
 
+// lastHeader is the header of the last table, which the next one has again.
+type lastHeader struct {
+	text  []byte
+	table *Tasks
+}
+
+// of makes a table of a header; nil if it is none.
+func (l *lastHeader) of(text []byte) *Tasks {
+	if l.table == nil || !bytes.Equal(l.text, text) {
+		t := tableHeader(text)
+		if t == nil {
+			return nil
+		}
+		l.text, l.table = append(l.text[:0], text...), t
+	}
+	return &Tasks{
+		Has: l.table.Has, order: l.table.order,
+		Rows: make([]Task, 0, 16), names: make([]byte, 0, 128),
+	}
+}
+
 // tableHeader reads the line above a table: "[ pid ]   uid  tgid … name". The columns
 // are found by their names, since kernels differ.
 func tableHeader(text []byte) *Tasks {
@@ -146,12 +171,8 @@ func tableHeader(text []byte) *Tasks {
 	return t
 }
 
-// maxColumns and maxCommLine bound what is taken for a table: a comm has 15 bytes, and what
-// prints one in full, a worker of the kernel, 63.
-const (
-	maxColumns  = 24
-	maxCommLine = 63
-)
+// maxColumns bounds what is taken for a table.
+const maxColumns = 24
 
 // row reads a row of the table and says whether it is one. The name is the last column
 // and may be anything, so the others are read from the front.
@@ -222,7 +243,10 @@ func (t *Tasks) row(text []byte) bool {
 			name = name[:end]
 		}
 	}
-	if len(t.Rows) >= maxTasks || len(name) > maxCommLine {
+	if len(name) > maxComm || r.TGID <= 0 || r.PID <= 0 || r.Adj < badness.MinAdj || r.Adj > badness.MaxAdj {
+		return false
+	}
+	if len(t.Rows) >= maxTasks {
 		t.LeftOut++
 		return true
 	}

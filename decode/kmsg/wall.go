@@ -161,6 +161,9 @@ func zone(b []byte) (seconds int64, n int, ok bool) {
 		seconds += (int64(rest[colon]-'0')*10 + int64(rest[colon+1]-'0')) * 60
 		n += 2 + colon
 	}
+	if seconds >= 16*3600 {
+		return 0, 0, false
+	}
 	if b[0] == '-' {
 		seconds = -seconds
 	}

@@ -88,7 +88,7 @@ func Incidents(d *timeline.Document) []Incident {
 	var all []Incident
 	for i := range d.Entries {
 		e := &d.Entries[i]
-		id, limit := "", ""
+		var id, limit string
 		switch {
 		case e.Kill != nil && e.Kill.Incident != nil:
 			id = e.Kill.Incident.ID

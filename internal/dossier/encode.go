@@ -63,14 +63,14 @@ func (r *Report) Write(w io.Writer) error {
 
 // report is a Report as JSON has it.
 type report struct {
-	Schema    string     `json:"schema"`
-	Question  *question  `json:"question,omitempty"`
-	Answer    *answer    `json:"answer,omitempty"`
-	Elsewhere bool       `json:"elsewhere,omitempty"`
+	Schema    string         `json:"schema"`
+	Question  *question      `json:"question,omitempty"`
+	Answer    *answer        `json:"answer,omitempty"`
+	Elsewhere bool           `json:"elsewhere,omitempty"`
 	Incidents []incidentJSON `json:"incidents"`
-	Counted   *counted   `json:"counted,omitempty"`
-	Others    []evidence `json:"others,omitempty"`
-	Gaps      []string   `json:"gaps,omitempty"`
+	Counted   *counted       `json:"counted,omitempty"`
+	Others    []evidence     `json:"others,omitempty"`
+	Gaps      []string       `json:"gaps,omitempty"`
 }
 
 type question struct {

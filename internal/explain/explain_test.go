@@ -183,6 +183,17 @@ func TestRulesOfAdvice(t *testing.T) {
 
 func checkFinding(t *testing.T, name string, d *timeline.Document, f timeline.Finding) {
 	t.Helper()
+	advice := checkShape(t, name, d, f)
+	for _, re := range never {
+		if s := re.FindString(advice); s != "" {
+			t.Errorf("%s: %s: says %q", name, f.ID, s)
+		}
+	}
+}
+
+// checkShape checks all but words, and returns these.
+func checkShape(t *testing.T, name string, d *timeline.Document, f timeline.Finding) (advice string) {
+	t.Helper()
 	bad := func(format string, args ...any) {
 		t.Helper()
 		t.Errorf("%s: %s: %s", name, f.ID, fmt.Sprintf(format, args...))
@@ -217,7 +228,6 @@ func checkFinding(t *testing.T, name string, d *timeline.Document, f timeline.Fi
 	default:
 		bad("confidence %q", f.Confidence)
 	}
-	advice := ""
 	undone := map[int]bool{}
 	for _, r := range f.Rollback {
 		undone[r.Undoes] = true
@@ -246,11 +256,7 @@ func checkFinding(t *testing.T, name string, d *timeline.Document, f timeline.Fi
 	if f.Decide != nil {
 		checkCommand(t, name, *f.Decide)
 	}
-	for _, re := range never {
-		if s := re.FindString(advice); s != "" {
-			bad("says %q", s)
-		}
-	}
+	return advice
 }
 
 // checkCommand runs a shell's parser on a command, and looks whether names became words.

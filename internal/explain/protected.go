@@ -73,6 +73,9 @@ func (in *shortage) larger(wanted func(adj int) bool) (hog *event.Candidate, has
 	return hog, has, victim
 }
 
+// guaranteedAdj is the oom_score_adj of Guaranteed pods (pkg/kubelet/qos/policy.go).
+const guaranteedAdj = -997
+
 // protectedHog: who had more memory than the victim was spared for its oom_score_adj.
 func protectedHog(in *shortage) *draft {
 	v := &in.main.Victim
@@ -95,6 +98,9 @@ func protectedHog(in *shortage) *draft {
 		d.say("%s had %s, %s, which was killed, %s. Its oom_score_adj of %d took away what it had more.", name, size(has), victimName(v), size(victim), adj)
 		d.cite(in.at(), "%s: %s, oom_score_adj %d. %s: %s, oom_score_adj %d.", name, size(has), adj, victimName(v), size(victim), *v.OOMScoreAdj)
 		in.proveAdj(d, hog)
+		if adj == guaranteedAdj && in.node() {
+			d.and("%d is what the kubelet gives to pods of QoS class Guaranteed and to critical ones: there it is meant so.", adj)
+		}
 	}
 	d.RefutedBy = "A protection that is meant: this process is worth more than whatever is killed in its place, and is as large as it is to be. Then the machine is too small for both."
 	in.planHog(d, hog, immune)

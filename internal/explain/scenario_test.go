@@ -317,6 +317,7 @@ func scenarios() []scenario {
 		{name: "protected", events: []*event.Event{machine(0, candidate(700, "dbd", 0, 2053), candidate(800, "hog", -500, 5000), func(k *event.Kill) {
 			k.RunnerUp, k.MarginPages = &event.RunnerUp{PID: 800}, p(int64(100))
 		})}, say: says{"protected-hog": high}, silent: []string{"exposed-victim"}},
+		{name: "a guaranteed pod stays", events: []*event.Event{machine(0, victim(inPod), candidate(700, "dbd", 0, 2053), candidate(800, "hog", -997, 5000))}, say: says{"protected-hog": high}},
 		{name: "protected, and small", events: []*event.Event{machine(0, candidate(700, "dbd", 0, 2053), candidate(800, "sshd", -900, 10))}, silent: []string{"protected-hog"}},
 		{name: "immune", events: []*event.Event{machine(0, candidate(800, "hog", -1000, 5000))}, say: says{"protected-hog": high}},
 		{name: "a pod goes first", events: []*event.Event{machine(0, victim(func(v *event.Victim) { inPod(v); v.OOMScoreAdj, v.PointsPages = p(1000), p(int64(2_600_000)) }), candidate(800, "hog", 0, 5000))}, say: says{"exposed-victim": high}, silent: []string{"protected-hog"}},

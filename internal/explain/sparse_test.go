@@ -47,7 +47,7 @@ func TestUnknownFields(t *testing.T) {
 			old := reflect.ValueOf(v.Interface())
 			v.SetZero()
 			for _, f := range Find(d, s.machine) {
-				checkFinding(t, s.name, d, f)
+				checkShape(t, s.name, d, f)
 			}
 			v.Set(old)
 		}
@@ -95,7 +95,7 @@ func TestExtremeNumbers(t *testing.T) {
 				for _, n := range numbers {
 					set(n)
 					for _, f := range Find(d, s.machine) {
-						checkFinding(t, s.name, d, f)
+						checkShape(t, s.name, d, f)
 					}
 				}
 			})

@@ -174,6 +174,21 @@ func TestForged(t *testing.T) {
 	}
 }
 
+func TestOwns(t *testing.T) {
+	pod := &event.Pod{Namespace: "shop", Name: "cart"}
+	for _, tt := range []struct {
+		q    Question
+		want bool
+	}{
+		{Question{PID: 7, Unit: "a.service"}, true}, {Question{Unit: "b.service"}, false},
+		{Question{Pod: "shop/cart"}, true}, {Question{Pod: "shop/cart", Unit: "b.service"}, false}, {Question{PID: 7}, false},
+	} {
+		if got := tt.q.Owns("a.service", nil, pod); got != tt.want {
+			t.Errorf("%+v: %v", tt.q, got)
+		}
+	}
+}
+
 // A process that takes a name of others is not they.
 func TestHostileNames(t *testing.T) {
 	d := &timeline.Document{Entries: []timeline.Entry{{Event: &event.Event{Kill: &event.Kill{

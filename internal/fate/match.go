@@ -54,6 +54,14 @@ func (q *Question) fits(s subject) bool {
 	return false
 }
 
+// Owns says whether a unit, a container and a pod are those that the question is about,
+// whatever the process in there.
+func (q *Question) Owns(unit string, c *event.Container, p *event.Pod) bool {
+	asked := *q
+	asked.PID, asked.Comm = 0, ""
+	return asked != (Question{}) && asked.fits(subject{unit: unit, container: c, pod: p})
+}
+
 // sameComm: the kernel keeps the first 15 bytes of a name.
 func sameComm(asked, comm string) bool {
 	const commLen = 15

@@ -32,10 +32,7 @@ func fullName(n uint64) string { return fmt.Sprintf("%s%06d%s", fullPrefix, n, f
 
 // fullNumber is what fullName was given; ok is false for all other names.
 func fullNumber(name string) (n uint64, ok bool) {
-	digits, ok := strings.CutPrefix(name, fullPrefix)
-	if digits, ok = strings.CutSuffix(digits, fullSuffix); !ok {
-		return 0, false
-	}
+	digits := strings.TrimSuffix(strings.TrimPrefix(name, fullPrefix), fullSuffix)
 	n, err := strconv.ParseUint(digits, 10, 64)
 	return n, err == nil && n > 0 && name == fullName(n)
 }

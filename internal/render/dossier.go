@@ -149,17 +149,28 @@ func appendFolded(b *bytes.Buffer, s, indent string, o Options) {
 	}
 }
 
+// repeatsMost is how often the same is told that killed nobody.
+const repeatsMost = 3
+
 // incident tells one in full: its kills, and what explains them.
 func (x *teller) incident(in *dossier.Incident) {
 	d := *x.r.Timeline
 	d.Entries = nil
-	for _, i := range in.Entries {
+	told := in.Entries
+	if x.r.Timeline.Entries[told[0]].Kill == nil { // a table folds kills alone
+		told = told[:min(len(told), repeatsMost)]
+	}
+	for _, i := range told {
 		d.Entries = append(d.Entries, x.r.Timeline.Entries[i])
 	}
 	var rows bytes.Buffer
 	if err := timelineRows(&rows, &d, x.o); err != nil {
 		x.err = err
 		return
+	}
+	if n := len(in.Entries) - len(told); n > 0 {
+		last := &x.r.Timeline.Entries[in.Entries[len(in.Entries)-1]]
+		appendFolded(&rows, fmt.Sprintf("… %d more such, the last %s", n, x.when(last)), "  ", x.o)
 	}
 	x.put(rows.Bytes())
 	x.findings(in.Findings)
@@ -275,6 +286,8 @@ func (x *teller) line(in *dossier.Incident) cell {
 
 func (x *teller) when(e *timeline.Entry) string {
 	switch {
+	case e.Time.IsZero() && e.PrintkNS != nil:
+		return uptime(*e.PrintkNS)
 	case e.Time.IsZero():
 		return "at a time that is not told"
 	case isUnsure(e.Event):

@@ -34,7 +34,13 @@ func who(pid int, comm *string, hexRaw string) string {
 	return name + "[" + strconv.Itoa(pid) + "]"
 }
 
-func taskName(t *event.Task) string { return who(t.PID, t.Comm, t.CommHex) }
+// taskName is who a task is; of a trigger whose pid a log does not tell, its name alone.
+func taskName(t *event.Task) string {
+	if t.PID == 0 && t.Comm != nil {
+		return clip(event.RawString(*t.Comm, t.CommHex), 256)
+	}
+	return who(t.PID, t.Comm, t.CommHex)
+}
 
 // place is where a process lives, by the name a person knows it by: its pod,
 // container, unit, or else its cgroup; "" when nothing is known.

@@ -85,7 +85,7 @@ func TestStatusPace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer n.Close()
+	defer func() { _ = n.Close() }()
 	const many = 1000
 	for range many {
 		n.Status("some")

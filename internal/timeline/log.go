@@ -21,7 +21,7 @@ import (
 func (b *Builder) Log(ctx context.Context, in Input) error {
 	in.Source.Kind, in.Source.State = KindKernelLog, StateRead
 	b.sources = append(b.sources, in.Source)
-	l := &log{b: b, in: &in, source: len(b.sources) - 1, machines: map[string]*machine{}, marks: map[*strand][]mark{}}
+	l := &log{b: b, in: &in, source: len(b.sources) - 1, boots: map[int]*strand{}, latest: map[string]int{}, marks: map[*strand][]mark{}}
 	scanner := kmsg.NewScanner(in.Reader)
 	for {
 		if l.records%256 == 0 && ctx.Err() != nil {
@@ -37,10 +37,8 @@ func (b *Builder) Log(ctx context.Context, in Input) error {
 		}
 		l.record(r)
 	}
-	for _, m := range l.order {
-		m.parser.Flush()
-		l.items(m)
-	}
+	l.parser.Flush()
+	l.items()
 	l.finish(scanner.Format())
 	return nil
 }
@@ -53,50 +51,29 @@ type log struct {
 	records uint64
 	end     error // of reading
 
-	// A log can be of several machines: each has a parser of its own.
-	machines map[string]*machine
-	order    []*machine
-	last     *machine // of the last record
-	strands  []*strand
+	// A log can be of several machines, which the parser keeps apart by their names.
+	parser  kmsg.Parser
+	host    string // of the last record
+	boots   map[int]*strand
+	strands []*strand
+	latest  map[string]int // the boot of a host's last record
 
 	marks  map[*strand][]mark
 	cal    calendar
 	noZone bool
 }
 
-// machine is one that a log tells of.
-type machine struct {
-	name   string
-	parser kmsg.Parser
-	boots  map[int]*strand
-	boot   int // of the last record
-}
-
-// maxMachines bounds the machines of a log that are kept apart.
-const maxMachines = 256
-
-// machine is the one that a record is from. One that has no name yet, as early in its
-// boot, is the one that was last.
-func (l *log) machine(name []byte) *machine {
-	name = shortName(name)
-	if l.last != nil && (string(name) == l.last.name || len(name) == 0 || string(name) == "localhost") {
-		return l.last
+// named gives a record the short name of its host. One that has no name yet, as early in
+// a boot, is of the host that was last.
+func (l *log) named(r *kmsg.Record) {
+	name := shortName(r.Host)
+	if len(name) == 0 || string(name) == "localhost" && l.host != "" {
+		name = []byte(l.host)
 	}
-	m := l.machines[string(name)]
-	switch {
-	case m != nil:
-	case l.last != nil && (l.last.name == "" || l.last.name == "localhost") || len(l.order) == maxMachines:
-		m = l.last // now it has one
-		delete(l.machines, m.name)
-		m.name = string(name)
-		l.machines[m.name] = m
-	default:
-		m = &machine{name: string(name), boots: map[int]*strand{}}
-		l.machines[m.name] = m
-		l.order = append(l.order, m)
+	if string(name) != l.host {
+		l.host = string(name)
 	}
-	l.last = m
-	return m
+	r.Host = name
 }
 
 // shortName is a host's name without its domain.
@@ -107,11 +84,17 @@ func shortName(name []byte) []byte {
 	return name
 }
 
-func (l *log) strand(m *machine, boot int) *strand {
-	s := m.boots[boot]
+// maxStrands bounds the boots of a log that are kept apart: each line of it can be of a
+// host that no other is of.
+const maxStrands = 4096
+
+func (l *log) strand(boot int) *strand {
+	s := l.boots[boot]
+	if s == nil && len(l.strands) >= maxStrands {
+		return l.strands[maxStrands-1]
+	}
 	if s == nil {
 		s = &strand{source: l.source, index: len(l.strands)}
-		s.host.Name, _ = event.CleanString([]byte(m.name))
 		s.host.BootID = dashed(l.in.BootID)
 		if own := l.b.o.Machine; l.in.Own && own != nil {
 			s.host.Name, s.host.MachineID = own.Host.Name, own.Host.MachineID
@@ -119,7 +102,7 @@ func (l *log) strand(m *machine, boot int) *strand {
 				s.host = own.Host
 			}
 		}
-		m.boots[boot] = s
+		l.boots[boot] = s
 		l.strands = append(l.strands, s)
 		l.b.strands = append(l.b.strands, s)
 	}
@@ -129,14 +112,22 @@ func (l *log) strand(m *machine, boot int) *strand {
 // record takes the next record.
 func (l *log) record(r *kmsg.Record) {
 	l.records++
-	m := l.machine(r.Host)
-	m.parser.Add(r)
-	boot := m.parser.BootIndex()
-	if boot < m.boot { // that one was none
-		l.forget(m, m.boot)
+	l.named(r)
+	l.parser.Add(r)
+	boot := l.parser.BootIndex()
+	if was, ok := l.latest[l.host]; !ok || was != boot {
+		if ok && boot < was { // that one was none
+			l.forget(was)
+		}
+		if !ok && len(l.latest) >= maxStrands {
+			clear(l.latest)
+		}
+		l.latest[l.host] = boot
 	}
-	m.boot = boot
-	s := l.strand(m, boot)
+	s := l.strand(boot)
+	if s.host.Name == "" && l.host != "" {
+		s.host.Name, _ = event.CleanString([]byte(l.host))
+	}
 	if s.host.BootID == "" && len(r.BootID) > 0 {
 		s.host.BootID = dashed(string(r.BootID))
 	}
@@ -147,31 +138,31 @@ func (l *log) record(r *kmsg.Record) {
 			l.marks[s] = appendMark(l.marks[s], mark{int64(r.Printk), *w})
 		}
 	}
-	l.items(m)
+	l.items()
 }
 
 // forget takes back a boot that was none.
-func (l *log) forget(m *machine, boot int) {
-	s := m.boots[boot]
+func (l *log) forget(boot int) {
+	s := l.boots[boot]
 	if s == nil || len(s.facts) > 0 {
 		return
 	}
-	delete(m.boots, boot)
+	delete(l.boots, boot)
 	delete(l.marks, s)
 	drop := func(t *strand) bool { return t == s }
 	l.strands = slices.DeleteFunc(l.strands, drop)
 	l.b.strands = slices.DeleteFunc(l.b.strands, drop)
 }
 
-func (l *log) items(m *machine) {
-	for item := m.parser.Next(); item != nil; item = m.parser.Next() {
-		l.item(m, item)
+func (l *log) items() {
+	for item := l.parser.Next(); item != nil; item = l.parser.Next() {
+		l.item(item)
 	}
 }
 
 // item takes what the log tells.
-func (l *log) item(from *machine, item kmsg.Item) {
-	s := l.strand(from, item.BootIndex())
+func (l *log) item(item kmsg.Item) {
+	s := l.strand(item.BootIndex())
 	c := kmsg.Context{Host: &s.host, PageSizeBytes: s.host.PageSizeBytes}
 	e := kmsg.Event(item, c)
 	if e.Host != nil {

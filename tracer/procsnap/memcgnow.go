@@ -137,13 +137,11 @@ func (r *Reader) KillCounts(ctx context.Context) ([]KillCount, error) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		events := event.CgroupEvents{}
-		switch {
-		case m.version == 1:
+		var events event.CgroupEvents
+		if m.version == 1 {
 			events = parseOOMControl(m.bytes(cgroup, "memory.oom_control"))
-		default:
-			// memory.events counts what is below it too: 1e577f970f66 ("mm, memcg:
-			// introduce memory.events.local") (in v5.3).
+		} else {
+			// memory.events counts what is below it too. Kernels before 5.3 have no other.
 			events = parseMemoryEvents(m.bytes(cgroup, "memory.events.local"))
 		}
 		if events.OOMKill != nil && *events.OOMKill > 0 {

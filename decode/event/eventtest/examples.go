@@ -837,9 +837,10 @@ func KillLogged() *event.Event {
 			PID: 40738, Comm: p("mysqld"), UID: p(uint32(27)), OOMScoreAdj: p(0), PointsPages: p(int64(3283)),
 			TotalVMBytes: p(uint64(6_578_499_584)), AnonRSSBytes: p(uint64(13_443_072)), FileRSSBytes: p(uint64(4096)),
 		},
-		Trigger: &event.Task{PID: 23212, Comm: p("php-fpm"), GFPMask: "280da", Order: p(0)},
-		Limit:   &event.Limit{Kind: event.LimitRAM, Bytes: p(uint64(33_615_118_336))},
-		Sources: map[string]string{"victim.points_pages": "computed"},
+		Trigger:    &event.Task{PID: 23212, Comm: p("php-fpm"), GFPMask: "280da", Order: p(0)},
+		Limit:      &event.Limit{Kind: event.LimitRAM, Bytes: p(uint64(33_615_118_336))},
+		Sources:    map[string]string{"victim.points_pages": "computed"},
+		Candidates: []event.Candidate{{PID: 40738, Comm: p("mysqld"), UID: p(uint32(27)), OOMScoreAdj: p(0), RSSBytes: p(uint64(13_447_168))}},
 		Memory: &event.Memory{
 			TotalBytes: p(uint64(33_615_118_336)), FreeBytes: p(uint64(66_846_720)), SwapTotalBytes: p(uint64(2_147_479_552)), SwapFreeBytes: p(uint64(0)),
 			Source:            "kmsg",

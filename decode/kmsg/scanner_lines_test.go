@@ -45,7 +45,7 @@ func (r rec) String() string {
 	return b.String()
 }
 
-func lines(recs []rec) (out []string) {
+func recLines(recs []rec) (out []string) {
 	for _, r := range recs {
 		out = append(out, r.String())
 	}
@@ -54,7 +54,7 @@ func lines(recs []rec) (out []string) {
 
 // Lines as tools and people left them: of issues and manuals, and of the tools
 // themselves.
-var logs = []struct {
+var scannerLogs = []struct {
 	name, log string
 	want      []string
 }{
@@ -124,9 +124,18 @@ var logs = []struct {
 		`1 syslog-iso db (syslog 2026-06-20T10:47:02.123456Z; 1µs) [1s] "a"`, `2 syslog-iso db (syslog 2026-06-20T16:17:02Z; 1s) "b"`,
 		`3 syslog-iso user db (syslog 2026-06-20T12:47:02.123Z; 1ms) "c"`, `4 syslog-iso db (syslog 2026-06-20T12:47:02Z; zone 1s) "d"`,
 	}},
+	{"rsyslog ISO on the wire", "<4>2026-06-20T12:47:02.123456+02:00 db kernel: [    1.0] a\n<30>2026-06-20T12:47:02+02:00 db sshd[1]: b\n", []string{
+		`1 syslog-iso <4> db (syslog 2026-06-20T10:47:02.123456Z; 1µs) [1s] "a"`, `2 syslog-iso <30> user db (syslog 2026-06-20T10:47:02Z; 1s) "b"`,
+	}},
+	{"a log service's time before syslog's", "2026-06-20T12:47:02.000Z Jun 20 12:47:02 db kernel: a\n2026-06-20T12:47:03.000Z Jun 20 12:47:03 db kernel: b\n", []string{
+		`1 cri db (syslog 2000-06-20T12:47:02Z; year+0 zone 1s) "a"`, `2 cri db (syslog 2000-06-20T12:47:03Z; year+0 zone 1s) "b"`,
+	}},
+	{"CRI around kmsg with fields", "2016-10-06T00:17:09.669794202Z stdout F 4,1,100,-;a\n2016-10-06T00:17:09.669794202Z stdout F  SUBSYSTEM=pci\n2016-10-06T00:17:09.669794202Z stdout F 4,2,101,-;b\n", []string{
+		`1 cri <4> (container 2016-10-06T00:17:09.669794202Z; 1ns) [100µs] "a"`, `3 cri <4> (container 2016-10-06T00:17:09.669794202Z; 1ns) [101µs] "b"`,
+	}},
 	{"journalctl: boots", "-- Logs begin at Mon 2026-06-01 00:00:00 CEST, end at Sat 2026-06-20 13:00:00 CEST. --\nJun 20 12:47:02 db kernel: a\n-- Reboot --\nJun 20 12:48:02 db kernel: b\n-- Boot 0d65d8ae7d494f95b5f7f45246f0708a --\nJun 20 12:49:02 db kernel: c\nJun 20 12:49:03 db kernel: d\n-- No entries --\n", []string{
-		`2 syslog db (journal 2000-06-20T12:47:02Z; year+0 zone 1s) "a"`, `4 syslog reboot db (journal 2000-06-20T12:48:02Z; year+0 zone 1s) "b"`,
-		`6 syslog reboot boot=0d65 db (journal 2000-06-20T12:49:02Z; year+0 zone 1s) "c"`, `7 syslog boot=0d65 db (journal 2000-06-20T12:49:03Z; year+0 zone 1s) "d"`,
+		`2 syslog db (syslog 2000-06-20T12:47:02Z; year+0 zone 1s) "a"`, `4 syslog reboot db (syslog 2000-06-20T12:48:02Z; year+0 zone 1s) "b"`,
+		`6 syslog reboot boot=0d65 db (syslog 2000-06-20T12:49:02Z; year+0 zone 1s) "c"`, `7 syslog boot=0d65 db (syslog 2000-06-20T12:49:03Z; year+0 zone 1s) "d"`,
 	}},
 	{"journalctl: no boot of dmesg's", "[    1.000000] a (x\n-- Reboot --\n[    1.000001] b\n", []string{
 		`1 dmesg [1s] "a (x\n-- Reboot --"`, `3 dmesg [1.000001s] "b"`,
@@ -206,10 +215,10 @@ var logs = []struct {
 	{"empty lines", "\n\r\n\x00\x00\n", nil},
 }
 
-func TestLogs(t *testing.T) {
-	for _, tt := range logs {
+func TestScannerLogs(t *testing.T) {
+	for _, tt := range scannerLogs {
 		t.Run(tt.name, func(t *testing.T) {
-			if d := cmp.Diff(tt.want, lines(scan(t, tt.log))); d != "" {
+			if d := cmp.Diff(tt.want, recLines(scan(t, tt.log))); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
 			}
 		})
