@@ -34,7 +34,7 @@ func slab(in *shortage) *draft {
 	n, room, ok := in.part(
 		func(s *event.CgroupStat) *uint64 { return s.SlabUnreclaimableBytes },
 		func(m *event.Memory) *uint64 { return m.SlabUnreclaimableBytes })
-	if !ok || !share(n, room, partSome) {
+	if !ok || !share(n, room, partSome) || in.found["fork-bomb"] {
 		return nil
 	}
 	// Each thread has some 10 KiB of slab beside its stack of 16 KiB.
@@ -107,7 +107,7 @@ func pageTables(in *shortage) *draft {
 		n = *p
 		room, ok = in.room()
 	}
-	if !ok || !share(n, room, 10) {
+	if !ok || !share(n, room, 10) || in.found["fork-bomb"] {
 		return nil
 	}
 	c := timeline.Medium
@@ -135,7 +135,7 @@ func stacksOfMachine(m *event.Memory) *uint64   { return m.KernelStackBytes }
 // kernelStacks: too many threads.
 func kernelStacks(in *shortage) *draft {
 	n, room, ok := in.part(stacksOfLimit, stacksOfMachine)
-	if !ok || !share(n, room, 10) {
+	if !ok || !share(n, room, 10) || in.found["fork-bomb"] {
 		return nil
 	}
 	c := timeline.Medium

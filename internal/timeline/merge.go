@@ -109,6 +109,7 @@ func adopt(e, from *event.Event) {
 	case e.Kill != nil && from.Kill != nil:
 		if log {
 			yield(e.Kill, from.Kill)
+			addSpared(e.Kill, from.Kill)
 		}
 		fill(e.Kill, from.Kill, &e.Kill.Sources, log)
 	case e.NoKill != nil && from.NoKill != nil:
@@ -128,6 +129,21 @@ func yield(to, report *event.Kill) {
 		limit := *l
 		limit.Stat = nil
 		to.Limit = &limit
+	}
+}
+
+// addSpared adds those of the report's candidates that had a lower oom_score_adj than the
+// victim: the hooks keep the ones of most points, the report has all.
+func addSpared(to, report *event.Kill) {
+	adj := report.Victim.OOMScoreAdj
+	if adj == nil || len(to.Candidates) == 0 {
+		return
+	}
+	for _, c := range report.Candidates {
+		has := func(o event.Candidate) bool { return o.PID == c.PID }
+		if c.OOMScoreAdj != nil && *c.OOMScoreAdj < *adj && !slices.ContainsFunc(to.Candidates, has) {
+			to.Candidates = append(to.Candidates[:len(to.Candidates):len(to.Candidates)], c)
+		}
 	}
 }
 

@@ -37,3 +37,16 @@ func TestReportBeforeLateReading(t *testing.T) {
 		}
 	}
 }
+
+// Who was spared is not among the candidates of most points, and in the report.
+func TestSparedOfTheReport(t *testing.T) {
+	candidate := func(pid, adj int) event.Candidate { return event.Candidate{PID: pid, OOMScoreAdj: &adj} }
+	e := &event.Event{Source: event.SourceBPF, Kill: &event.Kill{Candidates: []event.Candidate{candidate(7, 0), candidate(8, 0)}}}
+	adopt(e, &event.Event{Source: event.SourceKmsg, Kill: &event.Kill{
+		Victim:     event.Victim{OOMScoreAdj: event.Ptr(0)},
+		Candidates: []event.Candidate{candidate(7, 0), candidate(9, 0), candidate(10, -1000)},
+	}})
+	if got := e.Kill.Candidates; len(got) != 3 || got[2].PID != 10 {
+		t.Errorf("candidates %+v", got)
+	}
+}

@@ -17,7 +17,7 @@ func TestSaved(t *testing.T) {
 			continue
 		}
 		kmsg, _ := os.ReadFile(g.dir + "/out/kmsg")
-		record, _ := os.ReadFile(g.dir + "/out/record/events.jsonl")
+		record, _ := os.ReadFile(g.dir + "/out/record.out")
 		for _, x := range g.all {
 			log := reportOf(kmsg, "/"+unit(x.name))
 			if len(log) == 0 {
