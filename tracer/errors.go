@@ -25,6 +25,24 @@ var (
 	ErrNotSupported = errors.New("not supported by this kernel")
 )
 
+// UnservedError says that nothing works of all that was tried.
+type UnservedError struct {
+	Hooks []Hook // why, for each fact
+	base  error
+}
+
+// Error implements error.
+func (e *UnservedError) Error() string {
+	var why []string
+	for _, h := range e.Hooks {
+		why = append(why, h.Fact+": "+h.Reason)
+	}
+	return fmt.Sprintf("attach: %v: %s", e.base, strings.Join(why, "; "))
+}
+
+// Unwrap is one of the errors above.
+func (e *UnservedError) Unwrap() error { return e.base }
+
 // classify wraps err as one of the errors above when it is one.
 func classify(op string, err error) error {
 	switch {

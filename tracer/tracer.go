@@ -124,21 +124,8 @@ func Open(ctx context.Context, opts Options) (_ *Tracer, err error) {
 	if err := t.prepare(opts); err != nil {
 		return nil, t.withMemlock(err)
 	}
-	var ladders []ladder
-	if !opts.NoOOM {
-		ladders = append(ladders, oomLadders()...)
-	}
-	if !opts.NoClock {
-		ladders = append(ladders, clockLadders()...)
-	}
-	if opts.Sigkills {
-		ladders = append(ladders, sigkillLadder())
-	}
-	if opts.keepsExecs() {
-		ladders = append(ladders, execLadder())
-	}
 	served := 0
-	for _, l := range ladders {
+	for _, l := range opts.ladders() {
 		h, err := t.climb(ctx, l)
 		if err != nil {
 			return nil, err
@@ -162,11 +149,7 @@ func Open(ctx context.Context, opts Options) (_ *Tracer, err error) {
 			}
 			base = ErrNotPermitted // each reason says what for
 		}
-		var why []string
-		for _, h := range t.hooks {
-			why = append(why, h.Fact+": "+h.Reason)
-		}
-		return nil, fmt.Errorf("attach: %w: %s", base, strings.Join(why, "; "))
+		return nil, &UnservedError{Hooks: t.hooks, base: base}
 	}
 	if t.hookOK(FactTrigger) {
 		t.gfpFormat = t.readGFPFormat()
@@ -177,6 +160,39 @@ func Open(ctx context.Context, opts Options) (_ *Tracer, err error) {
 	}
 	t.release()
 	return t, nil
+}
+
+// ladders are those of the facts that are asked for, in the order in which they are
+// attached.
+func (o Options) ladders() []ladder {
+	var all []ladder
+	if !o.NoOOM {
+		all = append(all, oomLadders()...)
+	}
+	if !o.NoClock {
+		all = append(all, clockLadders()...)
+	}
+	if o.Sigkills {
+		all = append(all, sigkillLadder())
+	}
+	if o.keepsExecs() {
+		all = append(all, execLadder())
+	}
+	return all
+}
+
+// Facts are those that a Tracer with such options would obtain, as Hooks lists them.
+func Facts(o Options) []string {
+	var facts []string
+	for _, l := range o.ladders() {
+		facts = append(facts, l.fact)
+	}
+	return facts
+}
+
+// OfKills says whether a fact is about what the OOM killer does.
+func OfKills(fact string) bool {
+	return slices.ContainsFunc(oomLadders(), func(l ladder) bool { return l.fact == fact })
 }
 
 // keepsExecs says whether it may be asked who a process was.

@@ -37,7 +37,8 @@ func newDoctorHooks(env *cli.Env) *cobra.Command {
 and what is missing by that, why better hooks do not serve and what can be done,
 and detach them again.
 
-pass: the best way serves. warn: a lesser one does. fail: none.
+pass: the best way serves. warn: a lesser one does, such as the kernel's log where no
+program tells of kills. fail: none.
 The exit code is 1 when kills, calls of adjtimex and clock_adjtime (adjtimex), or
 calls of settimeofday and clock_settime (settime) cannot be seen.`,
 		Example: `  sudo oomtrace doctor hooks
@@ -61,20 +62,24 @@ func doctorHooks(ctx context.Context, env *cli.Env, style cli.Style) error {
 		return err
 	}
 	defer survive.StartPulse().Rest()
-	t, err := tracer.Open(ctx, tracer.Options{Forbid: forbid, Sigkills: true})
-	if errors.Is(err, tracer.ErrNotPermitted) || errors.Is(err, tracer.ErrNotSupported) {
-		return cli.Unsupported(err)
+	asked := tracer.Options{Forbid: forbid, Sigkills: true}
+	found, err := attachable(ctx, env, asked)
+	log, logErr := live.OpenLog("")
+	if logErr == nil {
+		_ = log.Close() // nothing was read
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, tracer.ErrNotPermitted), errors.Is(err, tracer.ErrNotSupported):
+		if logErr != nil {
+			return cli.Unsupported(fmt.Errorf("%w; nor can the kernel log tell of kills: %w", err, logErr))
+		}
+		found = live.FromLog(asked, nil, err)
+	case err != nil:
 		return err
+	case logErr == nil:
+		found = live.LastRung(asked, found)
 	}
-	hooks := live.Hooks(t.Hooks(), nil, live.CheckSymbols())
-	for _, w := range t.Warnings() {
-		env.Warnf("%s", render.Sanitize(w))
-	}
-	if err := t.Close(); err != nil {
-		return fmt.Errorf("detach: %w", err)
-	}
+	hooks := append(live.Hooks(found, nil, live.CheckSymbols()), live.LogHook(logErr))
 	ok := map[string]bool{}
 	for _, h := range hooks {
 		ok[h.Fact] = h.OK
@@ -87,6 +92,21 @@ func doctorHooks(ctx context.Context, env *cli.Env, style cli.Style) error {
 		return errors.New("not every fact can be had here; the table says why")
 	}
 	return nil
+}
+
+// attachable attaches what can be, and detaches it.
+func attachable(ctx context.Context, env *cli.Env, o tracer.Options) ([]tracer.Hook, error) {
+	t, err := tracer.Open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range t.Warnings() {
+		env.Warnf("%s", render.Sanitize(w))
+	}
+	if err := t.Close(); err != nil {
+		return nil, fmt.Errorf("detach: %w", err)
+	}
+	return t.Hooks(), nil
 }
 
 // forbiddenHooks are the kinds of hook that OOMTRACE_FORBID names. Its errors are

@@ -54,6 +54,8 @@ type watchFlags struct {
 	cmdline     cli.Enum
 	maxLine     cli.Bytes
 	incidents   cli.Window
+	source      cli.Enum
+	noBackfill  bool
 	roots       rootFlags
 	hostName    cli.Word
 	labels      []string
@@ -67,6 +69,7 @@ func newWatch(env *cli.Env) *cobra.Command {
 		maxLine:     event.DefaultMaxLine,
 		stuckAfter:  cli.Duration(live.DefaultStuckAfter),
 		incidents:   cli.Window(incident.DefaultWindow),
+		source:      cli.Enum{Value: string(live.SourceAuto), Choices: []string{string(live.SourceAuto), string(live.SourceBPF), string(live.SourceKmsg)}},
 		recordSize:  record.DefaultSize,
 		recordKeep:  record.DefaultKeep,
 		roots:       newRootFlags(),
@@ -85,6 +88,13 @@ It needs root, or CAP_BPF and CAP_PERFMON (see docs/security.md for what further
 capabilities add), and a kernel with BTF, 5.10 or later. What serves each fact
 here is shown by 'oomtrace doctor hooks'.
 
+Where that is not to be had kills are told from the kernel's log, which takes
+CAP_SYSLOG or kernel.dmesg_restrict=0; --source kmsg asks for that alone. Else the log
+is read beside, and a kill that only the log tells is told from there, marked so.
+
+First the last five kills since boot are shown that the log still has (EARLIER; in JSON
+backfill). They are not counted.
+
 With --record events are kept in files too, which 'oomtrace replay' shows. On SIGHUP a
 new one is begun where the present one was moved away; a watch that has a terminal ends
 instead. As a service of systemd it tells how it is (see docs/service.md).
@@ -98,6 +108,7 @@ come: a cgroup, and a pod or container that the kubelet knows.`,
   sudo oomtrace watch --events oom --stack --namespace shop
   sudo oomtrace watch --events oom,kill --pod checkout-6b9f7d5c8-x2x7k
   sudo oomtrace watch --sample 10s -o wide
+  sudo oomtrace watch --source kmsg --no-backfill
   sudo oomtrace watch --record /var/lib/oomtrace --duration 24h`,
 		GroupID: groupLive,
 		Args:    cli.NoArgs,
@@ -109,6 +120,9 @@ come: a cgroup, and a pod or container that the kubelet knows.`,
 	f := cmd.Flags()
 	f.Var(&flags.events, "events", "what to trace: OOM kills, changes of the clock, other SIGKILLs (kill)")
 	flags.events.Complete(cmd, "events")
+	f.Var(&flags.source, "source", "who tells of kills: BPF programs (bpf), the kernel's log (kmsg), or what works here (auto)")
+	flags.source.Complete(cmd, "source")
+	f.BoolVar(&flags.noBackfill, "no-backfill", false, "do not show the last kills since boot first")
 	f.Var(&flags.clockDaemon, "clock-daemon", "a time daemon's own discipline: each call, a summary a minute, or none")
 	flags.clockDaemon.Complete(cmd, "clock-daemon")
 	f.Var(&flags.duration, "duration", "end after this time")
@@ -143,6 +157,8 @@ func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
 		Filters:    f.filter.Describe(),
 		Match:      f.filter.Match,
 		Incidents:  time.Duration(f.incidents),
+		Source:     live.Source(f.source.Value),
+		NoBackfill: f.noBackfill,
 		Proc:       f.roots.options(),
 		Warn:       func(w string) { env.Warnf("%s", render.Sanitize(w)) },
 	}
@@ -161,6 +177,9 @@ func (f *watchFlags) check(env *cli.Env) (live.Options, error) {
 	o.Tracer.NoOOM = !slices.Contains(f.events.Value, eventsOOM)
 	o.Tracer.NoClock = !slices.Contains(f.events.Value, eventsClock)
 	o.Tracer.Sigkills = slices.Contains(f.events.Value, eventsKill)
+	if o.Source == live.SourceKmsg && o.Tracer.NoOOM {
+		return o, cli.Usagef("--source kmsg tells of kills alone; --events %s leaves them out", &f.events)
+	}
 	o.Tracer.NoExec = o.Proc.Cmdline == cmdline.None
 	o.Sample = time.Duration(f.sample)
 	switch {

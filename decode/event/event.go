@@ -189,6 +189,21 @@ type SessionEnd struct {
 	// Incidents counts those that the kills received belong to; absent when kills
 	// were not grouped, or not all.
 	Incidents *uint64 `json:"incidents,omitempty"`
+	// CrossCheck holds the programs against the kernel's log; absent when it was not
+	// read beside them.
+	CrossCheck *CrossCheck `json:"cross_check,omitempty"`
+}
+
+// CrossCheck counts kills by who told of them. The log has no line of those that share a
+// victim's memory, so that they are left out. So are those that happened as the session
+// ended.
+type CrossCheck struct {
+	Both uint64 `json:"both"`
+	// BPFOnly are those of which the log has no line: it lost some, or somebody keeps
+	// them out.
+	BPFOnly uint64 `json:"bpf_only"`
+	// LogOnly are those that the programs missed. Each is told, with source kmsg.
+	LogOnly uint64 `json:"log_only"`
 }
 
 // LostCounts says what was lost and where. Absent means not known.
@@ -201,6 +216,9 @@ type LostCounts struct {
 	// Record counts events that could not be recorded, as on a full disk; absent
 	// when nothing is recorded.
 	Record *uint64 `json:"record,omitempty"`
+	// Log counts records of the kernel's log that were overwritten before they were
+	// read; absent when it is not read.
+	Log *uint64 `json:"log,omitempty"`
 }
 
 // Lost reports new losses as they are noticed.

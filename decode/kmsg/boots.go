@@ -119,8 +119,12 @@ func (p *machine) newBoot() {
 // sample remembers a line, and recognises one.
 func (p *machine) sample(r *Record) {
 	b := &p.boots
-	h := b.hash(r.Printk, r.Text)
-	sampled := h%pastEvery == 0
+	// The stamp alone decides, since not every line shall be hashed.
+	sampled := uint64(r.Printk)*0x9e3779b97f4a7c15>>32%pastEvery == 0
+	var h uint64
+	if sampled {
+		h = b.hash(r.Printk, r.Text)
+	}
 	if b.trial > 0 {
 		if sampled && b.past.has(h) {
 			p.readAgain()
@@ -257,7 +261,7 @@ func (k *keys) has(h uint64) bool {
 	if k.sets == nil {
 		return false
 	}
-	for _, v := range k.sets[h/pastEvery%keySets] {
+	for _, v := range k.sets[h%keySets] {
 		if v == h {
 			return true
 		}
@@ -269,7 +273,7 @@ func (k *keys) add(h uint64) {
 	if k.sets == nil {
 		k.sets = make([][keysInSet]uint64, keySets)
 	}
-	set := &k.sets[h/pastEvery%keySets]
+	set := &k.sets[h%keySets]
 	copy(set[1:], set[:])
 	set[0] = h
 }

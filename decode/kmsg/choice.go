@@ -273,6 +273,7 @@ func (p *machine) killed(r *Record, text []byte) bool {
 		return false
 	}
 	p.dropPart()
+	p.lines++
 	if rep != nil && rep.again(&k, role) {
 		return true
 	}

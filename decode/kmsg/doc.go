@@ -11,6 +11,10 @@
 // killed, and for what else decides a story. Both stream: they keep the reports that are
 // under way and nothing of what was before, whatever the log's size.
 //
+// What a log does not tell is absent, and what was concluded says so: a kill of which
+// only the choice is in the log ([Kill].Concluded), an invocation whose end is not in it
+// ([ReasonUnknown]), a report whose lines came mixed with another's ([Report].Mixed).
+//
 // A log is hostile: the name of a process, 15 bytes of its own choice, stands in the
 // middle of most lines. What it may not do is make a kill, hide one, or give it another
 // victim.

@@ -13,10 +13,18 @@ import (
 //	java invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0
 //	java invoked oom-killer: gfp_mask=0x6200ca(…), nodemask=(null),  order=0, oom_score_adj=0   4.6 to 4.20
 //	php-fpm invoked oom-killer: gfp_mask=0x280da, order=0, oom_adj=0, oom_score_adj=0           EL6
-const (
-	invoked = " invoked oom-killer: gfp_mask=0x"
-	minHead = len(invoked)
-)
+const invoked = " invoked oom-killer: gfp_mask=0x"
+
+// findInvoked returns where that begins, which is behind a name of up to 15 bytes; -1 if
+// it does not. It is for every line of a log, and in a hurry.
+func findInvoked(text []byte) int {
+	for i := 0; i <= maxComm && i+len(invoked) <= len(text); i++ {
+		if text[i] == ' ' && text[i+1] == 'i' && string(text[i:i+len(invoked)]) == invoked {
+			return i
+		}
+	}
+	return -1
+}
 
 // maxComm is how long a name can be: TASK_COMM_LEN less the NUL.
 const maxComm = 15
@@ -24,7 +32,7 @@ const maxComm = 15
 // head takes the first line of a report; invoked begins at i.
 func (p *machine) head(r *Record, text []byte, i int) bool {
 	var t Trigger
-	if i > maxComm || !t.read(p, text[i+len(invoked):]) {
+	if !t.read(p, text[i+len(invoked):]) {
 		return false
 	}
 	t.Comm, t.HasComm = p.names.of(text[:i]), true

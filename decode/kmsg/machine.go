@@ -21,6 +21,7 @@ type machine struct {
 	open   []*Report // under way, or just over; the oldest first
 	part   partial
 	header lastHeader
+	stats  []Stat // of the last cgroup: the next one's have the same names
 	held   held
 	tail   bool // the lines behind a record's are left off
 	// message is the one that a BPF program kills with.
@@ -39,7 +40,7 @@ func (p *machine) flush() {
 
 // record takes a whole record.
 func (p *machine) record(r *Record, text []byte) {
-	if len(text) == 0 || p.commLine(r, text) {
+	if len(text) == 0 || p.statLine(r, text) || p.commLine(r, text) {
 		return
 	}
 	if bytes.IndexByte(text, '\n') >= 0 && p.withTail(r, text) || len(p.open) == 0 {
@@ -115,11 +116,8 @@ func (p *machine) commLine(r *Record, text []byte) bool {
 	if p.table(r, text) {
 		return true
 	}
-	if len(text) >= minHead {
-		front := text[:min(len(text), maxComm+len(invoked))]
-		if i := bytes.Index(front, []byte(invoked)); i >= 0 && p.head(r, text, i) {
-			return true
-		}
+	if i := findInvoked(text); i >= 0 && p.head(r, text, i) {
+		return true
 	}
 	return p.mayEnd(r, text) && p.ending(r, text)
 }

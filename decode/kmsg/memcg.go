@@ -182,6 +182,19 @@ func (p *machine) statsFor(r *Record, rep *Report, b []byte) {
 	}
 }
 
+// statLine takes a line of memory.stat, of which a report has 70, before all else.
+func (p *machine) statLine(r *Record, text []byte) bool {
+	if len(text) > 64 || text[0] < 'a' || text[0] > 'z' {
+		return false
+	}
+	rep := p.newest(r)
+	if rep == nil || !rep.stats || rep.ended || rep.Mixed || !p.stat(rep.Memcg, text) {
+		return false
+	}
+	rep.touched = p.n
+	return true
+}
+
 // stat reads a line of memory.stat, "anon 16625664".
 func (p *machine) stat(m *Memcg, text []byte) bool {
 	name, v, ok := bytes.Cut(text, []byte(" "))
@@ -207,8 +220,16 @@ func (p *machine) addStat(m *Memcg, name []byte, n uint64) {
 		m.StatsLeftOut++
 	default:
 		if m.Stats == nil {
-			m.Stats = make([]Stat, 0, 72)
+			m.Stats = make([]Stat, 0, max(len(p.stats), 40))
 		}
-		m.Stats = append(m.Stats, Stat{p.names.of(name), n})
+		i := len(m.Stats)
+		if i < len(p.stats) && p.stats[i].Name == string(name) {
+			m.Stats = append(m.Stats, Stat{p.stats[i].Name, n})
+		} else {
+			m.Stats = append(m.Stats, Stat{p.names.of(name), n})
+		}
+		if len(m.Stats) > len(p.stats) {
+			p.stats = m.Stats
+		}
 	}
 }

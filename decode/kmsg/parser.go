@@ -21,6 +21,7 @@ type shared struct {
 	read  int
 	names interned
 	boots int // begun so far
+	lines uint64
 }
 
 // maxMachines is how many machines are kept apart at a time.
@@ -88,6 +89,19 @@ func (p *Parser) BootIndex() int {
 	}
 	return p.last.boots.current()
 }
+
+// Idle says that all was read that a log which goes on has for now. What was waiting for
+// the line behind it, which a kernel that panics would have written at once, is told.
+func (p *Parser) Idle() {
+	for _, m := range p.machines {
+		m.releaseHeld()
+	}
+}
+
+// Lines is how many lines of kills there were: as many as the kernel has counted
+// (oom_kill of /proc/vmstat). Kills may be fewer, since one can have two lines, and more,
+// since one that is concluded has none.
+func (p *Parser) Lines() uint64 { return p.shared.lines }
 
 // Flush says that the log ends here: what is under way is told as far as it is known.
 func (p *Parser) Flush() {

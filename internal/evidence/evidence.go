@@ -68,7 +68,7 @@ func (o *Options) read(ctx context.Context, b *timeline.Builder, f family, byDef
 		}
 	}
 	s := o.open(ctx, f.paths)
-	defer s.Close()
+	defer s.close()
 	return o.content(ctx, b, f.kind, s, src)
 }
 
@@ -202,14 +202,14 @@ func (o *Options) recorded(ctx context.Context, b *timeline.Builder, files []*os
 	for _, f := range files {
 		s.add(part{path: f.Name(), file: f})
 	}
-	defer s.Close()
+	defer s.close()
 	return o.content(ctx, b, timeline.KindRecord, s, src)
 }
 
 // telling says whether a file in a directory is one that a timeline is made of.
 func (o *Options) telling(ctx context.Context, path string) bool {
 	s := o.open(ctx, []string{path})
-	defer s.Close()
+	defer s.close()
 	in := bufio.NewReaderSize(s, headSize)
 	head, _ := in.Peek(headSize)
 	if s.err() != nil {

@@ -117,9 +117,6 @@ func zstandard(t testing.TB, text string) string {
 	return string(z.EncodeAll([]byte(text), nil))
 }
 
-// bz2 is "bzip2\n" as bzip2(1) packs it.
-const bz2 = "BZh91AY&SY\xb5P6\xfe\x00\x00\x01Q\x80\x00\x10@\x00\x00\x80D\x90\x80 \x00\"\x1ah0!\x86.\xf1w$S\x85\t\x0bU\x03o\xe0"
-
 func TestSeries(t *testing.T) {
 	dir := t.TempDir()
 	long := strings.Repeat("line\n", 10_000)
@@ -143,7 +140,7 @@ func TestSeries(t *testing.T) {
 			}
 			o := &Options{}
 			s := o.open(t.Context(), paths)
-			defer s.Close()
+			defer s.close()
 			got, err := io.ReadAll(s)
 			if err != nil {
 				t.Fatal(err)
@@ -227,7 +224,7 @@ func TestNamedKind(t *testing.T) {
 func TestReadStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	pr, pw := io.Pipe()
-	defer pw.Close()
+	defer pw.CloseWithError(io.EOF)
 	go func() {
 		_, _ = pw.Write([]byte(killed))
 		cancel()

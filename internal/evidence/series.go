@@ -172,8 +172,8 @@ func (s *series) end() {
 	s.closers, s.current = nil, nil
 }
 
-// Close closes what is open, and what was handed over open.
-func (s *series) Close() error {
+// close closes what is open, and what was handed over open.
+func (s *series) close() {
 	s.end()
 	for _, p := range s.list[s.next:] {
 		if p.file != nil {
@@ -181,7 +181,6 @@ func (s *series) Close() error {
 		}
 	}
 	s.next = len(s.list)
-	return nil
 }
 
 // counted counts what is read of a file.

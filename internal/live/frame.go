@@ -24,7 +24,7 @@ func (p *pump) start() {
 	e := p.event(event.TypeSessionStart, 0, p.clocks.boot(), event.SourceTracer)
 	e.SessionStart = &event.SessionStart{
 		Version: p.opts.Version, Settings: p.settings,
-		Hooks:  append(Hooks(p.hooks, p.setErr, p.symbolsErr), p.sampling.hooks()...),
+		Hooks:  append(append(Hooks(p.hooks, p.setErr, p.symbolsErr), p.logHooks()...), p.sampling.hooks()...),
 		Locked: p.survive.Locked, OOMScoreAdj: p.survive.OOMScoreAdj,
 		Filters: p.filters(), Warnings: p.warns, InitPIDNamespace: p.initNS,
 		SampleMS: p.sampling.ms(),
@@ -87,7 +87,8 @@ func Hooks(in []tracer.Hook, steps, symbols error) []event.Hook {
 	if asked[tracer.FactSettime] {
 		out = append(out, own(FactClockStep, timerFD, steps))
 	}
-	if asked[tracer.FactKill] || asked[tracer.FactSigkill] {
+	// The kernel's log has the names in it.
+	if asked[tracer.FactKill] && killHook(in).Method != MethodLog || asked[tracer.FactSigkill] {
 		out = append(out, own(FactSymbols, kallsyms, symbols))
 	}
 	return out
@@ -124,8 +125,13 @@ func (p *pump) end(reason string) *event.SessionEnd {
 	// A copy, for the writer has it from here on; this line counts itself.
 	written := maps.Clone(p.written)
 	written[string(event.TypeSessionEnd)]++
-	e.SessionEnd = &event.SessionEnd{Reason: reason, Received: p.received, Written: written, Lost: counts, Incidents: p.incidentCount()}
-	if st, err := p.tracer.Stats(); err == nil {
+	e.SessionEnd = &event.SessionEnd{Reason: reason, Received: p.received, Written: written, Lost: counts, Incidents: p.incidentCount(), CrossCheck: p.crossChecked()}
+	if p.logTells() {
+		e.SessionEnd.NoKillsLeftOut = event.Ptr(p.noKills.leftOut)
+	}
+	if p.tracer == nil {
+		// It has nothing to tell.
+	} else if st, err := p.tracer.Stats(); err == nil {
 		if p.seesClock() {
 			e.SessionEnd.ClockReads = &st.ClockReads
 		}

@@ -62,7 +62,7 @@ func (p *pump) keptOf(e *event.Event, sources *map[string]string, who string, t 
 // seed keeps who the processes are that run already, after attaching: it holds up nothing.
 // It gives up when ctx ends, and when as many are kept as there is room for.
 func (s *session) seed(ctx context.Context) {
-	if s.worker == nil || !s.tracer.Seeds() {
+	if s.worker == nil || s.tracer == nil || !s.tracer.Seeds() {
 		return // pids of /proc are not the kernel's, or nothing is kept
 	}
 	// What is not seeded is looked up when it is asked for, as ever.

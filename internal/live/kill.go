@@ -171,17 +171,23 @@ func (p *pump) finishKill(k *event.Kill, seq, boot uint64, by killed) {
 		k.Incident = p.incidents.Add(e)
 	}
 	p.emit(e)
+	p.seenBy(k, boot)
 	p.awaitEnd(k, boot, by, e.Simulated)
 }
 
 // complete adds what /proc and the kubelet's files know.
 func (p *pump) complete(e *event.Event, boot uint64) {
-	k := e.Kill
 	p.snapshot(e, boot)
 	p.keptOfKill(e)
-	p.pods.Fill(k.Victim.Container, k.Victim.Pod)
+	p.name(e)
+}
+
+// name adds the names of pods that the kubelet's files tell, and who simulates.
+func (s *session) name(e *event.Event) {
+	k := e.Kill
+	s.pods.Fill(k.Victim.Container, k.Victim.Pod)
 	if k.Trigger != nil {
-		p.pods.Fill(k.Trigger.Container, k.Trigger.Pod)
+		s.pods.Fill(k.Trigger.Container, k.Trigger.Pod)
 	}
 	e.Simulated = bySimulator(k.Victim.Comm, k.Victim.Cgroup)
 }

@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/oomtrace/oomtrace/bpf"
@@ -70,7 +71,10 @@ type Options struct {
 	Labels  map[string]string
 	Tracer  tracer.Options
 	Proc    procsnap.Options
-	Daemon  DaemonMode // default summary
+	Source  Source // default auto
+	// NoBackfill leaves out the kills that happened before, which the kernel's log tells.
+	NoBackfill bool
+	Daemon     DaemonMode // default summary
 	// Incidents is the longest time between two kills of one incident; 0: kills are not
 	// grouped.
 	Incidents time.Duration
@@ -156,7 +160,9 @@ type session struct {
 	id      string
 	seq     atomic.Uint64
 	host    *event.Host
-	tracer  *tracer.Tracer
+	tracer  *tracer.Tracer // nil: no programs are attached
+	log     *kernelLog     // nil, with logErr: it cannot be read; or nobody asks for it
+	logErr  error
 	hooks   []tracer.Hook
 	decoder wire.Decoder
 	clocks  hostClock
@@ -189,6 +195,7 @@ func open(ctx context.Context, o Options) (*session, error) {
 		o.Daemon = DaemonSummary
 	}
 	o.StuckAfter = cmp.Or(o.StuckAfter, DefaultStuckAfter)
+	o.Source = cmp.Or(o.Source, SourceAuto)
 	if o.Match == nil {
 		o.Match = func(*event.Event) bool { return true }
 	}
@@ -214,14 +221,15 @@ func open(ctx context.Context, o Options) (*session, error) {
 	offset, bound := s.clocks.sampleOffset()
 	s.offsets = boottime.New(offset)
 	s.errorNS.Store(bound)
-	if s.tracer, err = tracer.Open(ctx, o.Tracer); err != nil {
+	if err := s.openSource(ctx); err != nil {
 		return s, err
 	}
-	s.hooks = s.tracer.Hooks()
 	if err := s.require(); err != nil {
 		return s, err
 	}
-	s.warns = append(s.warns, s.tracer.Warnings()...)
+	if s.tracer != nil {
+		s.warns = append(s.warns, s.tracer.Warnings()...)
+	}
 	s.survive = survive.Prepare()
 	s.warns = append(s.warns, s.survive.Warnings...)
 	s.host = s.reader.Host()
@@ -305,7 +313,6 @@ func (s *session) machine() {
 	m := &s.decoder.Machine
 	m.PageSize = uint64(os.Getpagesize())
 	m.BootID = s.host.BootID
-	m.ThreadRSSPages = s.tracer.ThreadRSSPages()
 	m.Syscalls = wire.SyscallsOf(s.host.Arch)
 	m.Swappiness = s.settings.Swappiness
 	var si unix.Sysinfo_t
@@ -313,6 +320,12 @@ func (s *session) machine() {
 		unit := uint64(si.Unit)
 		m.RAMPages = event.Ptr(si.Totalram * unit / m.PageSize)
 		m.SwapPages = event.Ptr(si.Totalswap * unit / m.PageSize)
+	}
+	if s.tracer == nil {
+		return
+	}
+	m.ThreadRSSPages = s.tracer.ThreadRSSPages()
+	if m.RAMPages != nil {
 		if err := s.tracer.SetMemory(*m.RAMPages, *m.SwapPages); err != nil {
 			s.warns = append(s.warns, err.Error())
 		}
@@ -354,7 +367,7 @@ func (s *session) symbolsKnown() bool {
 // checkSymbols finds out before the session begins whether call traces can have names.
 // Nothing else than kills has them, and SIGKILLs of the kernel's own are told by them.
 func (s *session) checkSymbols() {
-	if s.opts.Tracer.NoOOM && !s.opts.Tracer.Sigkills {
+	if s.tracer == nil || (s.opts.Tracer.NoOOM || s.logTells()) && !s.opts.Tracer.Sigkills {
 		close(s.symbols)
 		return
 	}
@@ -436,7 +449,7 @@ func (s *session) close() error {
 	if s.pods != nil {
 		errs = append(errs, s.pods.Close())
 	}
-	errs = append(errs, s.absent.cgroup.Close())
+	errs = append(errs, s.absent.cgroup.Close(), s.log.close(ctx))
 	if s.tracer != nil {
 		errs = append(errs, s.tracer.Close())
 	}
@@ -487,12 +500,15 @@ func (s *session) run(ctx context.Context) (Result, error) {
 	s.sampling.start()
 
 	var readErr error
-	stopped := make(chan struct{}) // the readers of the rings have ended
+	stopped := make(chan struct{}) // the readers of the rings and of the log have ended
+	s.log.start()
+	context.AfterFunc(ctx, func() {
+		p.cross.end(s.clocks.boot())
+		s.log.stop()
+	})
 	go func() {
 		defer close(stopped)
-		if readErr = s.tracer.Run(ctx, in); readErr != nil {
-			cancel(readErr)
-		}
+		readErr = s.read(ctx, in, cancel)
 	}()
 
 	if s.opts.Ready != nil {
@@ -513,6 +529,30 @@ func (s *session) run(ctx context.Context) (Result, error) {
 		errs = append(errs, readErr)
 	}
 	return res, errors.Join(errs...)
+}
+
+// read reads the rings and the log until ctx ends; one that fails ends the session.
+func (s *session) read(ctx context.Context, in *intake, cancel context.CancelCauseFunc) error {
+	var g errgroup.Group
+	g.Go(func() error {
+		if s.tracer == nil {
+			<-ctx.Done()
+			return nil
+		}
+		err := s.tracer.Run(ctx, in)
+		if err != nil {
+			cancel(err)
+		}
+		return err
+	})
+	g.Go(func() error {
+		err := s.log.wait()
+		if err != nil {
+			cancel(err)
+		}
+		return err
+	})
+	return g.Wait()
 }
 
 func reason(ctx context.Context) string {

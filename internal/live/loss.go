@@ -52,11 +52,17 @@ func (p *pump) losses() (counts, delta event.LostCounts, grown bool) {
 	if p.opts.Record != nil {
 		counts.Record = event.Ptr(p.outs[1].dropped.Load() + p.opts.Record.Dropped())
 	}
-	if st, err := p.tracer.Stats(); err == nil {
+	if p.tracer == nil {
+		// There is no program that could lose anything.
+		counts.Reserve, counts.Read, counts.Recursion, counts.ProbeMissed = new(uint64), new(uint64), new(uint64), new(uint64)
+	} else if st, err := p.tracer.Stats(); err == nil {
 		counts.Reserve = event.Ptr(st.OOMReserve + st.ClockReserve + st.SigkillReserve)
 		counts.Read = event.Ptr(st.Read + st.ReadArgument)
 		counts.Recursion = st.Recursion
 		counts.ProbeMissed = st.ProbeMissed
+	}
+	if p.log != nil && p.log.beside() {
+		counts.Log = event.Ptr(p.log.log.Lost())
 	}
 	grow := func(now, was *uint64) *uint64 {
 		if now == nil {
@@ -73,6 +79,7 @@ func (p *pump) losses() (counts, delta event.LostCounts, grown bool) {
 		Reserve: grow(counts.Reserve, p.lost.Reserve), Queue: grow(counts.Queue, p.lost.Queue),
 		Read: grow(counts.Read, p.lost.Read), Recursion: grow(counts.Recursion, p.lost.Recursion),
 		ProbeMissed: grow(counts.ProbeMissed, p.lost.ProbeMissed), Record: grow(counts.Record, p.lost.Record),
+		Log: grow(counts.Log, p.lost.Log),
 	}
 	p.lost = counts
 	return counts, delta, grown

@@ -35,6 +35,9 @@ type pump struct {
 	settleAt  time.Time // when settle fires; zero: it does not run
 	suspects  []suspect // oldest first
 	ends      ends
+	cross     crossCheck
+	noKills   noKills
+	fromLog   <-chan logEvent // nil: nothing comes from the log, or no more
 	received  map[string]uint64
 	written   map[string]uint64
 	shown     uint64
@@ -62,6 +65,12 @@ func newPump(s *session, in *intake, outs []*outbox, cancel context.CancelCauseF
 	p.settle.Stop()
 	p.lossTimer.Stop()
 	p.ends = newEnds(s.hooks)
+	p.cross.timer = time.NewTimer(time.Hour)
+	p.cross.timer.Stop()
+	if s.log != nil {
+		p.fromLog = s.log.events
+		p.cross.on = !s.log.tells
+	}
 	return p
 }
 
@@ -101,6 +110,10 @@ func (p *pump) run(stopped <-chan struct{}) {
 				p.clock(s)
 			case s := <-p.in.sigkill.full:
 				p.sigkill(s)
+			case e, more := <-p.fromLog:
+				p.takeLogged(e, more)
+			case <-p.cross.timer.C:
+				p.lookAcross()
 			case <-mark.C:
 				marking = false
 				p.letOutOld()
@@ -163,8 +176,11 @@ func (p *pump) drain() {
 			p.clock(s)
 		case s := <-p.in.sigkill.full:
 			p.sigkill(s)
+		case e, more := <-p.fromLog:
+			p.takeLogged(e, more)
 		default:
 			p.letOut(func(sharer) bool { return true })
+			p.endCross()
 			p.tellEnds()
 			p.letOutSigkills(func(heldSigkill) bool { return true })
 			p.giveUpLate()

@@ -28,6 +28,13 @@ const (
 	lateLimit = 64
 )
 
+// triggerPID is what sources names a trigger's pid, which is a thread's where that is
+// computed: the log tells no other.
+const (
+	triggerPID = "trigger.pid"
+	computed   = "computed"
+)
+
 // lateSnapshot is an answer, or the rest of one, that a kill did not wait for.
 type lateSnapshot struct {
 	answer <-chan procsnap.Answer
@@ -79,6 +86,9 @@ func (p *pump) snapshot(e *event.Event, boot uint64) {
 		if len(a.Tasks) > 1 || sameUID(t.UID, k.Victim.UID) {
 			t.User = answer.User
 		}
+		if answer.Leader != 0 {
+			t.PID, k.Sources[triggerPID] = answer.Leader, string(event.SourceProc)
+		}
 		if answer.Err == nil {
 			was := *t
 			answer.Identity.FillTask(t)
@@ -126,6 +136,7 @@ func request(k *event.Kill, boot uint64) procsnap.Request {
 	if t := k.Trigger; t != nil && t.PID != v.PID {
 		trigger := ref(t.PID, t.StartBoottimeNS, boot)
 		trigger.UID = t.UID
+		trigger.Leader = k.Sources[triggerPID] == computed // a thread's, of the log
 		req.Tasks = append(req.Tasks, trigger)
 	}
 	if t := k.Trigger; t != nil {
@@ -140,7 +151,7 @@ func request(k *event.Kill, boot uint64) procsnap.Request {
 			req.Limit = cgroupRef(k.Limit.Cgroup)
 		}
 	case event.ScopeGlobal, event.ScopeCpuset, event.ScopeMempolicy:
-		req.Zones = true
+		req.Zones = k.Memory == nil // the log may have told them
 		// An order that is not known may be one above 0.
 		req.Blocks = k.Trigger == nil || k.Trigger.Order == nil || *k.Trigger.Order > 0
 	}
@@ -215,7 +226,7 @@ func ref(pid int, start *uint64, boot uint64) procsnap.Ref {
 }
 
 func (p *pump) memory(k *event.Kill, m *event.Memory, age *int64) {
-	if m == nil {
+	if m == nil || k.Memory != nil { // the log's is of the moment itself
 		return
 	}
 	m.AgeMS = age
@@ -306,7 +317,7 @@ func (p *pump) lateEvent(l *lateSnapshot) *event.Event {
 		if answer.Err != nil && answer.User == "" {
 			continue
 		}
-		t := &event.Task{PID: l.tasks[i].PID, User: answer.User}
+		t := &event.Task{PID: cmp.Or(answer.Leader, l.tasks[i].PID), User: answer.User}
 		if answer.Err == nil {
 			answer.Identity.FillTask(t)
 		}

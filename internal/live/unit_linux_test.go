@@ -193,13 +193,19 @@ type rig struct {
 	out *outbox
 }
 
-func newRig() rig {
+func newRig() rig { return rigOf(newSession()) }
+
+func newSession() *session {
 	s := &session{
 		id: "00", clocks: ownClocks, offsets: boottime.New(0),
 		symbols: make(chan struct{}), pulse: survive.StartPulse(),
 		opts: Options{Daemon: DaemonSummary, Match: func(*event.Event) bool { return true }},
 	}
 	close(s.symbols)
+	return s
+}
+
+func rigOf(s *session) rig {
 	in, out := newIntake(&s.seq, s.offsets, &s.errorNS, s.clocks), newOutbox(nil, nil)
 	p := newPump(s, in, []*outbox{out}, func(error) {})
 	p.lossAt = time.Now().Add(time.Hour) // there is no tracer to ask

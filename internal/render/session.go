@@ -23,6 +23,7 @@ func losses(l event.LostCounts) []string {
 		{l.Recursion, "program run", "skipped (recursion)"},
 		{l.ProbeMissed, "probe hit", "missed"},
 		{l.Record, "event", "not recorded (the disk is full or failed)"},
+		{l.Log, "log record", "overwritten before it was read"},
 	} {
 		if c.n != nil && *c.n > 0 {
 			out = append(out, plural(*c.n, c.noun)+" "+c.what)
@@ -117,6 +118,12 @@ func Summary(e *event.Event) string {
 	}
 	if s.ClockReads != nil {
 		said = append(said, plural(*s.ClockReads, "clock read")+" left out")
+	}
+	if c := s.CrossCheck; c != nil && c.BPFOnly > 0 {
+		said = append(said, plural(c.BPFOnly, "kill")+" without a line in the kernel log")
+	}
+	if c := s.CrossCheck; c != nil && c.LogOnly > 0 {
+		said = append(said, plural(c.LogOnly, "kill")+" in the kernel log alone")
 	}
 	if lost := losses(s.Lost); lost != nil {
 		said = append(said, lost...)

@@ -49,7 +49,7 @@ func TestSummary(t *testing.T) {
 		{"nothing known", event.SessionEnd{Received: map[string]uint64{"oom.kill": 1, "clock.step": 1, "oom.future": 3}},
 			"ended (no reason given): 1 kill, 1 clock change, 3 oom.future, not known: ring losses, queue losses, failed reads, recursion, missed probes"},
 		{"rich", *eventtest.SessionEnd().SessionEnd,
-			"ended (signal): 7 kills in 4 incidents, 20,402 clock changes, 88,123 clock reads left out, 120 events lost before the output (it was too slow), 3 reads of kernel memory failed (fields are absent), 1 probe hit missed"},
+			"ended (signal): 7 kills in 4 incidents, 20,402 clock changes, 88,123 clock reads left out, 1 kill without a line in the kernel log, 2 kills in the kernel log alone, 120 events lost before the output (it was too slow), 3 reads of kernel memory failed (fields are absent), 1 probe hit missed, 2 log records overwritten before it was read"},
 	} {
 		if got := Summary(&event.Event{SessionEnd: &tt.end}); got != tt.want {
 			t.Errorf("%s\n got %q\nwant %q", tt.name, got, tt.want)

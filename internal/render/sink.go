@@ -68,7 +68,7 @@ func (s *tableSink) Event(e *event.Event) error {
 			r.what.add(labelled("shortened:", strings.Join(e.Truncated, " ")))
 		}
 	}
-	return s.write(r, e.Simulated)
+	return s.write(r, e.Simulated, e.Backfill)
 }
 
 // fold tells what is due, and says whether e has a row of its own.
@@ -140,7 +140,7 @@ func (s *tableSink) tell(them ...untold) error {
 			r, _ = s.row(u.last)
 		}
 		s.setTime(&r, u.last)
-		if err := s.write(r, u.simulated); err != nil {
+		if err := s.write(r, u.simulated, false); err != nil {
 			return err
 		}
 	}
@@ -164,10 +164,14 @@ func (s *tableSink) Quiet(d time.Duration) error {
 	return s.tell(s.folder.take(false)...)
 }
 
-// write writes a row in one go, under the titles if it is the first.
-func (s *tableSink) write(r row, simulated bool) error {
+// write writes a row in one go, under the titles if it is the first. earlier: it happened
+// before the session began.
+func (s *tableSink) write(r row, simulated, earlier bool) error {
 	if simulated && r.what != nil {
 		r.what = append(cell{{text: "SIMULATED", style: magenta}}, r.what...)
+	}
+	if earlier && r.what != nil {
+		r.what = append(cell{{text: "EARLIER", style: magenta}}, r.what...)
 	}
 	buf := s.buf[:0]
 	var err error

@@ -34,8 +34,14 @@ func derived(h event.Hook) bool {
 	return strings.HasPrefix(h.Method, "derived") || strings.HasPrefix(h.Method, "computed")
 }
 
-// hookKind is the first word of a method: fentry, tracepoint, timerfd.
+// kernelLog is how the method begins where the kernel's log serves.
+const kernelLog = "kernel log"
+
+// hookKind is the first word of a method: fentry, tracepoint, timerfd; or the kernel log.
 func hookKind(h event.Hook) string {
+	if strings.HasPrefix(h.Method, kernelLog+" ") {
+		return kernelLog
+	}
 	kind, _, _ := strings.Cut(h.Method, " ")
 	return kind
 }
@@ -47,15 +53,20 @@ func cost(h event.Hook) string {
 	}
 	const syscalls = "calls of kernel threads and of 32-bit programs"
 	lesser := map[string]string{ // by fact, and how it is had
-		"kill tracepoint":     "swap, cgroup and threads of victims that are not the trigger",
-		"trigger derived":     "gfp_mask, order and message; scope, limit and points are computed",
-		"invocation derived":  "its time: the episode begins with the first kill",
-		"candidates derived":  "what the kernel itself found: points are computed",
-		"adjtimex tracepoint": syscalls,
-		"settime tracepoint":  syscalls,
-		"warp timerfd":        "who made the step of a first time zone",
-		"exec tracepoint":     "executables of processes that are gone",
-		"sigkill tracepoint":  "of the victim all but its thread's pid and comm, and what /proc tells",
+		"kill kernel log":       "kills of who shares a victim's memory; of victims start, threads and nspid, in a storm all but their memory",
+		"trigger kernel log":    "in a storm, when the kernel leaves out reports, all",
+		"invocation kernel log": "those that meet a task that is dying already; in a storm all",
+		"candidates kernel log": "in a storm, or with vm.oom_dump_tasks=0, all",
+		"reaped kernel log":     "victims whose memory was back before the reaper came",
+		"kill tracepoint":       "swap, cgroup and threads of victims that are not the trigger",
+		"trigger derived":       "gfp_mask, order and message; scope, limit and points are computed",
+		"invocation derived":    "its time: the episode begins with the first kill",
+		"candidates derived":    "what the kernel itself found: points are computed",
+		"adjtimex tracepoint":   syscalls,
+		"settime tracepoint":    syscalls,
+		"warp timerfd":          "who made the step of a first time zone",
+		"exec tracepoint":       "executables of processes that are gone",
+		"sigkill tracepoint":    "of the victim all but its thread's pid and comm, and what /proc tells",
 	}
 	none := map[string]string{
 		"kill":       "all kills",
@@ -74,6 +85,7 @@ func cost(h event.Hook) string {
 		"clock-step": "steps that no call explains",
 		"exec":       "command lines of processes that are gone before they are looked up",
 		"sigkill":    "SIGKILLs that are not the OOM killer's",
+		"log":        "the kills since boot that it has; kills that the programs miss",
 		"symbols":    "the names and ids of call traces; without fentry and kprobes scope and limit too",
 	}
 	if !h.OK {
@@ -159,6 +171,12 @@ var remedies = []struct {
 	pieces string // one of them, separated by |
 	remedy
 }{
+	{"--source kmsg", remedy{"--source kmsg", "none needed: leave out --source kmsg for what the kernel's programs tell"}},
+	{"the kernel log does not tell", remedy{"not in the kernel log", "have the kernel's programs tell of kills: see kill"}},
+	{"CONFIG_BPF_SYSCALL", remedy{"no bpf(2)", "none with this kernel, which was built without CONFIG_BPF_SYSCALL"}},
+	{"kernel.dmesg_restrict", remedy{"not permitted", "run as root, with CAP_SYSLOG, or with kernel.dmesg_restrict=0"}},
+	{"in a container, give it", remedy{"not there", "give the container the host's /dev/kmsg (docker --device, hostPath)"}},
+	{"CAP_BPF and CAP_PERFMON", remedy{"not permitted", "run as root, or with CAP_BPF and CAP_PERFMON"}},
 	{"refuses to load such programs", remedy{"refused by this kernel", "none: other programs load, so CAP_BPF and CAP_PERFMON are there, and the kernel lets nobody load these"}},
 	{"no kprobes", remedy{"not in this kernel", "none with this kernel, which was built without CONFIG_KPROBE_EVENTS"}},
 	{"perf_event_paranoid", remedy{"not permitted", "run with CAP_SYS_ADMIN, or lower it: sysctl kernel.perf_event_paranoid=2"}},

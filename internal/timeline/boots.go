@@ -48,18 +48,18 @@ func (b *Builder) weave() []*boot {
 }
 
 // join makes one boot of those of two strands, if nothing speaks against it.
-func join(x, y *strand, p *pair) bool {
+func join(x, y *strand, p *pair) {
 	a, b := x.boot, y.boot
 	if a == b {
 		if p != nil && len(a.pairs) < maxPairs {
 			a.pairs = append(a.pairs, *p)
 		}
-		return true
+		return
 	}
 	for _, s := range a.strands {
 		for _, t := range b.strands {
 			if !compatible(s, t) {
-				return false
+				return
 			}
 		}
 	}
@@ -71,7 +71,6 @@ func join(x, y *strand, p *pair) bool {
 	if p != nil {
 		a.pairs = append(a.pairs, *p)
 	}
-	return true
 }
 
 // compatible says whether two strands may be of one boot.

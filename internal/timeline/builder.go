@@ -148,7 +148,7 @@ func (b *Builder) keep(s *strand, e *event.Event, m kmsg.Moment) {
 	}
 	old := b.later[b.next]
 	old.strand.facts[old.index] = nil
-	add(&b.sources[old.strand.source].LeftOut, 1)
+	countUp(&b.sources[old.strand.source].LeftOut)
 	b.later[b.next] = p
 	b.next = (b.next + 1) % len(b.later)
 }
@@ -156,17 +156,18 @@ func (b *Builder) keep(s *strand, e *event.Event, m kmsg.Moment) {
 // count counts an event of a source that is about to be kept.
 func (b *Builder) count(s *strand, e *event.Event) {
 	src := &b.sources[s.source]
-	add(&src.Events, 1)
+	countUp(&src.Events)
 	if e.Kill != nil {
-		add(&src.Kills, 1)
+		countUp(&src.Kills)
 	}
 }
 
-func add(n **uint64, more uint64) {
+// countUp counts one more.
+func countUp(n **uint64) {
 	if *n == nil {
 		*n = new(uint64)
 	}
-	**n += more
+	**n++
 }
 
 // slim leaves out the lists of an event, and names them.

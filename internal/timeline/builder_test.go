@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/oomtrace/oomtrace/decode/event"
-	. "github.com/oomtrace/oomtrace/internal/timeline"
+	"github.com/oomtrace/oomtrace/internal/timeline"
 )
 
 // killed is the line of a kill, behind a prefix.
@@ -32,11 +32,11 @@ type input struct {
 }
 
 // build makes a timeline, and checks that it conforms to the schema.
-func build(t *testing.T, o Options, inputs ...input) *Document {
+func build(t *testing.T, o timeline.Options, inputs ...input) *timeline.Document {
 	t.Helper()
-	b := New(o)
+	b := timeline.New(o)
 	for _, in := range inputs {
-		i := Input{Source: Source{Path: in.path}, ModTime: in.mod, BootID: in.bootID, Own: in.own}
+		i := timeline.Input{Source: timeline.Source{Path: in.path}, ModTime: in.mod, BootID: in.bootID, Own: in.own}
 		var err error
 		if in.events != nil {
 			var text []byte
@@ -66,7 +66,7 @@ func build(t *testing.T, o Options, inputs ...input) *Document {
 
 // told is an entry in short: its boot, time, basis and guesses, who was killed, and who
 // tells it.
-func short(d *Document) []string {
+func short(d *timeline.Document) []string {
 	var out []string
 	for _, e := range d.Entries {
 		at := "-"
@@ -86,7 +86,7 @@ func short(d *Document) []string {
 	return out
 }
 
-func want(t *testing.T, d *Document, entries ...string) {
+func want(t *testing.T, d *timeline.Document, entries ...string) {
 	t.Helper()
 	if diff := cmp.Diff(entries, short(d)); diff != "" {
 		t.Errorf("entries (-want +got)\n%s", diff)
@@ -107,7 +107,7 @@ const host = "Jun 20 12:47:%02d db1 kernel: [%d.%06d] "
 func TestStampsGetTheTimesOfAnotherLog(t *testing.T) {
 	syslog := killed(fmt.Sprintf(host, 2, 1000, 0), 7, 10, "hog") + killed(fmt.Sprintf(host, 12, 1010, 0), 8, 20, "hog")
 	dmesg := killed("[  990.000000] ", 6, 5, "early") + killed("[ 1000.000000] ", 7, 10, "hog") + killed("[ 1010.000000] ", 8, 20, "hog")
-	d := build(t, Options{Year: 2026, Zone: time.UTC}, input{path: "messages", log: syslog}, input{path: "dmesg", log: dmesg})
+	d := build(t, timeline.Options{Year: 2026, Zone: time.UTC}, input{path: "messages", log: syslog}, input{path: "dmesg", log: dmesg})
 	want(t, d,
 		"0 2026-06-20 12:46:52 printk oom.kill 6 [1]",
 		"0 2026-06-20 12:47:02 syslog oom.kill 7 [0 1]",
@@ -126,7 +126,7 @@ func TestStampsGetTheTimesOfAnotherLog(t *testing.T) {
 func TestTimesAndStampsMeetInAKill(t *testing.T) {
 	syslog := killed("Jun 20 12:47:02 db1 kernel: ", 7, 10, "hog") + killed("Jun 20 13:47:02 db1 kernel: ", 9, 30, "late")
 	dmesg := killed("[  990.000000] ", 6, 5, "early") + killed("[ 1000.000000] ", 7, 10, "hog")
-	d := build(t, Options{Year: 2026, Zone: time.UTC}, input{path: "messages", log: syslog}, input{path: "dmesg", log: dmesg})
+	d := build(t, timeline.Options{Year: 2026, Zone: time.UTC}, input{path: "messages", log: syslog}, input{path: "dmesg", log: dmesg})
 	want(t, d,
 		"0 2026-06-20 12:46:52 printk oom.kill 6 [1]",
 		"0 2026-06-20 12:47:02 syslog oom.kill 7 [1 0]",
@@ -156,7 +156,7 @@ func TestWatcherAndLog(t *testing.T) {
 	live.Kill.Victim.OOMScoreAdj = event.Ptr(100)
 	live.Kill.Victim.AnonRSSBytes = event.Ptr(uint64(90 << 20)) // the log says 10 MiB
 	dmesg := killed("[  990.000000] ", 6, 5, "early") + killed("[ 1000.001000] ", 7, 10, "hog")
-	d := build(t, Options{}, input{path: "events.jsonl", events: []*event.Event{live, bpf(2, 1500*second, 8, 20, "hog", at.Add(500*time.Second))}},
+	d := build(t, timeline.Options{}, input{path: "events.jsonl", events: []*event.Event{live, bpf(2, 1500*second, 8, 20, "hog", at.Add(500*time.Second))}},
 		input{path: "dmesg", log: dmesg, bootID: "3b1f0a527c7e4d0e9a580c8f6f2d9e11"})
 	want(t, d,
 		"0 2026-06-20 12:46:52 printk oom.kill 6 [1]",
@@ -191,10 +191,10 @@ func TestWatcherAndLog(t *testing.T) {
 func TestLogOfTheWatchersBoot(t *testing.T) {
 	at, second := utc("2026-06-20 12:47:02"), uint64(time.Second)
 	rec := input{path: "events.jsonl", events: []*event.Event{bpf(1, 1000*second, 7, 10, "hog", at)}}
-	d := build(t, Options{}, rec, input{path: "dmesg", log: killed("[ 1000.001000] ", 7, 10, "hog")})
+	d := build(t, timeline.Options{}, rec, input{path: "dmesg", log: killed("[ 1000.001000] ", 7, 10, "hog")})
 	want(t, d, "0 2026-06-20 12:47:02  oom.kill 7 [0 1]")
 	// Of another size, it is another's.
-	d = build(t, Options{}, rec, input{path: "dmesg", log: killed("[ 1000.001000] ", 7, 50, "hog")})
+	d = build(t, timeline.Options{}, rec, input{path: "dmesg", log: killed("[ 1000.001000] ", 7, 50, "hog")})
 	want(t, d, "0 2026-06-20 12:47:02  oom.kill 7 [0]", "1 - order oom.kill 7 [1]")
 }
 
@@ -210,7 +210,7 @@ func TestPidUsedAgain(t *testing.T) {
 		log += killed(fmt.Sprintf("[ %d.%06d] ", 1000+i/2, i%2*500000+100), 7, 10, "hog")
 	}
 	live = append(live[:1], live[2:]...)
-	d := build(t, Options{}, input{path: "events.jsonl", events: live}, input{path: "dmesg", log: log}, input{path: "again", log: log})
+	d := build(t, timeline.Options{}, input{path: "events.jsonl", events: live}, input{path: "dmesg", log: log}, input{path: "again", log: log})
 	want(t, d,
 		"0 2026-06-20 12:47:02  oom.kill 7 [0 1 2]",
 		"0 2026-06-20 12:47:02 printk oom.kill 7 [1 2]",
@@ -227,7 +227,7 @@ func TestPidUsedAgain(t *testing.T) {
 func TestBoots(t *testing.T) {
 	first := "[    0.000000] Linux version 6.1.0 (x) #1\n" + killed("[   50.000000] ", 7, 10, "hog")
 	second := "[    0.000000] Linux version 6.2.0 (x) #1\n" + killed("[   60.000000] ", 7, 10, "hog")
-	d := build(t, Options{}, input{path: "console", log: first + second}, input{path: "dmesg", log: second})
+	d := build(t, timeline.Options{}, input{path: "console", log: first + second}, input{path: "dmesg", log: second})
 	want(t, d,
 		"0 - order kernel.boot [0]", "0 - order oom.kill 7 [0]",
 		"1 - order kernel.boot [0 1]", "1 - order oom.kill 7 [0 1]",
@@ -247,7 +247,7 @@ func TestMachines(t *testing.T) {
 		log += fmt.Sprintf("2026-06-20T12:47:%02dZ db%d kernel: [%d.000000] hello\n", i%60, i%2, 1000*(i%2+1)+i)
 	}
 	log += killed("2026-06-20T12:49:02Z db0 kernel: [ 1200.000000] ", 7, 10, "hog") + killed("2026-06-20T12:49:02Z db1.example.com kernel: [ 2200.000000] ", 7, 10, "hog")
-	d := build(t, Options{}, input{path: "messages", log: log})
+	d := build(t, timeline.Options{}, input{path: "messages", log: log})
 	want(t, d, "0 2026-06-20 12:49:02 syslog oom.kill 7 [0]", "1 2026-06-20 12:49:02 syslog oom.kill 7 [0]")
 }
 
@@ -258,27 +258,27 @@ func TestGuesses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := build(t, Options{}, input{path: "messages", log: log, mod: mod})
+	d := build(t, timeline.Options{}, input{path: "messages", log: log, mod: mod})
 	want(t, d, "0 2025-12-31 23:59:58 syslog ~year ~zone oom.kill 7 [0]", "0 2026-01-01 00:00:02 syslog ~year ~zone oom.kill 8 [0]")
 	if len(d.Sources[0].Notes) != 2 {
 		t.Errorf("notes %q", d.Sources[0].Notes)
 	}
-	d = build(t, Options{Year: 2020, Zone: vienna}, input{path: "messages", log: log, mod: mod})
+	d = build(t, timeline.Options{Year: 2020, Zone: vienna}, input{path: "messages", log: log, mod: mod})
 	want(t, d, "0 2019-12-31 22:59:58 syslog oom.kill 7 [0]", "0 2019-12-31 23:00:02 syslog oom.kill 8 [0]")
 	// A log of this machine is in its zone, which is still a guess.
-	d = build(t, Options{Machine: &Machine{Host: event.Host{Name: "db1"}, Zone: vienna}}, input{path: "messages", log: log, mod: mod})
+	d = build(t, timeline.Options{Machine: &timeline.Machine{Host: event.Host{Name: "db1"}, Zone: vienna}}, input{path: "messages", log: log, mod: mod})
 	want(t, d, "0 2025-12-31 22:59:58 syslog ~year ~zone oom.kill 7 [0]", "0 2025-12-31 23:00:02 syslog ~year ~zone oom.kill 8 [0]")
 	// The journal knows.
 	iso := killed("2024-12-31T20:59:58Z db1 kernel: [ 1000.000000] ", 7, 10, "hog")
-	d = build(t, Options{}, input{path: "messages", log: log, mod: mod}, input{path: "iso", log: iso})
+	d = build(t, timeline.Options{}, input{path: "messages", log: log, mod: mod}, input{path: "iso", log: iso})
 	want(t, d, "0 2024-12-31 20:59:58 syslog oom.kill 7 [0 1]", "0 2024-12-31 21:00:02 syslog oom.kill 8 [0]")
 }
 
 func TestLeapDay(t *testing.T) {
 	log := killed("Feb 29 23:59:58 db1 kernel: ", 7, 10, "hog")
-	d := build(t, Options{}, input{path: "messages", log: log, mod: utc("2026-06-01 00:00:00")})
+	d := build(t, timeline.Options{}, input{path: "messages", log: log, mod: utc("2026-06-01 00:00:00")})
 	want(t, d, "0 2024-02-29 23:59:58 syslog ~year ~zone oom.kill 7 [0]")
-	d = build(t, Options{Year: 2026}, input{path: "messages", log: log})
+	d = build(t, timeline.Options{Year: 2026}, input{path: "messages", log: log})
 	if notes := strings.Join(d.Sources[0].Notes, "\n"); !strings.Contains(notes, "February 29, which 2026 had not") {
 		t.Errorf("notes %q", notes)
 	}
@@ -287,17 +287,17 @@ func TestLeapDay(t *testing.T) {
 // What dmesg computed is not trusted, and gives way to what is.
 func TestDmesgTimes(t *testing.T) {
 	dmesg := killed("[Sat Jun 20 11:00:00 2026] ", 7, 10, "hog")
-	d := build(t, Options{Zone: time.UTC}, input{path: "dmesg-T", log: dmesg})
+	d := build(t, timeline.Options{Zone: time.UTC}, input{path: "dmesg-T", log: dmesg})
 	want(t, d, "0 2026-06-20 11:00:00 dmesg oom.kill 7 [0]")
 	iso := killed("2026-06-20T12:47:02Z db1 kernel: [ 1000.000000] ", 7, 10, "hog")
-	d = build(t, Options{Zone: time.UTC}, input{path: "dmesg-T", log: dmesg}, input{path: "iso", log: iso})
+	d = build(t, timeline.Options{Zone: time.UTC}, input{path: "dmesg-T", log: dmesg}, input{path: "iso", log: iso})
 	want(t, d, "0 2026-06-20 12:47:02 syslog oom.kill 7 [1 0]")
 }
 
 // The stamps of this machine's running boot have times.
 func TestRunningBoot(t *testing.T) {
-	m := &Machine{Host: event.Host{Name: "db1", BootID: "3b1f0a52-7c7e-4d0e-9a58-0c8f6f2d9e11", PageSizeBytes: 4096}, Booted: utc("2026-06-20 00:00:00"), Suspended: 10 * time.Second}
-	o := Options{Machine: m, Now: utc("2026-06-20 12:00:00")}
+	m := &timeline.Machine{Host: event.Host{Name: "db1", BootID: "3b1f0a52-7c7e-4d0e-9a58-0c8f6f2d9e11", PageSizeBytes: 4096}, Booted: utc("2026-06-20 00:00:00"), Suspended: 10 * time.Second}
+	o := timeline.Options{Machine: m, Now: utc("2026-06-20 12:00:00")}
 	d := build(t, o, input{path: "/dev/kmsg", log: "3,1,1000000000,-;" + killed("", 7, 10, "hog"), own: true, bootID: m.Host.BootID})
 	want(t, d, "0 2026-06-20 00:16:50 printk oom.kill 7 [0]")
 	if !d.Boots[0].Running || d.Boots[0].Host.Name != "db1" || d.Entries[0].Host.PageSizeBytes != 4096 {
@@ -321,7 +321,7 @@ func TestBounds(t *testing.T) {
 			fmt.Sprintf("[ %d.000003] [    %d]     0    %d     1000     2000    49152        0             0 hog\n", 1000+i, 100+i, 100+i) +
 			killed(fmt.Sprintf("[ %d.000004] ", 1000+i), 100+i, 10, "hog")
 	}
-	d := build(t, Options{Full: 3, Most: 7}, input{path: "dmesg", log: log})
+	d := build(t, timeline.Options{Full: 3, Most: 7}, input{path: "dmesg", log: log})
 	if len(d.Entries) != 7 || *d.Sources[0].Kills != 10 || d.Sources[0].LeftOut == nil || *d.Sources[0].LeftOut != 3 {
 		t.Fatalf("%d entries, %+v", len(d.Entries), d.Sources[0])
 	}
@@ -344,14 +344,14 @@ func TestRecordDamaged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := New(Options{})
+	b := timeline.New(timeline.Options{})
 	text := string(line) + "{broken\n" + strings.Replace(string(line), "oom.kill", "oom.newer", 1) + string(line[:40])
-	if err := b.Record(t.Context(), Input{Reader: strings.NewReader(text)}); err != nil {
+	if err := b.Record(t.Context(), timeline.Input{Reader: strings.NewReader(text)}); err != nil {
 		t.Fatal(err)
 	}
 	d := b.Document()
 	s := d.Sources[0]
-	if len(d.Entries) != 1 || s.State != StateDamaged || *s.Bad != 2 || *s.Unknown != 1 || !strings.HasPrefix(s.Error, "line 2: ") {
+	if len(d.Entries) != 1 || s.State != timeline.StateDamaged || *s.Bad != 2 || *s.Unknown != 1 || !strings.HasPrefix(s.Error, "line 2: ") {
 		t.Errorf("%d entries, %+v", len(d.Entries), s)
 	}
 }
@@ -364,7 +364,7 @@ func TestSamples(t *testing.T) {
 		e.Type, e.Source, e.Kill, e.Sample = event.TypeSample, event.SourceProc, nil, &event.Sample{Reason: event.SampleInterval}
 		return e
 	}
-	d := build(t, Options{}, input{path: "events.jsonl", events: []*event.Event{
+	d := build(t, timeline.Options{}, input{path: "events.jsonl", events: []*event.Event{
 		sample(1, 30*time.Minute), sample(2, time.Minute), bpf(3, uint64(time.Hour), 7, 10, "hog", at), sample(4, -time.Minute),
 	}})
 	want(t, d, "0 2026-06-20 12:46:02  sample [0]", "0 2026-06-20 12:47:02  oom.kill 7 [0]")

@@ -33,11 +33,11 @@ func (b *Builder) Record(ctx context.Context, in Input) error {
 			continue
 		case errors.Is(err, event.ErrType):
 			r.lines++
-			add(&b.sources[r.source].Unknown, 1)
+			countUp(&b.sources[r.source].Unknown)
 			continue
 		case errors.As(err, &line):
 			r.lines++
-			add(&b.sources[r.source].Bad, 1)
+			countUp(&b.sources[r.source].Bad)
 			r.damage(err)
 			continue
 		case !errors.Is(err, io.EOF):

@@ -16,7 +16,7 @@ import (
 
 	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/decode/event/eventtest"
-	. "github.com/oomtrace/oomtrace/internal/timeline"
+	"github.com/oomtrace/oomtrace/internal/timeline"
 	"github.com/oomtrace/oomtrace/internal/timeline/timelinetest"
 )
 
@@ -51,15 +51,15 @@ type walker struct {
 // them required.
 func TestSchemaMirrorsTypes(t *testing.T) {
 	var root node
-	dec := json.NewDecoder(bytes.NewReader(SchemaJSON()))
+	dec := json.NewDecoder(bytes.NewReader(timeline.SchemaJSON()))
 	dec.DisallowUnknownFields() // a keyword that this test does not know is not compared
 	if err := dec.Decode(&root); err != nil {
 		t.Fatal(err)
 	}
 	w := &walker{t, &root, map[string]bool{}}
-	w.object("document", reflect.TypeFor[Document](), &root, "schema")
-	if got := root.Properties["schema"].Const; got != Schema {
-		t.Errorf("schema is %q, want %q", got, Schema)
+	w.object("document", reflect.TypeFor[timeline.Document](), &root, "schema")
+	if got := root.Properties["schema"].Const; got != timeline.Schema {
+		t.Errorf("schema is %q, want %q", got, timeline.Schema)
 	}
 	for name := range root.Defs {
 		if !w.used[name] {
@@ -70,11 +70,11 @@ func TestSchemaMirrorsTypes(t *testing.T) {
 
 // enums are the constants of the string types.
 var enums = map[reflect.Type][]string{
-	reflect.TypeFor[Kind]():            {string(KindKernelLog), string(KindRecord), string(KindDirectory), string(KindOther)},
-	reflect.TypeFor[State]():           {string(StateRead), string(StateDamaged), string(StateNotRead)},
-	reflect.TypeFor[Confidence]():      {string(High), string(Medium), string(Low)},
-	reflect.TypeFor[event.TimeGuess](): {string(event.GuessYear), string(event.GuessZone), string(event.GuessBoot)},
-	reflect.TypeFor[Class]():           {string(ReadOnly), string(Reversible), string(Disruptive), string(Irreversible)},
+	reflect.TypeFor[timeline.Kind]():       {string(timeline.KindKernelLog), string(timeline.KindRecord), string(timeline.KindDirectory), string(timeline.KindOther)},
+	reflect.TypeFor[timeline.State]():      {string(timeline.StateRead), string(timeline.StateDamaged), string(timeline.StateNotRead)},
+	reflect.TypeFor[timeline.Confidence](): {string(timeline.High), string(timeline.Medium), string(timeline.Low)},
+	reflect.TypeFor[event.TimeGuess]():     {string(event.GuessYear), string(event.GuessZone), string(event.GuessBoot)},
+	reflect.TypeFor[timeline.Class]():      {string(timeline.ReadOnly), string(timeline.Reversible), string(timeline.Disruptive), string(timeline.Irreversible)},
 }
 
 func (w *walker) resolve(path string, n *node) *node {
@@ -91,7 +91,7 @@ func (w *walker) resolve(path string, n *node) *node {
 
 // object compares a struct; the schema has the fields more beside.
 func (w *walker) object(path string, typ reflect.Type, n *node, more ...string) {
-	if typ == reflect.TypeFor[Entry]() {
+	if typ == reflect.TypeFor[timeline.Entry]() {
 		more = append(more, "schema", "type", "source") // of the event, which has its own
 	}
 	want, required := slices.Clone(more), slices.Clone(more)
@@ -176,7 +176,7 @@ func TestSchemaAgreesWithEvents(t *testing.T) {
 	var here, there struct {
 		Defs map[string]any `json:"$defs"`
 	}
-	for text, into := range map[string]any{string(SchemaJSON()): &here, string(event.SchemaJSON()): &there} {
+	for text, into := range map[string]any{string(timeline.SchemaJSON()): &here, string(event.SchemaJSON()): &there} {
 		if err := json.Unmarshal([]byte(text), into); err != nil {
 			t.Fatal(err)
 		}
@@ -216,29 +216,29 @@ func TestWrite(t *testing.T) {
 	one := event.Ptr[uint64](1)
 	at := time.Date(2026, 6, 20, 12, 47, 2, 5, time.UTC)
 	hostile := "a\x1b[31m\u009b\x7f\xffb"
-	d := &Document{
-		Sources: []Source{{
-			Path: hostile, PathHex: "ff", Kind: KindKernelLog, Format: "dmesg", Compression: "gzip", State: StateDamaged,
+	d := &timeline.Document{
+		Sources: []timeline.Source{{
+			Path: hostile, PathHex: "ff", Kind: timeline.KindKernelLog, Format: "dmesg", Compression: "gzip", State: timeline.StateDamaged,
 			Default: true, SizeBytes: event.Ptr[int64](7), Records: one, Events: one, Kills: one, Bad: one, Unknown: one,
 			LeftOut: one, First: at, Last: at, Boots: []int{0}, Error: hostile, Notes: []string{hostile},
-		}, {Path: "-", Kind: KindOther, State: StateNotRead}},
-		Boots: []Boot{
+		}, {Path: "-", Kind: timeline.KindOther, State: timeline.StateNotRead}},
+		Boots: []timeline.Boot{
 			{Offset: -1},
 			{Host: &event.Host{Name: "db-2"}, Running: true, Began: at, TimeGuessed: []event.TimeGuess{event.GuessYear}, First: at, Last: at, Entries: 1, Kills: 1, Sources: []int{0}},
 		},
-		Findings: []Finding{{
-			ID: "limit-too-small", Title: hostile, Confidence: High, Summary: "s", About: []int{0},
-			Evidence: []Evidence{{Entries: []int{0}, Text: hostile}}, RefutedBy: "r", Question: "q",
-			Decide:   &Command{Run: "true", Class: ReadOnly, Note: "n"},
-			Actions:  []Action{{Text: "t", Why: "w", Owner: "o", Commands: []Command{{Run: "x", Class: Irreversible}}}},
-			Rollback: []Rollback{{Undoes: 0, Text: "t", Guard: "g", Commands: []Command{{Run: "y", Class: Disruptive}}}},
-		}, {ID: "x", Confidence: Low}},
+		Findings: []timeline.Finding{{
+			ID: "limit-too-small", Title: hostile, Confidence: timeline.High, Summary: "s", About: []int{0},
+			Evidence: []timeline.Evidence{{Entries: []int{0}, Text: hostile}}, RefutedBy: "r", Question: "q",
+			Decide:   &timeline.Command{Run: "true", Class: timeline.ReadOnly, Note: "n"},
+			Actions:  []timeline.Action{{Text: "t", Why: "w", Owner: "o", Commands: []timeline.Command{{Run: "x", Class: timeline.Irreversible}}}},
+			Rollback: []timeline.Rollback{{Undoes: 0, Text: "t", Guard: "g", Commands: []timeline.Command{{Run: "y", Class: timeline.Disruptive}}}},
+		}, {ID: "x", Confidence: timeline.Low}},
 	}
 	for _, e := range eventtest.All() {
-		d.Entries = append(d.Entries, Entry{Event: e, Boot: 1, SeenIn: []int{0}, Differs: []string{hostile}})
+		d.Entries = append(d.Entries, timeline.Entry{Event: e, Boot: 1, SeenIn: []int{0}, Differs: []string{hostile}})
 	}
-	d.Entries = append(d.Entries, Entry{Event: eventtest.Kill()})
-	for _, d := range []*Document{d, {}} {
+	d.Entries = append(d.Entries, timeline.Entry{Event: eventtest.Kill()})
+	for _, d := range []*timeline.Document{d, {}} {
 		var out bytes.Buffer
 		if err := d.Write(&out); err != nil {
 			t.Fatal(err)

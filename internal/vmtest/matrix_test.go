@@ -23,7 +23,7 @@ import (
 // in which one emulated CPU loads programs and reads symbols, and ten times that
 // where the host is busy.
 func watch(name string, args ...string) scenario.Step {
-	return scenario.Start(name, `"session\.start"`, append([]string{"oomtrace", "watch", "-o", "json", "--stuck-after", "60s"}, args...)...).Within(2 * time.Minute)
+	return scenario.Start(name, `"session\.start"`, append([]string{"oomtrace", "watch", "-o", "json", "--stuck-after", "60s", "--no-backfill"}, args...)...).Within(2 * time.Minute)
 }
 
 // watched reads what a watcher wrote and checks the frame: it ended well, each
@@ -259,8 +259,8 @@ func foreign(t *testing.T, events []*event.Event) {
 // The facts that a watcher asks for, in the order of session.start.
 var (
 	episodeFacts = []string{"invocation", "trigger", "candidates", "reclaim", "compaction", "exit", "reaped", "freed", "kill"}
-	oomFacts     = append(slices.Clone(episodeFacts), "exec", "symbols")
-	allFacts     = append(slices.Clone(episodeFacts), "adjtimex", "settime", "warp", "exec", "clock-step", "symbols")
+	oomFacts     = append(slices.Clone(episodeFacts), "exec", "symbols", "log")
+	allFacts     = append(slices.Clone(episodeFacts), "adjtimex", "settime", "warp", "exec", "clock-step", "symbols", "log")
 )
 
 // ladders are the rungs of each fact, the best first, as session.start names them.
@@ -284,6 +284,7 @@ var ladders = map[string][]string{
 	"sigkill":    {"tp_btf signal_generate", "raw_tp signal_generate", "tracepoint signal_generate"},
 	"clock-step": {"timerfd cancel-on-set"},
 	"symbols":    {"/proc/kallsyms"},
+	"log":        {"/dev/kmsg"},
 }
 
 // lacking are the kinds of rung that do not work on a kernel.
@@ -385,9 +386,9 @@ func TestPrivileges(t *testing.T) {
 		t.Run(k.String(), func(t *testing.T) {
 			t.Parallel()
 			caps := []uintptr{unix.CAP_BPF, unix.CAP_PERFMON}
-			// Debian lets nobody open kprobes and tracepoints, and shows addresses
-			// only to CAP_SYSLOG.
-			forbidden := []string{"kprobe", "tracepoint", "/proc/kallsyms"}
+			// Debian lets nobody open kprobes and tracepoints, and shows addresses and
+			// the log only to CAP_SYSLOG.
+			forbidden := []string{"kprobe", "tracepoint", "/proc/kallsyms", "/dev/kmsg"}
 			switch k.String() {
 			case "amd64-5.10":
 				caps = append(caps, unix.CAP_SYS_RESOURCE)

@@ -13,7 +13,7 @@ import (
 )
 
 // killFacts are what a watcher of OOM kills and SIGKILLs asks for.
-var killFacts = append(slices.Clone(episodeFacts), "sigkill", "exec", "symbols")
+var killFacts = append(slices.Clone(episodeFacts), "sigkill", "exec", "symbols", "log")
 
 // TestSigkills has processes killed by kill(2), by cgroup.kill, where the kernel has it,
 // and by the OOM killer, and holds each rung against that: the last is told as an oom.kill

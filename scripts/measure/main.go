@@ -214,7 +214,7 @@ func peakRSS(pid int) (float64, error) {
 }
 
 func (m *measure) oomtrace(args ...string) (*tracer, error) {
-	return run(m.binary, append([]string{"watch", "-o", "json"}, args...)...)
+	return run(m.binary, append([]string{"watch", "-o", "json", "--no-backfill"}, args...)...)
 }
 
 func percentiles(v []float64) string {

@@ -35,8 +35,10 @@ type Ref struct {
 	// EventBoottimeNS is when the process was seen; where its start is not known,
 	// one that began later is another.
 	EventBoottimeNS uint64
-	TID             int     // the thread that it is about; 0: none
-	UID             *uint32 // whose name is asked for; nil: nobody's
+	TID             int // the thread that it is about; 0: none
+	// Leader asks whose thread PID is, which may be no process's: /proc has threads, too.
+	Leader bool
+	UID    *uint32 // whose name is asked for; nil: nobody's
 	// PPID and Cgroup are what the caller knows of a process that may be gone, for
 	// Parents; 0 and nil: nothing.
 	PPID   int
@@ -86,6 +88,7 @@ type Answer struct {
 type TaskAnswer struct {
 	Identity Identity
 	User     string // known of one that is gone too
+	Leader   int    // 0: not asked for, or not known
 	Daemon   Daemon
 	Err      error
 }
@@ -306,6 +309,9 @@ func (r *Reader) answer(req Request) Answer {
 		t.Identity, t.Err = r.Task(ref.PID, ref.StartBoottimeNS)
 		if t.Err == nil && ref.EventBoottimeNS != 0 && r.startedAfter(&t.Identity, ref.EventBoottimeNS) {
 			t.Identity, t.Err = Identity{}, ErrReused
+		}
+		if t.Err == nil && ref.Leader {
+			t.Leader = r.leader(ref.PID)
 		}
 		if t.Err == nil && ref.Daemon {
 			// Gone in between: who it was is known nevertheless.

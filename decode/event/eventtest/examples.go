@@ -123,6 +123,7 @@ func SessionEnd() *event.Event {
 		Invocations: p(uint64(9)), Waits: p(uint64(1)), NoKillsLeftOut: p(uint64(0)),
 		ClockReads: p(uint64(88123)),
 		Incidents:  p(uint64(4)),
+		CrossCheck: &event.CrossCheck{Both: 5, BPFOnly: 1, LogOnly: 2},
 	}
 	return e
 }
@@ -135,6 +136,7 @@ func lostCounts() event.LostCounts {
 		Recursion:   p(uint64(0)),
 		ProbeMissed: p(uint64(1)),
 		Record:      p(uint64(0)),
+		Log:         p(uint64(2)),
 	}
 }
 
