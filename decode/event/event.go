@@ -296,7 +296,8 @@ type Kill struct {
 	// Settings are those in force when they were last read.
 	Settings *Settings      `json:"settings,omitempty"`
 	Snapshot *SnapshotState `json:"snapshot,omitempty"`
-	// Candidates are the ten of most points, highest first, the victim among them.
+	// Candidates are the ten of most points, highest first, the victim among them; of a log
+	// the one that was spared with most memory as well, which may be immune.
 	Candidates []Candidate `json:"candidates,omitempty"`
 	// Details counts the oom.detail lines that follow, which hold the stack's
 	// frames, the candidates, the lead-up, the limit's stat and the memory; 0 when all is

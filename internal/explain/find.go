@@ -28,11 +28,11 @@ func rules() []rule {
 		{"nodes-exhausted", nodesExhausted},
 		{"shmem", shmem},
 		{"hugepages", hugepages},
+		{"fork-bomb", forkBomb}, // before what each process takes of the kernel's memory
 		{"slab", slab},
 		{"page-tables", pageTables},
 		{"kernel-stacks", kernelStacks},
 		{"mlocked", mlocked},
-		{"fork-bomb", forkBomb},
 		{"growth-elsewhere", growthElsewhere},
 		{"growth-victim", growthVictim},
 		{"jvm-heap-over-limit", jvmHeap},

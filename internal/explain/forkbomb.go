@@ -4,6 +4,7 @@ package explain
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/oomtrace/oomtrace/internal/timeline"
 )
@@ -23,6 +24,11 @@ func forkBomb(in *shortage) *draft {
 	if !ok {
 		return nil
 	}
+	seen := in.main.CandidatesSeen
+	many := seen != nil && *seen >= manyCandidates
+	if many { // so many cannot have more each: what they show is what they share
+		room = math.MaxUint64
+	}
 	comm, same, listed, born, bornKnown := in.siblings(room)
 	if comm == "" {
 		return nil
@@ -33,8 +39,6 @@ func forkBomb(in *shortage) *draft {
 			kills++
 		}
 	}
-	seen := in.main.CandidatesSeen
-	many := seen != nil && *seen >= manyCandidates
 	if !many && kills < bombKills {
 		return nil
 	}
@@ -59,7 +63,11 @@ func forkBomb(in *shortage) *draft {
 	if seen != nil {
 		d.cite(in.at(), "%s processes could have been chosen.", count(*seen))
 	}
-	d.cite(in.at(), "%d of %d listed are %s, none with more than %d %% of %s.", same, listed, comm, smallPart, in.place())
+	if many {
+		d.cite(in.at(), "%d of %d listed are %s.", same, listed, comm)
+	} else {
+		d.cite(in.at(), "%d of %d listed are %s, none with more than %d %% of %s.", same, listed, comm, smallPart, in.place())
+	}
 	if kills > 1 {
 		d.cite(in.indices(), "%d processes of this name were killed in %s.", kills, plural(in.episodes(), "invocation"))
 	}

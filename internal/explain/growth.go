@@ -25,7 +25,7 @@ func growthVictim(in *shortage) *draft {
 	}
 	v := &in.main.Victim
 	for _, g := range in.growers() {
-		if g.PID != v.PID && g.GrewBytes > t.grew() {
+		if g.PID != v.PID && g.GrewBytes > in.victimGrew(&g, t.grew()) {
 			return nil
 		}
 	}
@@ -93,15 +93,16 @@ func growthElsewhere(in *shortage) *draft {
 	}
 	var g *event.Grower
 	for i := range in.growers() {
-		if x := &in.growers()[i]; x.PID == v.PID {
-			victim = max(victim, x.GrewBytes)
-		} else if g == nil {
+		x := &in.growers()[i]
+		if x.PID != v.PID && !in.killedBefore(x.PID) { // the memory of who was had not come back
 			g = x
+			break
 		}
 	}
-	if g == nil || !share(g.GrewBytes, room, grewSome) || g.GrewBytes < 2*victim {
+	if g == nil || !share(g.GrewBytes, room, grewSome) || g.GrewBytes < 2*in.victimGrew(g, victim) {
 		return nil
 	}
+	victim = in.victimGrew(g, victim)
 	c := in.candidate(g.PID)
 	conf := timeline.Medium
 	if c != nil && !g.Began && share(g.GrewBytes, room, grewMuch) {
@@ -130,6 +131,31 @@ func growthElsewhere(in *shortage) *draft {
 		d.do("Give what grew a limit of its own (MemoryMax= of its unit, the limit of its container).", "Then it reaches that before the machine runs out, and is killed itself.", "the owner of its unit or pod", shell{})
 	}
 	return d
+}
+
+// victimGrew is what to hold another's growth against. Of one that began in the time that
+// was sampled all that it has is growth: then the victim's is too, if it began then.
+func (in *shortage) victimGrew(g *event.Grower, sampled uint64) uint64 {
+	for _, x := range in.growers() {
+		if x.PID == in.main.Victim.PID && (g.Began || !x.Began) {
+			return max(sampled, x.GrewBytes)
+		}
+	}
+	return sampled
+}
+
+// killedBefore says whether a process was killed in this incident, before the kill that
+// most is known of.
+func (in *shortage) killedBefore(pid int) bool {
+	for _, k := range in.kills {
+		if k.at == in.main.at {
+			return false
+		}
+		if k.Victim.PID == pid {
+			return true
+		}
+	}
+	return false
 }
 
 // whyNot says why the one that grew was not chosen.

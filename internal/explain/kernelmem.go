@@ -34,7 +34,11 @@ func slab(in *shortage) *draft {
 	n, room, ok := in.part(
 		func(s *event.CgroupStat) *uint64 { return s.SlabUnreclaimableBytes },
 		func(m *event.Memory) *uint64 { return m.SlabUnreclaimableBytes })
-	if !ok || !share(n, room, partSome) {
+	if !ok || !share(n, room, partSome) || in.found["fork-bomb"] {
+		return nil
+	}
+	// Each thread has some 10 KiB of slab beside its stack of 16 KiB.
+	if stacks, _, ok := in.part(stacksOfLimit, stacksOfMachine); ok && stacks >= n {
 		return nil
 	}
 	c := timeline.Medium
@@ -97,7 +101,13 @@ func pageTables(in *shortage) *draft {
 	n, room, ok := in.part(
 		func(s *event.CgroupStat) *uint64 { return s.PagetablesBytes },
 		func(m *event.Memory) *uint64 { return m.PagetablesBytes })
-	if !ok || !share(n, room, 10) {
+	// memory.stat tells of them since commit f0c0c115fb81 ("mm: memcontrol: account
+	// pagetables per node") (in v5.11), and what is read after a kill lacks the victim's.
+	if p := in.main.Victim.PgtablesBytes; p != nil && *p > n {
+		n = *p
+		room, ok = in.room()
+	}
+	if !ok || !share(n, room, 10) || in.found["fork-bomb"] {
 		return nil
 	}
 	c := timeline.Medium
@@ -119,12 +129,13 @@ func pageTables(in *shortage) *draft {
 	return d
 }
 
+func stacksOfLimit(s *event.CgroupStat) *uint64 { return s.KernelStackBytes }
+func stacksOfMachine(m *event.Memory) *uint64   { return m.KernelStackBytes }
+
 // kernelStacks: too many threads.
 func kernelStacks(in *shortage) *draft {
-	n, room, ok := in.part(
-		func(s *event.CgroupStat) *uint64 { return s.KernelStackBytes },
-		func(m *event.Memory) *uint64 { return m.KernelStackBytes })
-	if !ok || !share(n, room, 10) {
+	n, room, ok := in.part(stacksOfLimit, stacksOfMachine)
+	if !ok || !share(n, room, 10) || in.found["fork-bomb"] {
 		return nil
 	}
 	c := timeline.Medium

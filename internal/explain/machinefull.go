@@ -42,6 +42,10 @@ func unaccounted(in *shortage) *draft {
 	var s shell
 	s.look("the machine's counters", "cat /proc/meminfo")
 	s.look("modules that may be behind it", "lsmod | grep -E 'balloon|zfs|drm|nvidia|vfio'; cat /proc/spl/kstat/zfs/arcstats 2>/dev/null | grep -E '^(size|c_max)'")
+	if m.AgeMS != nil && *m.AgeMS > 0 {
+		d.ask("Is it still so? This was read after the kill, and what a victim gives back may be in no counter for a while.", s)
+		return d
+	}
 	d.do("Find who has it.", "No kill of a process gives it back. Of a balloon the host decides; the size of the ARC is zfs_arc_max.", "the machine's operator, or the host's", s)
 	return d
 }

@@ -3,7 +3,10 @@
 package explain
 
 import (
+	"cmp"
 	"regexp"
+	"strconv"
+	"strings"
 
 	"github.com/oomtrace/oomtrace/decode/cgroup"
 	"github.com/oomtrace/oomtrace/decode/event"
@@ -28,9 +31,12 @@ func nodesExhausted(in *shortage) *draft {
 	}
 	var there uint64 // on the nodes that are allowed
 	for _, z := range m.Zones {
-		if z.FreeBytes != nil {
+		if z.FreeBytes != nil && in.allows(z.Node) {
 			there += *z.FreeBytes
 		}
+	}
+	if l := in.main.Limit; m.AgeMS != nil && (l == nil || !nodeList.MatchString(l.Nodes)) {
+		return nil // of which nodes it was, and what they had, nothing is known
 	}
 	elsewhere := *free - min(*free, there)
 	if !share(elsewhere, *m.TotalBytes, 10) || in.found["fragmentation"] {
@@ -85,4 +91,22 @@ func nodesExhausted(in *shortage) *draft {
 	d.undo("Bind it to the old nodes again.", "Only while those have room for all that it has: what is elsewhere is moved there, and what does not fit brings the next kill.",
 		command(timeline.Reversible, "", "systemctl set-property --runtime %s AllowedMemoryNodes="+nodes, unit.Unit))
 	return d
+}
+
+// allows says whether a node is one of those that were allowed, or may be: the kernel's
+// report has the zones of these alone, a reading of /proc/zoneinfo those of all.
+func (in *shortage) allows(node int) bool {
+	l := in.main.Limit
+	if l == nil || !nodeList.MatchString(l.Nodes) {
+		return true
+	}
+	for part := range strings.SplitSeq(l.Nodes, ",") {
+		first, last, _ := strings.Cut(part, "-")
+		a, err := strconv.Atoi(first)
+		b, err2 := strconv.Atoi(cmp.Or(last, first))
+		if err == nil && err2 == nil && a <= node && node <= b {
+			return true
+		}
+	}
+	return false
 }

@@ -23,6 +23,9 @@ func noVictim(doc *timeline.Document) []*draft {
 			key = n.Limit.Cgroup.Path
 			name = "the cgroup " + key
 		}
+		if key != "" && dying(doc, i, key) {
+			continue
+		}
 		if d := by[key]; d != nil {
 			d.About = append(d.About, i)
 			d.Evidence[0].Entries = d.About
@@ -46,4 +49,28 @@ func noVictim(doc *timeline.Document) []*draft {
 		}
 	}
 	return out
+}
+
+// dyingFor is how long, in ns, a victim may be on its way out before there is nobody else.
+const dyingFor = 2e9
+
+// dying says whether somebody was killed at that limit a moment before an entry: who asks
+// until the memory is back finds nobody else.
+func dying(doc *timeline.Document, at int, limit string) bool {
+	e := doc.Entries[at]
+	for i := at - 1; i >= 0; i-- {
+		k := doc.Entries[i]
+		if k.Boot != e.Boot {
+			return false
+		}
+		if k.Event == nil || k.Kill == nil {
+			continue
+		}
+		if c := limitCgroup(k.Kill); c == nil || c.Path != limit {
+			continue
+		}
+		return k.BoottimeNS != nil && e.BoottimeNS != nil && *e.BoottimeNS-min(*k.BoottimeNS, *e.BoottimeNS) < dyingFor ||
+			k.PrintkNS != nil && e.PrintkNS != nil && *e.PrintkNS-min(*k.PrintkNS, *e.PrintkNS) < dyingFor
+	}
+	return false
 }

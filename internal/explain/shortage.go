@@ -49,6 +49,7 @@ func shortages(d *timeline.Document, m *Machine) []*shortage {
 	groupers := map[int]*incident.Grouper{}
 	histories := map[string][]*shortage{}
 	wall := wallBoots(d)
+	late := lateOf(d)
 	for i := range d.Entries {
 		e := d.Entries[i].Event
 		if e == nil || e.Kill == nil {
@@ -72,7 +73,7 @@ func shortages(d *timeline.Document, m *Machine) []*shortage {
 			list = append(list, in)
 			histories[key] = append(histories[key], in)
 		}
-		in.kills = append(in.kills, kill{e.Kill, i, d.Entries[i].Event})
+		in.kills = append(in.kills, kill{late.complete(boot, e.Kill), i, d.Entries[i].Event})
 	}
 	for _, h := range histories {
 		hits := 0

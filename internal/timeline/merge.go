@@ -107,11 +107,43 @@ func adopt(e, from *event.Event) {
 	log := from.Source == event.SourceKmsg && e.Source != event.SourceKmsg
 	switch {
 	case e.Kill != nil && from.Kill != nil:
+		if log {
+			yield(e.Kill, from.Kill)
+			addSpared(e.Kill, from.Kill)
+		}
 		fill(e.Kill, from.Kill, &e.Kill.Sources, log)
 	case e.NoKill != nil && from.NoKill != nil:
 		fill(e.NoKill, from.NoKill, &e.NoKill.Sources, log)
 	case e.End != nil && from.End != nil:
 		fill(e.End, from.End, &e.End.Sources, log)
+	}
+}
+
+// yield gives up what was read of memory after a kill, or before it, for what the kernel's
+// report has: that was counted when the choice was made, and with the victim in it.
+func yield(to, report *event.Kill) {
+	if m := to.Memory; m != nil && m.AgeMS != nil && report.Memory != nil {
+		to.Memory = nil
+	}
+	if l := to.Limit; l != nil && l.Stat != nil && l.Stat.AgeMS != nil && report.Limit != nil && report.Limit.Stat != nil {
+		limit := *l
+		limit.Stat = nil
+		to.Limit = &limit
+	}
+}
+
+// addSpared adds those of the report's candidates that had a lower oom_score_adj than the
+// victim: the hooks keep the ones of most points, the report has all.
+func addSpared(to, report *event.Kill) {
+	adj := report.Victim.OOMScoreAdj
+	if adj == nil || len(to.Candidates) == 0 {
+		return
+	}
+	for _, c := range report.Candidates {
+		has := func(o event.Candidate) bool { return o.PID == c.PID }
+		if c.OOMScoreAdj != nil && *c.OOMScoreAdj < *adj && !slices.ContainsFunc(to.Candidates, has) {
+			to.Candidates = append(to.Candidates[:len(to.Candidates):len(to.Candidates)], c)
+		}
 	}
 }
 

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vmtest
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/oomtrace/oomtrace/internal/record"
+	"github.com/oomtrace/oomtrace/internal/vmtest/scenario"
+)
+
+// Words in the kernel log, by which it is cut.
+const (
+	begins = "begin "
+	ends   = "end "
+)
+
+// together are the steps of exhibits that do not disturb each other: before a watcher is
+// there, and beside it.
+func together(all []exhibit) (before, steps []scenario.Step) {
+	for _, x := range all {
+		before = append(before, x.before...)
+		steps = append(steps, x.steps...)
+	}
+	for _, x := range all {
+		steps = append(steps, x.after...)
+	}
+	return before, steps
+}
+
+// oneByOne are the steps of exhibits that do.
+func oneByOne(all []exhibit) (steps []scenario.Step) {
+	for _, x := range all {
+		steps = append(steps, x.before...)
+		steps = append(steps, scenario.Say(begins+x.name), scenario.Write("/tmp/"+x.name, ""))
+		steps = append(steps, x.steps...)
+		steps = append(steps, scenario.Say(ends+x.name), run("explained-"+x.name, "explained", "/tmp/"+x.name))
+		steps = append(steps, x.after...)
+	}
+	return steps
+}
+
+// recorded are steps with a watcher around them that keeps a record where explain looks
+// for one.
+func recorded(before, steps []scenario.Step) []scenario.Step {
+	return slices.Concat(
+		[]scenario.Step{run("tools", "tools")},
+		before,
+		[]scenario.Step{
+			watch("watch", "--events", "oom,kill", "--record", record.DefaultDir, "--sample", "1s"),
+			run("protect", "protect", "oomtrace"), // where it asks for memory, it kills
+		},
+		steps,
+		[]scenario.Step{run("settle", "linger", "1s"), scenario.Stop("watch"), run("record", "cat", record.DefaultDir+"/events.jsonl")},
+	)
+}
+
+// shell is the program whose commands printed plans are carried out with.
+func shell(t *testing.T) map[string][]byte {
+	t.Helper()
+	path, err := exec.LookPath("busybox")
+	if err != nil {
+		t.Fatalf("find busybox, a static one: %v", err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string][]byte{"/bin/busybox": b}
+}
+
+// TestExplainLimits makes each shortage of a cgroup for real and holds what explain says of
+// it, and of its nearest neighbour, against what was done.
+func TestExplainLimits(t *testing.T) {
+	lab := NewLab(t, "cmd/oomtrace")
+	for _, k := range Kernels() {
+		t.Run(k.String(), func(t *testing.T) {
+			t.Parallel()
+			all := limits()
+			before, steps := together(all)
+			steps = append(steps, run("explained", "explained"))
+			steps = append(steps, plans()...)
+			r := lab.Boot(t, k, Options{MemMiB: 640, Files: shell(t), Scenario: scenario.Scenario{Steps: recorded(before, steps)}})
+			for _, x := range all {
+				t.Run(x.name, func(t *testing.T) { x.look(t, r, reportOf(r.Kmsg, "/"+unit(x.name))) })
+			}
+			t.Errorf("look at %s", r.Dir)
+		})
+	}
+}
+
+// TestExplainMachine does so for the machine as a whole.
+func TestExplainMachine(t *testing.T) {
+	lab := NewLab(t, "cmd/oomtrace")
+	for _, k := range Kernels() {
+		t.Run(k.String(), func(t *testing.T) {
+			t.Parallel()
+			all := machine()
+			r := lab.Boot(t, k, Options{MemMiB: 640, Files: shell(t), Scenario: scenario.Scenario{Steps: recorded(prey(50), oneByOne(all))}})
+			for _, x := range all {
+				t.Run(x.name, func(t *testing.T) { x.look(t, r, between(t, r.Kmsg, x.name)) })
+			}
+			t.Errorf("look at %s", r.Dir)
+		})
+	}
+}
+
+// TestExplainNodes does so for a machine with two NUMA nodes.
+func TestExplainNodes(t *testing.T) {
+	lab := NewLab(t, "cmd/oomtrace")
+	for _, k := range Kernels() {
+		t.Run(k.String(), func(t *testing.T) {
+			t.Parallel()
+			all := nodes()
+			r := lab.Boot(t, k, Options{MemMiB: 640, Files: shell(t), Nodes: 2, Scenario: scenario.Scenario{Steps: recorded(prey(20), oneByOne(all))}})
+			for _, x := range all {
+				t.Run(x.name, func(t *testing.T) { x.look(t, r, between(t, r.Kmsg, x.name)) })
+			}
+			t.Errorf("look at %s", r.Dir)
+		})
+	}
+}
+
+// prey are processes that are killed where somebody else asks for memory while a victim's
+// comes back, which takes an emulated machine its time.
+func prey(count int) []scenario.Step {
+	return []scenario.Step{start("prey", "members", "-kib", "1024", "prey", strconv.Itoa(count))}
+}
+
+// between is what the kernel logged of an exhibit.
+func between(t *testing.T, log []byte, name string) []byte {
+	t.Helper()
+	_, log, ok := bytes.Cut(log, fmt.Appendf(nil, ";%s%s %s%s\n", scenario.Mark, scenario.KindSay, begins, name))
+	if ok {
+		log, _, ok = bytes.Cut(log, fmt.Appendf(nil, ";%s%s %s%s\n", scenario.Mark, scenario.KindSay, ends, name))
+	}
+	if !ok {
+		t.Fatalf("the kernel log has no marks of %s", name)
+	}
+	return log
+}
+
+// reportOf are the reports of a cgroup's shortages.
+func reportOf(log []byte, path string) (found []byte) {
+	var report []byte
+	for line := range bytes.Lines(log) {
+		if bytes.Contains(line, []byte(" invoked oom-killer: ")) {
+			report = nil
+		}
+		report = append(report, line...)
+		if bytes.Contains(line, []byte(": Killed process ")) {
+			if bytes.Contains(report, []byte(",oom_memcg="+path+",")) {
+				found = append(found, report...)
+			}
+			report = nil
+		}
+	}
+	return found
+}
+
+// look checks that the exhibit is what it was made to be, by the kernel's log of it.
+func (x exhibit) look(t *testing.T, r *Result, log []byte) {
+	parsed, err := ParseKmsg(bytes.NewReader(log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(parsed.Invocations) == 0 {
+		t.Fatal("nobody was killed")
+	}
+	s := shortage{Invocation: parsed.Invocations[0], log: log}
+	if s.Trigger == nil {
+		t.Fatal("the kernel withheld its report")
+	}
+	if x.victim != "" {
+		s.proc = r.Report.Procs[x.victim]
+		want(t, "the signal of "+x.victim, s.proc.Signal, "killed")
+		want(t, "the victim", s.Kills[0].PID, s.proc.PID)
+	}
+	x.check(t, s)
+	t.Logf("%d kills", len(parsed.Kills()))
+}
