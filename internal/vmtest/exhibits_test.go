@@ -231,7 +231,7 @@ func limits() []exhibit {
 				run("workers-hog", "load", "request", "1ms", "60").In(unit("workers")),
 				run("workers-clear", "clear", scenario.CgroupV2+"/"+unit("workers")),
 			},
-			check: func(t *testing.T, s shortage) {},
+			check: func(*testing.T, shortage) {},
 		},
 		{
 			name: "lowered", victim: "lowered",
@@ -326,7 +326,7 @@ func machine() []exhibit {
 			before: []scenario.Step{scenario.Write(overcommit, "1")},
 			steps:  []scenario.Step{run("overcommit", "hog", "overcommit", "0")},
 			after:  []scenario.Step{scenario.Write(overcommit, "0")},
-			check:  func(t *testing.T, s shortage) {},
+			check:  func(*testing.T, shortage) {},
 		},
 		{
 			name: "allocating", victim: "asking",
@@ -336,7 +336,7 @@ func machine() []exhibit {
 			},
 			steps: []scenario.Step{run("asking", "hog", "asking", "0")},
 			after: []scenario.Step{scenario.Write("/proc/sys/vm/oom_kill_allocating_task", "0")},
-			check: func(t *testing.T, s shortage) {},
+			check: func(*testing.T, shortage) {},
 		},
 		{
 			name: "g-protected", victim: "g-innocent",
@@ -344,7 +344,7 @@ func machine() []exhibit {
 			steps: []scenario.Step{
 				run("g-protected", "load", "-adj", "-500", "-repeat", "380", "g-protected", "150", "1s", "10", "100ms"),
 			},
-			check: func(t *testing.T, s shortage) {},
+			check: func(*testing.T, shortage) {},
 		},
 		{
 			name: "fragmentation", victim: "fragment",
