@@ -49,7 +49,6 @@ func oneByOne(all []exhibit) (steps []scenario.Step) {
 // for one.
 func recorded(before, steps []scenario.Step) []scenario.Step {
 	return slices.Concat(
-		[]scenario.Step{run("tools", "tools")},
 		before,
 		[]scenario.Step{
 			watch("watch", "--events", "oom,kill", "--record", record.DefaultDir, "--sample", "1s"),

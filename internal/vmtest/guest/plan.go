@@ -20,7 +20,7 @@ import (
 	"github.com/oomtrace/oomtrace/internal/vmtest/scenario"
 )
 
-// tools DIR: gives the guest the commands that a plan uses: busybox's, and stand-ins for
+// tools: gives the guest the commands that a plan uses: busybox's, and stand-ins for
 // two that need more than there is here.
 func tools(args []string) error {
 	if len(args) != 0 {
