@@ -8,9 +8,11 @@ import (
 
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/oomtrace/oomtrace/internal/record"
+	"github.com/oomtrace/oomtrace/internal/timeline"
 	"github.com/oomtrace/oomtrace/internal/vmtest/scenario"
 )
 
@@ -168,5 +170,37 @@ func (x exhibit) look(t *testing.T, r *Result, log []byte) {
 		want(t, "the victim", s.Kills[0].PID, s.proc.PID)
 	}
 	x.check(t, s)
-	t.Logf("%d kills", len(parsed.Kills()))
+	x.judge(t, r, log, parsed)
+}
+
+// verdicts are the finding that an exhibit is to have, by the kernel's log and a watcher's
+// record together, or, behind "no ", the one that its nearest neighbour has, and it not.
+func verdicts() map[string]string {
+	return map[string]string{
+		"steady": "limit-too-small", "leak": "growth-victim",
+		"protected": "protected-hog", "three": "protected-hog", "deserved": "no protected-hog",
+		"tmpfs": "shmem", "cache": "no shmem", "slab": "slab", "page-tables": "page-tables", "kernel-stacks": "kernel-stacks",
+		"bomb": "fork-bomb", "workers": "no fork-bomb", "lowered": "limit-lowered",
+		"hugepages": "hugepages", "no-swap": "swap-absent", "swap-full": "swap-full", "swap-room": "no swap-full",
+		"g-tmpfs": "shmem", "g-slab": "slab", "g-page-tables": "page-tables", "g-kernel-stacks": "kernel-stacks",
+		"allocating": "allocating-task", "g-protected": "protected-hog", "overcommit": "victim-dominates",
+		"mempolicy": "nodes-exhausted", "cpuset": "nodes-exhausted", "both-nodes": "no nodes-exhausted",
+	}
+}
+
+// judge holds what is said of the exhibit against what was done.
+func (x exhibit) judge(t *testing.T, r *Result, log []byte, parsed Log) {
+	t.Helper()
+	record := partOf(t, r.Out(t, "record.out"), parsed)
+	for _, which := range []evidence{byRecord, byLog, byBoth} {
+		list := findings(t, which, log, record)
+		t.Logf("%-6s %s", which, strings.Join(said(list), ", "))
+		id, not := strings.CutPrefix(verdicts()[x.name], "no ")
+		if id == "" || which != byBoth {
+			continue
+		}
+		if has := slices.ContainsFunc(list, func(f timeline.Finding) bool { return f.ID == id }); has == not {
+			t.Errorf("by %s %s is found: %t, want %t", which, id, has, !not)
+		}
+	}
 }
