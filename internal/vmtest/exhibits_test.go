@@ -306,6 +306,7 @@ func machine() []exhibit {
 		{
 			name: "g-page-tables", victim: "g-sparse",
 			steps: []scenario.Step{run("g-sparse", "sparse", "g-sparse", "2000")},
+			after: []scenario.Step{window("g-window2").steps[0]},
 			check: func(t *testing.T, s shortage) {
 				most(t, "page tables", s.Kills[0].PgtablesKB>>10, 570)
 			},

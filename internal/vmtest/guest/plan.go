@@ -40,6 +40,9 @@ func tools(args []string) error {
 // explained [FILE]: what `oomtrace explain` says of the incidents since the file was written,
 // of all without one.
 func explained(args []string) error {
+	if err := setAdj(-900); err != nil { // memory may be full still, and others are there to be killed
+		return fmt.Errorf("explained: %w", err)
+	}
 	argv := []string{"explain", "--all", "-o", "json"}
 	if len(args) == 1 {
 		info, err := os.Stat(args[0])
