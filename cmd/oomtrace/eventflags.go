@@ -18,8 +18,9 @@ type eventFlags struct {
 	noFold bool
 }
 
-func (f *eventFlags) register(cmd *cobra.Command) {
-	f.Register(cmd, cli.Table, cli.Wide, cli.JSON)
+// register adds the flags, with these formats of output, the first being the default.
+func (f *eventFlags) register(cmd *cobra.Command, formats ...string) {
+	f.Register(cmd, formats...)
 	f.RegisterZone(cmd)
 	flags := cmd.Flags()
 	flags.BoolVar(&f.stack, "stack", false, "show the kernel's call trace under each kill")

@@ -21,6 +21,7 @@ import (
 	"github.com/oomtrace/oomtrace/internal/cli"
 	"github.com/oomtrace/oomtrace/internal/simulate"
 	"github.com/oomtrace/oomtrace/internal/testenv"
+	"github.com/oomtrace/oomtrace/internal/timeline/timelinetest"
 )
 
 func TestMain(m *testing.M) {
@@ -38,6 +39,7 @@ func TestMain(m *testing.M) {
 //	code N COMMAND [ARG...]	run the command, which must exit with code N
 //	record FILE		write the example events as watch would record them
 //	conforms FILE [scores]	check each line of FILE against the published schema, of events or scores
+//	conforms FILE timeline	check FILE against the published schema of timelines
 //	nobpf N COMMAND [ARG...]	as code, where bpf(2) answers ENOSYS
 //	exec manager SOCKET	print what a service manager would be told
 //
@@ -108,8 +110,11 @@ func scriptConforms(ts *testscript.TestScript, neg bool, args []string) {
 	case !neg && len(args) == 1:
 	case !neg && len(args) == 2 && args[1] == "scores":
 		check = scorestest.Check
+	case !neg && len(args) == 2 && args[1] == "timeline":
+		ts.Check(timelinetest.Check([]byte(ts.ReadFile(args[0]))))
+		return
 	default:
-		ts.Fatalf("usage: conforms FILE [scores]")
+		ts.Fatalf("usage: conforms FILE [scores|timeline]")
 	}
 	lines := bytes.Split(bytes.TrimSpace([]byte(ts.ReadFile(args[0]))), []byte("\n"))
 	for i, line := range lines {

@@ -53,7 +53,7 @@ nothing to show.
 			return replay(cmd.Context(), env, args, options, &flags.filter)
 		},
 	}
-	flags.register(cmd)
+	flags.register(cmd, cli.Table, cli.Wide, cli.JSON)
 	return cmd
 }
 

@@ -45,6 +45,8 @@ can serve the request, 4 the time ended first or nothing was found.`,
 	root.AddCommand(
 		newSimulate(env),
 		newReplay(env),
+		newTimeline(env),
+		newExplain(env),
 		newSchema(env),
 		newVersion(env),
 	)

@@ -116,7 +116,7 @@ come: a cgroup, and a pod or container that the kubelet knows.`,
 			return watch(cmd, env, &flags)
 		},
 	}
-	flags.register(cmd)
+	flags.register(cmd, cli.Table, cli.Wide, cli.JSON)
 	f := cmd.Flags()
 	f.Var(&flags.events, "events", "what to trace: OOM kills, changes of the clock, other SIGKILLs (kill)")
 	flags.events.Complete(cmd, "events")

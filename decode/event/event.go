@@ -296,7 +296,8 @@ type Kill struct {
 	// Settings are those in force when they were last read.
 	Settings *Settings      `json:"settings,omitempty"`
 	Snapshot *SnapshotState `json:"snapshot,omitempty"`
-	// Candidates are the ten of most points, highest first, the victim among them.
+	// Candidates are the ten of most points, highest first, the victim among them; of a log
+	// the one that was spared with most memory as well, which may be immune.
 	Candidates []Candidate `json:"candidates,omitempty"`
 	// Details counts the oom.detail lines that follow, which hold the stack's
 	// frames, the candidates, the lead-up, the limit's stat and the memory; 0 when all is
@@ -319,7 +320,7 @@ type Incident struct {
 // FirstKill is the kill that an incident began with. Of its tasks pid and comm are
 // told; its own line has the rest.
 type FirstKill struct {
-	Time    string `json:"time"` // see FormatTime
+	Time    string `json:"time,omitempty"` // see FormatTime; absent where a log does not tell
 	Victim  Task   `json:"victim"`
 	Trigger *Task  `json:"trigger,omitempty"`
 }

@@ -135,9 +135,11 @@ func (g *Grouper) begin(of key, e *event.Event, at uint64) *open {
 	}
 	k := e.Kill
 	*in = open{key: of, id: k.Episode, firstNS: at, lastNS: at, first: event.FirstKill{
-		Time:   event.FormatTime(e.Time),
 		Victim: event.Task{PID: k.Victim.PID, Comm: k.Victim.Comm, CommHex: k.Victim.CommHex},
 	}}
+	if !e.Time.IsZero() {
+		in.first.Time = event.FormatTime(e.Time)
+	}
 	if t := k.Trigger; t != nil {
 		in.first.Trigger = &event.Task{PID: t.PID, Comm: t.Comm, CommHex: t.CommHex}
 	}

@@ -655,7 +655,7 @@ func (m *maker) rank(r *Task) int64 {
 }
 
 // ranked are the rows of most points, or of most pages where points are not known, the
-// highest first; row is always among them.
+// highest first; row is always among them, and so is who was spared with most memory.
 func (m *maker) ranked(row *Task) []event.Candidate {
 	t := m.r.Tasks
 	if t == nil || len(t.Rows) == 0 {
@@ -686,11 +686,41 @@ func (m *maker) ranked(row *Task) []event.Candidate {
 	if row != nil && !slices.ContainsFunc(top, func(c ranked) bool { return c.row == row }) {
 		top[len(top)-1] = ranked{row, m.rank(row)}
 	}
+	if spared := m.spared(row); spared != nil && !slices.ContainsFunc(top, func(c ranked) bool { return c.row == spared }) {
+		if len(top) < maxCandidates {
+			top = append(top, ranked{row: spared})
+		} else if i := len(top) - 1; top[i].row != row {
+			top[i].row = spared
+		} else {
+			top[i-1], top[i] = top[i], ranked{row: spared}
+		}
+	}
 	out := make([]event.Candidate, len(top))
 	for i, c := range top {
 		out[i] = m.candidate(c.row)
 	}
 	return out
+}
+
+// spared is the row of most memory that has more than the chosen one, and a lower
+// oom_score_adj, which may be that of the immune; nil if there is none.
+func (m *maker) spared(row *Task) *Task {
+	t := m.r.Tasks
+	if row == nil || t.Has&HasAdj == 0 {
+		return nil
+	}
+	most, ok := m.pages(row)
+	if !ok {
+		return nil
+	}
+	var spared *Task
+	for i := range t.Rows {
+		r := &t.Rows[i]
+		if n, ok := m.pages(r); ok && n > most && r.Adj < row.Adj && r.TGID != 1 {
+			spared, most = r, n
+		}
+	}
+	return spared
 }
 
 func (m *maker) candidate(r *Task) event.Candidate {
@@ -700,7 +730,7 @@ func (m *maker) candidate(r *Task) event.Candidate {
 	if t.Has&HasUID != 0 {
 		c.UID = event.Ptr(r.UID)
 	}
-	if p, ok := m.rowPoints(r); ok {
+	if p, ok := m.rowPoints(r); ok && (t.Has&HasAdj == 0 || r.Adj > badness.MinAdj) {
 		c.PointsPages = &p
 		m.sources["candidates.points_pages"] = computed
 	}

@@ -81,6 +81,15 @@ func (p *Parser) Next() Item {
 	return item
 }
 
+// BootIndex is that of the boot that the last record belongs to. It goes back where a
+// boot turns out to be lines that were read again.
+func (p *Parser) BootIndex() int {
+	if p.last == nil {
+		return 0
+	}
+	return p.last.boots.current()
+}
+
 // Idle says that all was read that a log which goes on has for now. What was waiting for
 // the line behind it, which a kernel that panics would have written at once, is told.
 func (p *Parser) Idle() {

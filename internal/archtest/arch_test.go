@@ -34,6 +34,7 @@ var imports = []struct {
 	{from: `.*`, to: `github\.com/spf13/cobra`, except: `cmd/oomtrace|internal/cli`, why: "flags are read in the command"},
 	{from: `.*`, to: `cmd/.*`, why: "nothing imports the command"},
 	{from: `tracer(/.*)?`, to: `internal/(cli|timeline|explain)`, why: "data flows on from the tracer, never back"},
+	{from: `internal/explain`, to: `tracer(/.*)?`, why: "findings are made of what is handed in, on any OS"},
 	{from: `.*`, to: `log(/.*)?`, why: "a library never logs, and the command reports errors once"},
 }
 

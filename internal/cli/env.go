@@ -41,6 +41,12 @@ func (e *Env) Terminal() (columns int, ok bool) {
 	return columns, ok
 }
 
+// ErrTerminal says whether stderr is a terminal whose lines can be replaced.
+func (e *Env) ErrTerminal() bool {
+	f, isFile := e.Stderr.(*os.File)
+	return isFile && term.IsTerminal(int(f.Fd())) && e.getenv("TERM") != "dumb"
+}
+
 // Screen says whether what stdout shows can be replaced, which a terminal can do
 // unless it is a dumb one, and how many columns and lines that has (0: not known).
 func (e *Env) Screen() (columns, lines int, ok bool) {

@@ -15,6 +15,8 @@ const (
 	Text  = "text"
 	Wide  = "wide"
 	JSON  = "json"
+	// Ticket is text without columns.
+	Ticket = "ticket"
 )
 
 // Output holds the flags that say how a command prints. The zero value is ready
@@ -27,7 +29,7 @@ type Output struct {
 
 // Style is how a command shall print.
 type Style struct {
-	Format   string // Table, Wide or JSON
+	Format   string // Table, Wide, Ticket or JSON
 	Color    bool
 	Location *time.Location // for tables; JSON is always UTC
 	Width    int            // columns of the terminal; 0 means not known, or none
@@ -54,7 +56,12 @@ func (o *Output) Register(cmd *cobra.Command, formats ...string) {
 func (o *Output) RegisterZone(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.utc, "utc", false, "show times in UTC")
 	cmd.Flags().Var(&o.tz, "tz", "show times in this `zone`, such as Europe/Vienna (default: local)")
-	complete(cmd, "tz", "UTC", "Local", "America/New_York", "Asia/Tokyo", "Europe/Berlin")
+	CompleteZone(cmd, "tz")
+}
+
+// CompleteZone makes the shell offer some time zones for a flag.
+func CompleteZone(cmd *cobra.Command, flag string) {
+	complete(cmd, flag, "UTC", "Local", "America/New_York", "Asia/Tokyo", "Europe/Berlin")
 }
 
 // Style resolves the flags for the stdout of env. Its errors are usage errors.

@@ -43,7 +43,7 @@ func localNow(t testing.TB) time.Duration {
 		t.Log(err)
 		return time.Duration(ownClocks.boot())
 	}
-	defer clock.Close()
+	defer func() { _ = clock.Close() }()
 	now, _ := clock.Now()
 	return time.Duration(now)
 }

@@ -11,10 +11,17 @@ import (
 // notableMS is how long a victim's memory may take to come back before the table says so.
 const notableMS = 1000
 
+// notableShmem is how much a kill may leave in tmpfs and shared memory, which no kill
+// gives back, before the table says so.
+const notableShmem = 64 << 20
+
 // noKillRow shows an invocation that killed nobody.
 func noKillRow(e *event.Event, wide bool) row {
 	n := e.NoKill
 	r := row{event: part{text: "OOM", style: yellow}}
+	if n.Reason == event.NoKillPanic {
+		r.event = part{text: "PANIC", style: red}
+	}
 	if t := n.Trigger; t != nil {
 		r.process, r.uid, r.where = taskName(t), t.UID, taskPlace(t)
 	}
@@ -41,6 +48,10 @@ func noKillWords(n *event.NoKill) string {
 		return "out of memory, and nobody can be killed: all are immune (oom_score_adj -1000) or gone"
 	case event.NoKillOOMDisabled:
 		return "out of memory, nobody killed: the OOM killer is off, as while the machine suspends"
+	case event.NoKillPanic:
+		return "OUT OF MEMORY, AND THE KERNEL PANICKED instead of killing"
+	case event.NoKillUnknown:
+		return "out of memory; the log does not tell how it ended"
 	case event.NoKillEarly:
 		return "out of memory, nobody killed: memory was found otherwise, or the request may not kill"
 	}
@@ -63,6 +74,9 @@ func noKillCause(n *event.NoKill) string {
 func endNotable(n *event.End) bool {
 	if n.Sources["outcome"] != "" {
 		return false
+	}
+	if n.LeftShmemRSSBytes != nil && *n.LeftShmemRSSBytes >= notableShmem {
+		return true
 	}
 	return n.Outcome != event.OutcomeFreed && n.WaitedMS != nil || n.FreedMS != nil && *n.FreedMS >= notableMS
 }
@@ -91,6 +105,11 @@ func endRow(e *event.Event, wide bool) row {
 			c.add(m.what + " after " + milliseconds(*m.ms))
 		}
 	}
+	for _, m := range []sized{{"left anon", n.LeftAnonRSSBytes}, {"left file", n.LeftFileRSSBytes}, {"left shmem", n.LeftShmemRSSBytes}} {
+		if m.bytes != nil && *m.bytes > 0 {
+			addSizes(c, m)
+		}
+	}
 	if wide {
 		c.add(labelled("episode", n.Episode))
 	}
@@ -109,6 +128,9 @@ func endWords(n *event.End) string {
 		}
 		return "its memory is back"
 	case event.OutcomeReaped:
+		if n.WaitedMS == nil {
+			return "the OOM reaper took its memory"
+		}
 		return "reaped, but still there" + waited
 	case event.OutcomeExited:
 		if n.Sources["outcome"] == string(event.SourceProc) {

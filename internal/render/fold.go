@@ -204,7 +204,11 @@ func foldRow(u *untold, wide bool, loc *time.Location) row {
 	if clock.Format(time.DateOnly) != u.last.Time.In(loc).Format(time.DateOnly) {
 		layout = time.DateTime
 	}
-	*c = append(*c, part{text: "since " + clock.Format(layout) + ", last " + last, keep: last})
+	span := "last " + last
+	if !u.since.IsZero() {
+		span = "since " + clock.Format(layout) + ", " + span
+	}
+	*c = append(*c, part{text: span, keep: last})
 	c.add(u.who())
 	addIncident(c, k.Incident, true)
 	if wide {

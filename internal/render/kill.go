@@ -125,6 +125,8 @@ func killRole(k *event.Kill) string {
 		return "chosen since it asked for memory (vm.oom_kill_allocating_task)"
 	case event.ChoiceTaskOrigin:
 		return "chosen since it is marked as the origin (swapoff, ksm)"
+	case event.ChoiceChild:
+		return "killed in place of its parent, which had the points"
 	case event.ChoiceBadness, "":
 		return ""
 	}
@@ -184,7 +186,11 @@ func killTrigger(k *event.Kill) string {
 		}
 		return "triggered by itself (thread " + clip(thread, 256) + ")"
 	}
-	s := "triggered by " + taskName(t)
+	name := taskName(t)
+	if name == "" {
+		return ""
+	}
+	s := "triggered by " + name
 	if t.KThread != nil && *t.KThread {
 		s += " (kernel thread)"
 	}
@@ -220,8 +226,11 @@ func killWide(c *cell, k *event.Kill) {
 			c.add(labelled("trigger in", taskPlace(t)))
 		}
 		if gfp := strings.Join(t.GFPFlags, "|"); gfp != "" || t.GFPMask != "" {
-			if t.GFPMask != "" {
-				gfp = strings.TrimSpace(gfp + " (0x" + t.GFPMask + ")")
+			switch {
+			case gfp == "":
+				gfp = "0x" + t.GFPMask
+			case t.GFPMask != "":
+				gfp += " (0x" + t.GFPMask + ")"
 			}
 			c.add("gfp " + gfp)
 		}

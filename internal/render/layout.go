@@ -43,9 +43,14 @@ type layout struct {
 	wide   bool // milliseconds, the uid
 }
 
-func newLayout(width int, wide bool) layout {
+// newLayout lays out rows for a terminal. With unsure there is room for a mark before
+// the time.
+func newLayout(width int, wide, unsure bool) layout {
 	l := layout{wide: wide, dated: true}
 	clock := clockWidth
+	if unsure {
+		clock += len(unsureMark)
+	}
 	if wide {
 		clock += len(".000")
 	}
@@ -80,6 +85,8 @@ func newLayout(width int, wide bool) layout {
 // row is one event of the table. What stays empty is shown as "-".
 type row struct {
 	time    time.Time
+	unsure  bool   // the time was guessed
+	uptime  string // in place of a time that is not known
 	event   part
 	process string
 	uid     *uint32
@@ -102,7 +109,7 @@ func (l layout) titles() []cell {
 }
 
 func (l layout) cells(r row, loc *time.Location) []cell {
-	when := l.clock(r.time, loc)
+	when := l.clock(r, loc)
 	process := cell{{text: or(r.process, "-"), keep: r.process}}
 	uid := "-"
 	if r.uid != nil {
@@ -132,19 +139,23 @@ func (l layout) cells(r row, loc *time.Location) []cell {
 	return []cell{when, {r.event}, process, text(or(r.where, "-")), r.what}
 }
 
-func (l layout) clock(t time.Time, loc *time.Location) cell {
-	if t.IsZero() {
-		return text("-")
+func (l layout) clock(r row, loc *time.Location) cell {
+	if r.time.IsZero() {
+		return text(or(r.uptime, "-"))
 	}
-	t = t.In(loc)
+	t := r.time.In(loc)
+	mark := ""
+	if r.unsure {
+		mark = unsureMark
+	}
 	clock := "15:04:05-07:00"
 	if l.wide {
 		clock = "15:04:05.000-07:00"
 	}
 	if l.dated {
-		return text(t.Format(time.DateOnly + " " + clock))
+		return text(mark + t.Format(time.DateOnly+" "+clock))
 	}
-	return cell{{text: t.Format(clock)}, {text: t.Format(time.DateOnly), below: true}}
+	return cell{{text: mark + t.Format(clock)}, {text: t.Format(time.DateOnly), below: true}}
 }
 
 func or(s, otherwise string) string {

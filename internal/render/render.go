@@ -17,18 +17,24 @@ const (
 	FormatText  = "text" // the same as FormatTable
 	FormatWide  = "wide"
 	FormatJSON  = "json"
+	// FormatTicket is text without columns, which a ticket's proportional letters do not
+	// spoil.
+	FormatTicket = "ticket"
 )
 
 // Options says how events are shown. The zero value is a table without colour,
 // in local time, one line an event where that is possible.
 type Options struct {
-	Format   string         // table (also "" and text), wide or json
+	Format   string         // table (also "" and text), wide, ticket or json
 	Color    bool           // table: SGR colours
 	Stack    bool           // table: the call trace under each kill
 	NoFold   bool           // table: each kill has a row, in a storm too
 	Location *time.Location // table: nil is local time
 	Width    int            // table: columns of the terminal, 0 unknown
 	MaxLine  int            // json: longest line in bytes, 0 the encoder's default
+	// Unsure marks times that were guessed, and shows the time since boot of what has no
+	// other, in a table and a ticket.
+	Unsure bool
 }
 
 // Sink shows events. Its methods must not be called concurrently.
@@ -54,10 +60,17 @@ func New(w io.Writer, o Options) (Sink, error) {
 		return newTableSink(w, o, false)
 	case FormatWide:
 		return newTableSink(w, o, true)
+	case FormatTicket:
+		o.Width, o.Color = 0, false
+		s, err := newTableSink(w, o, false)
+		if err == nil {
+			s.ticket, s.titled = true, true
+		}
+		return s, err
 	case FormatJSON:
 		return &jsonSink{w: w, enc: event.Encoder{MaxLine: o.MaxLine}}, nil
 	}
-	return nil, fmt.Errorf("unknown output format %q: want table, text, wide or json", o.Format)
+	return nil, fmt.Errorf("unknown output format %q: want table, text, wide, ticket or json", o.Format)
 }
 
 // maxKeptBuffer bounds what a sink keeps allocated between events.

@@ -125,7 +125,7 @@ func TestNarrowLosesNothing(t *testing.T) {
 	squeeze := func(b []byte) string {
 		return strings.NewReplacer(" ", "", "\n", "").Replace(string(b))
 	}
-	l := newLayout(80, true)
+	l := newLayout(80, true, false)
 	for _, e := range eventtest.All() {
 		s := &tableSink{layout: l, loc: cet}
 		r, ok := s.row(e)

@@ -23,13 +23,15 @@ type tableSink struct {
 	folder *folder // nil: every kill has a row
 	killed [maxKilled]task
 	last   int
+	ticket bool // no columns
+	unsure bool
 	titled bool
 	failed bool
 	buf    []byte
 }
 
 func newTableSink(w io.Writer, o Options, wide bool) (*tableSink, error) {
-	l := newLayout(o.Width, wide)
+	l := newLayout(o.Width, wide, o.Unsure)
 	g, err := newGrid(l.widths, l.shape != oneLine, o.Color)
 	if err != nil {
 		return nil, err
@@ -38,7 +40,7 @@ func newTableSink(w io.Writer, o Options, wide bool) (*tableSink, error) {
 	if loc == nil {
 		loc = time.Local
 	}
-	s := &tableSink{w: w, loc: loc, stack: o.Stack, layout: l, grid: g}
+	s := &tableSink{w: w, loc: loc, stack: o.Stack, layout: l, grid: g, unsure: o.Unsure}
 	if !o.NoFold {
 		s.folder = &folder{}
 	}
@@ -61,7 +63,7 @@ func (s *tableSink) Event(e *event.Event) error {
 		return nil
 	}
 	if r.what != nil {
-		r.time = e.Time
+		s.setTime(&r, e)
 		if s.layout.wide {
 			r.what.add(labelled("shortened:", strings.Join(e.Truncated, " ")))
 		}
@@ -136,8 +138,8 @@ func (s *tableSink) tell(them ...untold) error {
 		r := foldRow(u, s.layout.wide, s.loc)
 		if u.kills == 1 { // its own row tells more than one that counts it
 			r, _ = s.row(u.last)
-			r.time = u.last.Time
 		}
+		s.setTime(&r, u.last)
 		if err := s.write(r, u.simulated, false); err != nil {
 			return err
 		}
@@ -173,6 +175,10 @@ func (s *tableSink) write(r row, simulated, earlier bool) error {
 	}
 	buf := s.buf[:0]
 	var err error
+	if s.ticket && r.what != nil {
+		buf = s.layout.appendTicket(buf, r, s.loc)
+		r.what = nil
+	}
 	if !s.titled {
 		if buf, err = s.grid.row(buf, s.layout.titles()); err != nil {
 			return err
@@ -242,6 +248,10 @@ func (s *tableSink) row(e *event.Event) (r row, ok bool) {
 		r = sampleRow(e)
 	case e.Lost != nil:
 		r = lostRow(e, wide)
+	case e.Boot != nil:
+		r = bootRow(e)
+	case e.Panic != nil:
+		r = panicRow(e)
 	case e.SessionStart != nil, e.SessionEnd != nil: // see Notes and Summary
 		return r, false
 	default:

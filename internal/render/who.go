@@ -18,12 +18,20 @@ func optional(s *string, hexRaw string) string {
 	return event.RawString(*s, hexRaw)
 }
 
-// who is "java[4242]", or "pid 4242" for a process without a known name.
+// who is "java[4242]", "pid 4242" for a process without a known name, and the name alone
+// where a log does not tell the pid.
 func who(pid int, comm *string, hexRaw string) string {
-	if comm == nil {
+	switch {
+	case comm == nil && pid == 0:
+		return ""
+	case comm == nil:
 		return "pid " + strconv.Itoa(pid)
 	}
-	return clip(event.RawString(*comm, hexRaw), 256) + "[" + strconv.Itoa(pid) + "]"
+	name := clip(event.RawString(*comm, hexRaw), 256)
+	if pid == 0 {
+		return name
+	}
+	return name + "[" + strconv.Itoa(pid) + "]"
 }
 
 // taskName is who a task is; of a trigger whose pid a log does not tell, its name alone.

@@ -34,6 +34,7 @@ var (
 type Options struct {
 	MemMiB   int
 	CPUs     int
+	Nodes    int // of NUMA, which share memory and CPUs evenly; 0: one
 	Timeout  time.Duration
 	Cmdline  string            // added to the kernel's
 	Files    map[string][]byte // further files, by absolute path

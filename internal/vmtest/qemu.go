@@ -27,8 +27,13 @@ func qemu(k Kernel, image, initrd, disk string, o Options) ([]string, error) {
 	default:
 		return nil, fmt.Errorf("no machine for architecture %q", k.Arch)
 	}
+	for n := range o.Nodes {
+		argv = append(argv,
+			"-object", fmt.Sprintf("memory-backend-ram,id=m%d,size=%dM", n, o.MemMiB/o.Nodes),
+			"-numa", fmt.Sprintf("node,nodeid=%d,cpus=%d-%d,memdev=m%d", n, n*o.CPUs/o.Nodes, (n+1)*o.CPUs/o.Nodes-1, n))
+	}
 	return append(argv,
-		"-accel", "tcg,thread=single", "-smp", strconv.Itoa(o.CPUs), "-m", strconv.Itoa(o.MemMiB),
+		"-accel", "tcg,thread=single", "-smp", fmt.Sprintf("%d,sockets=%d", o.CPUs, max(o.Nodes, 1)), "-m", strconv.Itoa(o.MemMiB),
 		"-nographic", "-no-reboot", "-nodefaults", "-serial", "stdio",
 		"-kernel", image, "-initrd", initrd,
 		"-drive", "file="+disk+",format=raw,if=none,id=out,cache=unsafe", "-device", "virtio-blk-pci,drive=out",

@@ -375,10 +375,7 @@ func (s *Scores) threadTask(pid int) (Identity, error) {
 // identity reads who pid is. One that began after boottimeNS is another process.
 func (s *Scores) identity(pid int, boottimeNS uint64) (scores.Identity, error) {
 	var id scores.Identity
-	var buf [64]byte
-	if n, err := readAt(unix.AT_FDCWD, filepath.Join(s.reader.opts.Proc, strconv.Itoa(pid), "comm"), buf[:]); err == nil {
-		id.Comm, id.CommHex = event.CleanText(bytes.TrimSuffix(buf[:n], []byte{'\n'}))
-	}
+	id.Comm, id.CommHex = s.reader.comm(pid)
 	t, err := s.reader.Task(pid, 0)
 	if errors.Is(err, ErrGone) {
 		t, err = s.threadTask(pid) // that of the first thread alone

@@ -48,6 +48,16 @@ func (r *Reader) sysctl(name string) *int {
 	return &value
 }
 
+// Sysctl reads a number below /proc/sys, such as "kernel/threads-max"; nil if it cannot
+// be read.
+func (r *Reader) Sysctl(name string) *uint64 {
+	n, err := strconv.ParseUint(r.word(r.opts.Proc, "sys/"+name), 10, 64)
+	if err != nil {
+		return nil
+	}
+	return &n
+}
+
 // Kdump reads whether a crash kernel is loaded, and from the configuration of the
 // service that is installed what it would dump. It is nil if nothing is known.
 func (r *Reader) Kdump() *event.Kdump {

@@ -11,7 +11,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 )
@@ -28,7 +30,11 @@ func main() {
 		boot()
 		return
 	}
-	if err := run(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
+	words := os.Args[1:]
+	if base := filepath.Base(os.Args[0]); standIns()[base] != nil {
+		words = append([]string{base}, words...)
+	}
+	if err := run(words); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "guest:", err)
 		os.Exit(1)
 	}
@@ -52,10 +58,29 @@ func run(args []string) error {
 		"storm":   storm,
 		"enter":   enter,
 		"newproc": newproc,
+
+		"load":     load,
+		"again":    again,
+		"as":       as,
+		"fill":     fill,
+		"empty":    empty,
+		"messages": messages,
+		"sparse":   sparse,
+		"threads":  threads,
+		"bomb":     bomb,
+		"clear":    clearOut,
+		"fragment": fragment,
+		"swap":     swap,
+		"read":     read,
+
+		"tools":     tools,
+		"explained": explained,
+		"carry":     carry,
 	}
 	if len(args) == 0 {
 		return errors.New("no subcommand")
 	}
+	maps.Copy(commands, standIns())
 	c, ok := commands[args[0]]
 	if !ok {
 		return fmt.Errorf("no subcommand %q", args[0])

@@ -6,6 +6,7 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -32,9 +33,35 @@ func cat(args []string) error {
 	return nil
 }
 
-// await FILE KEY COUNT: waits until the number beside that name in the file is so high.
+// read FILE MIB: reads so much of the file from its begin, which the page cache keeps.
+func read(args []string) error {
+	if len(args) != 2 {
+		return errors.New("read: want a file and a size")
+	}
+	mib, err := strconv.Atoi(args[1])
+	if err != nil {
+		return fmt.Errorf("read: size: %w", err)
+	}
+	f, err := os.Open(args[0])
+	if err != nil {
+		return fmt.Errorf("read: %w", err)
+	}
+	defer f.Close()
+	if _, err := io.CopyN(io.Discard, f, int64(mib)<<20); err != nil {
+		return fmt.Errorf("read: %w", err)
+	}
+	return nil
+}
+
+// await [-below] FILE KEY COUNT: waits until the number beside that name in the file is so
+// high, with -below so low.
 func await(args []string) error {
-	if len(args) != 3 {
+	f := flag.NewFlagSet("await", flag.ContinueOnError)
+	below := f.Bool("below", false, "wait until it is no more than that")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	if args = f.Args(); len(args) != 3 {
 		return errors.New("await: want a file, a key and a count")
 	}
 	count, err := strconv.ParseUint(args[2], 10, 64)
@@ -51,7 +78,7 @@ func await(args []string) error {
 			if len(f) != 2 || f[0] != args[1] {
 				continue
 			}
-			if n, err := strconv.ParseUint(f[1], 10, 64); err == nil && n >= count {
+			if n, err := strconv.ParseUint(f[1], 10, 64); err == nil && (n == count || n < count == *below) {
 				return nil
 			}
 		}
@@ -104,14 +131,23 @@ func slay(args []string) error {
 	return nil
 }
 
-// linger DURATION: lets time pass, where time itself is what is waited for.
+// linger [-up] DURATION: lets time pass, where time itself is what is waited for; with -up
+// until the machine has been up for so long.
 func linger(args []string) error {
-	if len(args) != 1 {
+	f := flag.NewFlagSet("linger", flag.ContinueOnError)
+	up := f.Bool("up", false, "since the boot")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	if f.NArg() != 1 {
 		return errors.New("linger: want a duration")
 	}
-	d, err := time.ParseDuration(args[0])
+	d, err := time.ParseDuration(f.Arg(0))
 	if err != nil {
 		return fmt.Errorf("linger: %w", err)
+	}
+	if *up {
+		d -= time.Duration(boottime())
 	}
 	fmt.Println("ready")
 	time.Sleep(d)

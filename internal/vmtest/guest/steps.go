@@ -81,6 +81,8 @@ func (r *runner) do(s scenario.Step) bool {
 
 func (r *runner) step(ctx context.Context, s scenario.Step) error {
 	switch s.Kind {
+	case scenario.KindSay:
+		return nil // do has said it
 	case scenario.KindWrite:
 		return write(s.Name, s.Data)
 	case scenario.KindCgroup:

@@ -84,6 +84,7 @@ const (
 	KindUntil  Kind = "until"  // wait for a line
 	KindWrite  Kind = "write"  // write a file
 	KindCgroup Kind = "cgroup" // make a cgroup and set its files
+	KindSay    Kind = "say"    // nothing but the line in the kernel log
 )
 
 // Run runs argv to its end.
@@ -105,6 +106,9 @@ func Until(name, line string) Step { return Step{Kind: KindUntil, Name: name, Re
 
 // Write writes data to the file path.
 func Write(path, data string) Step { return Step{Kind: KindWrite, Name: path, Data: data} }
+
+// Say writes a line with text into the kernel log, as each step does with its own name.
+func Say(text string) Step { return Step{Kind: KindSay, Name: text} }
 
 // Cgroup makes the cgroup name, with those above it, and sets files in it, each
 // "file=value".

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package explain
+
+import (
+	"testing"
+
+	"github.com/oomtrace/oomtrace/decode/event"
+)
+
+// What was read when a kill's line was out counts where the line has nothing.
+func TestLate(t *testing.T) {
+	stat := &event.CgroupStat{ShmemBytes: p(uint64(400 * mib)), AgeMS: p(int64(20))}
+	k := unit(0, func(k *event.Kill) { k.Limit.Stat = nil })
+	s := &event.Event{Type: event.TypeOOMSnapshot, BoottimeNS: k.BoottimeNS, Snapshot: &event.SnapshotLate{
+		Episode: k.Kill.Episode, PID: k.Kill.Victim.PID, Limit: &event.Limit{Stat: stat}, Memory: &event.Memory{TotalBytes: p(uint64(gib))},
+	}}
+	if got := ids(Find(document(k, s), nil)); got != "shmem (high)" {
+		t.Errorf("found %s", got)
+	}
+	in := shortages(document(k, s), nil)[0]
+	if in.main.Memory == nil || *in.main.Memory.TotalBytes != gib {
+		t.Error("memory that was read late is not there")
+	}
+	if k.Kill.Limit.Stat != nil {
+		t.Error("the document was changed")
+	}
+	early := unit(0, func(k *event.Kill) { k.Limit.Stat.ShmemBytes = p(uint64(0)) })
+	s.Snapshot.PID, s.Snapshot.Episode = early.Kill.Victim.PID, early.Kill.Episode
+	if got := shortages(document(early, s), nil)[0].stat(); *got.ShmemBytes != 0 {
+		t.Error("what was read late took the place of what was read at the kill")
+	}
+}
+
+// Who was killed a moment before has not grown elsewhere: its memory had not come back.
+func TestKilledBefore(t *testing.T) {
+	lead := func(k *event.Kill) {
+		k.LeadUp = &event.LeadUp{State: event.LeadUpOK, Samples: 60, GrowersOf: event.GrowersOfLimit, Growers: []event.Grower{
+			{PID: 4100, Comm: p("webd"), RSSBytes: 480 * mib, GrewBytes: 480 * mib, OverMS: 70_000, Began: true},
+		}}
+	}
+	first := unit(0)
+	second := unit(1, lead, func(k *event.Kill) { k.Victim.AnonRSSBytes, k.Victim.Comm = p(uint64(8*mib)), p("small") })
+	for _, f := range Find(document(first, second), nil) {
+		if f.ID == "growth-elsewhere" {
+			t.Errorf("blames who is dead: %s", f.Summary)
+		}
+	}
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fate
+
+import (
+	"strings"
+	"time"
+
+	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/decode/killlog"
+	"github.com/oomtrace/oomtrace/internal/timeline"
+)
+
+// Question is whom it is about: what is set has to fit. A pod is given by its name, by
+// namespace/name, or by its uid; a container by its name or the beginning of its id.
+type Question struct {
+	PID       int
+	Comm      string
+	Unit      string
+	Container string
+	Pod       string
+}
+
+// Witness is a line by a program of user space that tells of an end.
+type Witness struct {
+	*killlog.Entry
+	Time   time.Time // when, zero: not known
+	Source string    // the file or command that the line is from
+}
+
+// Known is what the answer is made of.
+type Known struct {
+	Timeline *timeline.Document
+	// Witnesses are in order of time.
+	Witnesses []Witness
+	// Now is who has the pid now; nil: nobody, or it is not known, as NowKnown says.
+	Now      *Now
+	NowKnown bool
+	// KillsSinceBoot is how many processes the kernel counted; nil: not known.
+	KillsSinceBoot *uint64
+	// CgroupKills is the same for the cgroup in question, while that is there.
+	CgroupKills *uint64
+}
+
+// Now is who has a pid now.
+type Now struct {
+	Comm    *string
+	CommHex string
+	Dead    bool // exited, and its parent has not asked for its status yet
+	Started time.Time
+	Unit    string
+}
+
+// Verdict is the answer in a word.
+type Verdict string
+
+// Verdicts.
+const (
+	Yes     Verdict = "yes" // it was the kernel's OOM killer
+	No      Verdict = "no"
+	Unknown Verdict = "unknown"
+)
+
+// Answer is what ended it. Text says it in a sentence, in which times are written by the
+// function that was handed in.
+type Answer struct {
+	Verdict Verdict
+	Text    string
+	// By is who did it, where that is known.
+	By event.Verdict
+	// Entries are those of the timeline that tell, Evidence is what else does.
+	Entries  []int
+	Evidence []Evidence
+	// Notes say what has to be known beside it: that the pid belongs to another process
+	// now, that a line proves little.
+	Notes []string
+	// Decide are questions that remain, each with a command that answers it.
+	Decide []Step
+}
+
+// Evidence is a line by somebody.
+type Evidence struct {
+	Time   time.Time // zero: not known
+	Source string
+	Line   int64 // of Source; 0: none
+	Text   string
+	Trust  killlog.Trust
+}
+
+// Step is how to find out more.
+type Step struct {
+	Text    string
+	Command timeline.Command
+}
+
+// Find answers a question. at writes times.
+func Find(q Question, k Known, at func(time.Time) string) Answer {
+	a := asker{q: q, k: k, at: at}
+	for _, look := range []func() bool{a.kills, a.dying, a.sigkills, a.witnesses, a.running, a.complete} {
+		if look() {
+			a.alsoNow()
+			return a.Answer
+		}
+	}
+	a.unknown()
+	return a.Answer
+}
+
+// asker looks for an answer.
+type asker struct {
+	Answer
+	q  Question
+	k  Known
+	at func(time.Time) string
+
+	died  time.Time // when, as far as the answer tells
+	exits []Witness // ended by SIGKILL, whoever sent it
+	saw   []Witness // of OOM kills in its unit or container
+}
+
+// who names whom it is about.
+func (q Question) who() string {
+	var words []string
+	switch {
+	case q.PID > 0 && q.Comm != "":
+		words = append(words, q.Comm+"["+itoa(q.PID)+"]")
+	case q.PID > 0:
+		words = append(words, "process "+itoa(q.PID))
+	case q.Comm != "":
+		words = append(words, "a process named "+q.Comm)
+	}
+	for _, p := range []struct{ what, name string }{{"container", q.Container}, {"pod", q.Pod}, {"unit", q.Unit}} {
+		if p.name != "" {
+			words = append(words, p.what+" "+p.name)
+		}
+	}
+	return strings.Join(words, " of ")
+}

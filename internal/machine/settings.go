@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package machine
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/internal/explain"
+)
+
+func (f *facts) settings(context.Context) (func(*explain.Machine), []Gap) {
+	s := explain.Settings{Settings: *f.reader.Settings()}
+	if n := f.reader.Sysctl("kernel/panic"); n != nil && *n < 1<<31 {
+		s.PanicSeconds = event.Ptr(int(*n))
+	}
+	if kib := f.reader.Sysctl("vm/min_free_kbytes"); kib != nil && *kib < 1<<53 {
+		s.MinFreeBytes = event.Ptr(*kib << 10)
+	}
+	s.Hugepages = f.reader.Sysctl("vm/nr_hugepages")
+	s.ThreadsMax = f.reader.Sysctl("kernel/threads-max")
+	var gaps []Gap
+	if s.PanicOnOOM == nil && s.OvercommitMemory == nil {
+		gaps = gap(errors.New("cannot be read"))
+	}
+	return func(m *explain.Machine) { m.Settings = s }, gaps
+}
+
+func (f *facts) memory(context.Context) (func(*explain.Machine), []Gap) {
+	memory, err := f.reader.Memory()
+	if err != nil {
+		return nil, gap(err)
+	}
+	file, err := os.ReadFile(filepath.Join(f.proc, "meminfo"))
+	commit, huge := meminfoBytes(string(file), "CommitLimit"), meminfoBytes(string(file), "Hugepagesize")
+	return func(m *explain.Machine) { m.Memory, m.CommitLimitBytes, m.HugepageBytes = memory, commit, huge }, gap(err)
+}
+
+// meminfoBytes reads a line "CommitLimit:    8101500 kB"; nil without one.
+func meminfoBytes(file, name string) *uint64 {
+	for line := range strings.Lines(file) {
+		key, value, _ := strings.Cut(line, ":")
+		kib, ok := strings.CutSuffix(strings.TrimSpace(value), " kB")
+		if key != name || !ok {
+			continue
+		}
+		if n, err := strconv.ParseUint(kib, 10, 53); err == nil {
+			return event.Ptr(n << 10)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package timeline
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/oomtrace/oomtrace/decode/event"
+)
+
+// boot is the strands that tell of one boot.
+type boot struct {
+	strands []*strand
+	pairs   []pair // of facts that made it one
+	clock   clock
+	facts   []*fact
+}
+
+// pair is one fact as two strands tell it.
+type pair [2]*fact
+
+// weave puts strands of one boot together: those with one boot id, then those that tell
+// of the same fact, then those that began at the same time.
+func (b *Builder) weave() []*boot {
+	ids := map[string]*strand{}
+	for _, s := range b.strands {
+		s.boot = &boot{strands: []*strand{s}}
+		if id := s.host.BootID; id != "" {
+			if first := ids[id]; first != nil {
+				join(first, s, nil)
+			} else {
+				ids[id] = s
+			}
+		}
+	}
+	b.weaveByFacts()
+	b.weaveByBegin()
+	var out []*boot
+	for _, s := range b.strands {
+		if s.boot.strands[0] == s {
+			out = append(out, s.boot)
+		}
+	}
+	return out
+}
+
+// join makes one boot of those of two strands, if nothing speaks against it.
+func join(x, y *strand, p *pair) {
+	a, b := x.boot, y.boot
+	if a == b {
+		if p != nil && len(a.pairs) < maxPairs {
+			a.pairs = append(a.pairs, *p)
+		}
+		return
+	}
+	for _, s := range a.strands {
+		for _, t := range b.strands {
+			if !compatible(s, t) {
+				return
+			}
+		}
+	}
+	for _, s := range b.strands {
+		s.boot = a
+	}
+	a.strands = append(a.strands, b.strands...)
+	a.pairs = append(a.pairs, b.pairs...)
+	if p != nil {
+		a.pairs = append(a.pairs, *p)
+	}
+}
+
+// compatible says whether two strands may be of one boot.
+func compatible(s, t *strand) bool {
+	if s.host.BootID != "" && t.host.BootID != "" {
+		return s.host.BootID == t.host.BootID
+	}
+	return s.source != t.source && (s.host.Name == "" || t.host.Name == "" || sameName(s.host.Name, t.host.Name))
+}
+
+// sameName compares host names, with or without a domain.
+func sameName(a, b string) bool {
+	a, _, _ = strings.Cut(a, ".")
+	b, _, _ = strings.Cut(b, ".")
+	return a != "" && strings.EqualFold(a, b)
+}
+
+// sign is what a fact is known by, whoever tells it.
+type sign struct {
+	typ    event.Type
+	pid    int
+	comm   string
+	reason string
+}
+
+func signOf(e *event.Event) (sign, bool) {
+	g := sign{typ: e.Type}
+	switch {
+	case e.Kill != nil:
+		v := &e.Kill.Victim
+		g.pid, g.comm = v.PID, deref(v.Comm)
+	case e.NoKill != nil:
+		if t := e.NoKill.Trigger; t != nil {
+			g.comm = deref(t.Comm) // a log may not tell its pid
+		}
+		g.reason = string(e.NoKill.Reason)
+	case e.Panic != nil:
+		g.reason = e.Panic.Message
+	default:
+		return g, false
+	}
+	return g, true
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// maxPairs bounds the pairs of a boot that are remembered.
+const maxPairs = 256
+
+// maxAlike bounds how many facts of one sign are compared: a log can repeat itself.
+const maxAlike = 16
+
+// weaveByFacts joins strands that tell of the same fact.
+func (b *Builder) weaveByFacts() {
+	alike := map[sign][]*fact{}
+	for _, s := range b.strands {
+		for _, f := range s.facts {
+			g, ok := signOf(f.Event)
+			if !ok {
+				continue
+			}
+			for _, o := range alike[g] {
+				if o.strand != s && sameFact(o, f) {
+					join(o.strand, s, &pair{o, f})
+				}
+			}
+			if len(alike[g]) < maxAlike {
+				alike[g] = append(alike[g], f)
+			}
+		}
+	}
+}
+
+// How far apart two accounts of one fact are told.
+const (
+	stampsApart = int64(time.Millisecond) // the log's own stamp, written with µs or ns
+	clocksApart = int64(5 * time.Second)  // the watcher's and the log's, or two writers'
+	zonesApart  = int64(26 * time.Hour)   // where the zone is guessed
+)
+
+// sameFact says whether two facts of one sign, of strands that may be of one boot, are
+// one.
+func sameFact(a, b *fact) bool {
+	sized := sameSizes(a.Event, b.Event)
+	switch {
+	case sameBegin(a.Event, b.Event):
+		return true
+	case a.PrintkNS != nil && b.PrintkNS != nil:
+		return abs(int64(*a.PrintkNS-*b.PrintkNS)) <= stampsApart
+	case !sized:
+		return false
+	}
+	if x, ok := kernelClock(a.Event); ok {
+		if y, ok := kernelClock(b.Event); ok && abs(x-y) <= clocksApart {
+			return true
+		}
+	}
+	if a.Time.IsZero() || b.Time.IsZero() {
+		_, x := kernelClock(a.Event)
+		_, y := kernelClock(b.Event)
+		return x != y // one has stamps alone, the other times alone
+	}
+	apart := abs(int64(a.Time.Sub(b.Time)))
+	switch {
+	case yearGuessed(a) || yearGuessed(b):
+		year := int64(365 * 24 * time.Hour)
+		apart = min(apart%year, year-apart%year)
+		return apart <= 3*zonesApart // leap days
+	case len(a.TimeGuessed)+len(b.TimeGuessed) > 0 || a.TimeBasis == event.BasisDmesg || b.TimeBasis == event.BasisDmesg:
+		return apart <= zonesApart
+	}
+	return apart <= clocksApart
+}
+
+// sameBegin says whether the reports of two logs begin with the same stamp. One may lack
+// the line that the other's time is that of.
+func sameBegin(a, b *event.Event) bool {
+	_, x, _ := strings.Cut(episodeOf(a), "-")
+	_, y, _ := strings.Cut(episodeOf(b), "-")
+	return a.PrintkNS != nil && b.PrintkNS != nil && x == y && x != ""
+}
+
+func yearGuessed(f *fact) bool { return slices.Contains(f.TimeGuessed, event.GuessYear) }
+
+// kernelClock is the moment as the kernel counts it.
+func kernelClock(e *event.Event) (int64, bool) {
+	switch {
+	case e.BoottimeNS != nil:
+		return int64(*e.BoottimeNS), true
+	case e.PrintkNS != nil:
+		return int64(*e.PrintkNS), true
+	}
+	return 0, false
+}
+
+// sameSizes says whether two kills tell, as far as they go on while one is told, of the
+// same sizes.
+func sameSizes(a, b *event.Event) bool {
+	if a.Kill == nil || b.Kill == nil {
+		return false
+	}
+	v, w := &a.Kill.Victim, &b.Kill.Victim
+	return v.TotalVMBytes != nil && w.TotalVMBytes != nil && near(*v.TotalVMBytes, *w.TotalVMBytes) &&
+		v.AnonRSSBytes != nil && w.AnonRSSBytes != nil && near(*v.AnonRSSBytes, *w.AnonRSSBytes)
+}
+
+// near takes for the same what differs by what a process does in the moment between two
+// looks at it, and by what each CPU counts for itself.
+func near(a, b uint64) bool {
+	d := max(a, b) - min(a, b)
+	return d <= 4<<20 || d <= max(a, b)/64
+}
+
+// beginsApart is how far apart what two logs say of one boot's begin may be: the one
+// that began late has its first times late.
+const beginsApart = 10 * time.Second
+
+// weaveByBegin joins strands of one host whose times say that they began together.
+func (b *Builder) weaveByBegin() {
+	for i, s := range b.strands {
+		for _, t := range b.strands[:i] {
+			if s.boot == t.boot || len(s.anchors) == 0 || len(t.anchors) == 0 || s.host.Name == "" || !sameName(s.host.Name, t.host.Name) {
+				continue
+			}
+			x, y := (&clock{anchors: s.anchors}).began(), (&clock{anchors: t.anchors}).began()
+			if x.Sub(y).Abs() <= beginsApart {
+				join(t, s, nil)
+			}
+		}
+	}
+}
+
+// order puts boots in order of time; one that has none comes behind the one that its
+// source tells of before, or before the one behind it.
+func (b *Builder) order(boots []*boot) {
+	type place struct {
+		at time.Time
+		n  int
+	}
+	places := map[*boot]place{}
+	for n, o := range boots {
+		p := place{o.clock.began(), n}
+		for _, s := range o.strands {
+			for _, f := range s.facts {
+				if !f.Time.IsZero() && (p.at.IsZero() || f.Time.Before(p.at)) {
+					p.at = f.Time
+				}
+			}
+		}
+		places[o] = p
+	}
+	for _, forward := range []bool{true, false} {
+		var before *strand
+		strands := slices.Clone(b.strands)
+		if !forward {
+			slices.Reverse(strands)
+		}
+		for _, s := range strands {
+			p := places[s.boot]
+			if p.at.IsZero() && before != nil && before.source == s.source {
+				p.at = places[before.boot].at
+				if !forward && !p.at.IsZero() {
+					p.at = p.at.Add(-1)
+				}
+				places[s.boot] = p
+			}
+			before = s
+		}
+	}
+	slices.SortStableFunc(boots, func(x, y *boot) int {
+		p, q := places[x], places[y]
+		if a, b := p.at.IsZero(), q.at.IsZero(); a != b { // nobody knows when: last
+			if a {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Or(p.at.Compare(q.at), cmp.Compare(p.n, q.n))
+	})
+}

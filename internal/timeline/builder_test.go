@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package timeline_test
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/internal/timeline"
+)
+
+// killed is the line of a kill, behind a prefix.
+func killed(prefix string, pid, anonMB int, comm string) string {
+	return fmt.Sprintf("%sOut of memory: Killed process %d (%s) total-vm:%dkB, anon-rss:%dkB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:48kB oom_score_adj:0\n",
+		prefix, pid, comm, anonMB*2048, anonMB*1024)
+}
+
+// input is a source of a test.
+type input struct {
+	path   string
+	log    string         // a log
+	events []*event.Event // or a record
+	mod    time.Time
+	bootID string
+	own    bool
+}
+
+// build makes a timeline, and checks that it conforms to the schema.
+func build(t *testing.T, o timeline.Options, inputs ...input) *timeline.Document {
+	t.Helper()
+	b := timeline.New(o)
+	for _, in := range inputs {
+		i := timeline.Input{Source: timeline.Source{Path: in.path}, ModTime: in.mod, BootID: in.bootID, Own: in.own}
+		var err error
+		if in.events != nil {
+			var text []byte
+			for _, e := range in.events {
+				if text, err = new(event.Encoder).Append(text, e); err != nil {
+					t.Fatal(err)
+				}
+			}
+			i.Reader = bytes.NewReader(text)
+			err = b.Record(t.Context(), i)
+		} else {
+			i.Reader = strings.NewReader(in.log)
+			err = b.Log(t.Context(), i)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := b.Document()
+	var out bytes.Buffer
+	if err := d.Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	validate(t, out.Bytes())
+	return d
+}
+
+// told is an entry in short: its boot, time, basis and guesses, who was killed, and who
+// tells it.
+func short(d *timeline.Document) []string {
+	var out []string
+	for _, e := range d.Entries {
+		at := "-"
+		if !e.Time.IsZero() {
+			at = e.Time.Format("2006-01-02 15:04:05")
+		}
+		s := fmt.Sprintf("%d %s %s", e.Boot, at, e.TimeBasis)
+		for _, g := range e.TimeGuessed {
+			s += " ~" + string(g)
+		}
+		s += " " + string(e.Type)
+		if e.Kill != nil {
+			s += fmt.Sprintf(" %d", e.Kill.Victim.PID)
+		}
+		out = append(out, s+fmt.Sprint(" ", e.SeenIn))
+	}
+	return out
+}
+
+func want(t *testing.T, d *timeline.Document, entries ...string) {
+	t.Helper()
+	if diff := cmp.Diff(entries, short(d)); diff != "" {
+		t.Errorf("entries (-want +got)\n%s", diff)
+	}
+}
+
+func utc(s string) time.Time {
+	t, err := time.Parse("2006-01-02 15:04:05", s)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+const host = "Jun 20 12:47:%02d db1 kernel: [%d.%06d] "
+
+// What syslog knows of the clock holds for dmesg, which goes further back.
+func TestStampsGetTheTimesOfAnotherLog(t *testing.T) {
+	syslog := killed(fmt.Sprintf(host, 2, 1000, 0), 7, 10, "hog") + killed(fmt.Sprintf(host, 12, 1010, 0), 8, 20, "hog")
+	dmesg := killed("[  990.000000] ", 6, 5, "early") + killed("[ 1000.000000] ", 7, 10, "hog") + killed("[ 1010.000000] ", 8, 20, "hog")
+	d := build(t, timeline.Options{Year: 2026, Zone: time.UTC}, input{path: "messages", log: syslog}, input{path: "dmesg", log: dmesg})
+	want(t, d,
+		"0 2026-06-20 12:46:52 printk oom.kill 6 [1]",
+		"0 2026-06-20 12:47:02 syslog oom.kill 7 [0 1]",
+		"0 2026-06-20 12:47:12 syslog oom.kill 8 [0 1]",
+	)
+	if len(d.Boots) != 1 || d.Boots[0].Began != utc("2026-06-20 12:30:22") || d.Boots[0].Kills != 3 || d.Boots[0].Host.Name != "db1" {
+		t.Errorf("%+v", d.Boots)
+	}
+	if d.Entries[0].Kill.Incident.ID != d.Entries[2].Kill.Incident.ID || d.Entries[2].Kill.Incident.Kills != 3 {
+		t.Errorf("incident %+v", d.Entries[2].Kill.Incident)
+	}
+}
+
+// Of a syslog without stamps and a dmesg without times, the kill that both have tells
+// how they go together.
+func TestTimesAndStampsMeetInAKill(t *testing.T) {
+	syslog := killed("Jun 20 12:47:02 db1 kernel: ", 7, 10, "hog") + killed("Jun 20 13:47:02 db1 kernel: ", 9, 30, "late")
+	dmesg := killed("[  990.000000] ", 6, 5, "early") + killed("[ 1000.000000] ", 7, 10, "hog")
+	d := build(t, timeline.Options{Year: 2026, Zone: time.UTC}, input{path: "messages", log: syslog}, input{path: "dmesg", log: dmesg})
+	want(t, d,
+		"0 2026-06-20 12:46:52 printk oom.kill 6 [1]",
+		"0 2026-06-20 12:47:02 syslog oom.kill 7 [1 0]",
+		"0 2026-06-20 13:47:02 syslog oom.kill 9 [0]",
+	)
+}
+
+// bpf is a kill as the kernel programs see it.
+func bpf(seq, ns uint64, pid, anonMB int, comm string, at time.Time) *event.Event {
+	mb := func(n int) *uint64 { return event.Ptr(uint64(n) << 20) }
+	return &event.Event{
+		Schema: event.Schema, Type: event.TypeOOMKill, Session: "5e", Seq: seq, Time: at, BoottimeNS: &ns, Source: event.SourceBPF,
+		Host: &event.Host{Name: "db1", BootID: "3b1f0a52-7c7e-4d0e-9a58-0c8f6f2d9e11", PageSizeBytes: 4096},
+		Kill: &event.Kill{
+			Episode: fmt.Sprintf("3b1f0a52-%x", ns), Scope: event.ScopeGlobal, Role: event.RoleChosen,
+			Victim: event.Victim{PID: pid, Comm: &comm, TotalVMBytes: mb(2 * anonMB), AnonRSSBytes: mb(anonMB)},
+			Memory: &event.Memory{FreeBytes: mb(3), Source: "meminfo"},
+		},
+	}
+}
+
+// The watcher's account goes before the log's, which fills what it lacks.
+func TestWatcherAndLog(t *testing.T) {
+	at := utc("2026-06-20 12:47:02")
+	second := uint64(time.Second)
+	live := bpf(1, 1000*second, 7, 10, "hog", at)
+	live.Kill.Victim.OOMScoreAdj = event.Ptr(100)
+	live.Kill.Victim.AnonRSSBytes = event.Ptr(uint64(90 << 20)) // the log says 10 MiB
+	dmesg := killed("[  990.000000] ", 6, 5, "early") + killed("[ 1000.001000] ", 7, 10, "hog")
+	d := build(t, timeline.Options{}, input{path: "events.jsonl", events: []*event.Event{live, bpf(2, 1500*second, 8, 20, "hog", at.Add(500*time.Second))}},
+		input{path: "dmesg", log: dmesg, bootID: "3b1f0a527c7e4d0e9a580c8f6f2d9e11"})
+	want(t, d,
+		"0 2026-06-20 12:46:52 printk oom.kill 6 [1]",
+		"0 2026-06-20 12:47:02  oom.kill 7 [0 1]",
+		"0 2026-06-20 12:55:22  oom.kill 8 [0]",
+	)
+	e := d.Entries[1]
+	if e.Source != event.SourceBPF || e.PrintkNS == nil || *e.PrintkNS != 1000*second+1_000_000 {
+		t.Errorf("source %s, printk %v", e.Source, e.PrintkNS)
+	}
+	v := e.Kill.Victim
+	if v.UID == nil || *v.UID != 0 || v.PgtablesBytes == nil || *v.OOMScoreAdj != 100 || *v.AnonRSSBytes != 90<<20 {
+		t.Errorf("victim %+v", v)
+	}
+	for _, name := range []string{"victim.uid", "victim.pgtables_bytes", "victim.file_rss_bytes", "message"} {
+		if e.Kill.Sources[name] != "kmsg" {
+			t.Errorf("%s is from %q", name, e.Kill.Sources[name])
+		}
+	}
+	if e.Kill.Sources["victim.anon_rss_bytes"] != "" || e.Kill.Memory.Source != "meminfo" {
+		t.Errorf("what the watcher knows was replaced: %v", e.Kill.Sources)
+	}
+	if diff := cmp.Diff([]string{
+		"victim.anon_rss_bytes: 94371840, but 10485760 in source 1",
+		"victim.oom_score_adj: 100, but 0 in source 1",
+	}, e.Differs); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Without the boot's id it is the kill that tells that a log is of the watcher's boot.
+func TestLogOfTheWatchersBoot(t *testing.T) {
+	at, second := utc("2026-06-20 12:47:02"), uint64(time.Second)
+	rec := input{path: "events.jsonl", events: []*event.Event{bpf(1, 1000*second, 7, 10, "hog", at)}}
+	d := build(t, timeline.Options{}, rec, input{path: "dmesg", log: killed("[ 1000.001000] ", 7, 10, "hog")})
+	want(t, d, "0 2026-06-20 12:47:02  oom.kill 7 [0 1]")
+	// Of another size, it is another's.
+	d = build(t, timeline.Options{}, rec, input{path: "dmesg", log: killed("[ 1000.001000] ", 7, 50, "hog")})
+	want(t, d, "0 2026-06-20 12:47:02  oom.kill 7 [0]", "1 - order oom.kill 7 [1]")
+}
+
+// A pid that is used again within seconds is killed twice, and each is told once.
+func TestPidUsedAgain(t *testing.T) {
+	at, second := utc("2026-06-20 12:47:02"), uint64(time.Second)
+	var live []*event.Event
+	log := ""
+	for i := range 4 {
+		ns := 1000*second + uint64(i)*second/2
+		live = append(live, bpf(uint64(i), ns, 7, 10, "hog", at.Add(time.Duration(i)*500*time.Millisecond)))
+		// The second was killed before the watcher's programs saw it.
+		log += killed(fmt.Sprintf("[ %d.%06d] ", 1000+i/2, i%2*500000+100), 7, 10, "hog")
+	}
+	live = append(live[:1], live[2:]...)
+	d := build(t, timeline.Options{}, input{path: "events.jsonl", events: live}, input{path: "dmesg", log: log}, input{path: "again", log: log})
+	want(t, d,
+		"0 2026-06-20 12:47:02  oom.kill 7 [0 1 2]",
+		"0 2026-06-20 12:47:02 printk oom.kill 7 [1 2]",
+		"0 2026-06-20 12:47:03  oom.kill 7 [0 1 2]",
+		"0 2026-06-20 12:47:03  oom.kill 7 [0 1 2]",
+	)
+	for i, e := range d.Entries {
+		if in := e.Kill.Incident; in == nil || in.Kills != uint64(i+1) {
+			t.Errorf("kill %d: incident %+v", i, in)
+		}
+	}
+}
+
+func TestBoots(t *testing.T) {
+	first := "[    0.000000] Linux version 6.1.0 (x) #1\n" + killed("[   50.000000] ", 7, 10, "hog")
+	second := "[    0.000000] Linux version 6.2.0 (x) #1\n" + killed("[   60.000000] ", 7, 10, "hog")
+	d := build(t, timeline.Options{}, input{path: "console", log: first + second}, input{path: "dmesg", log: second})
+	want(t, d,
+		"0 - order kernel.boot [0]", "0 - order oom.kill 7 [0]",
+		"1 - order kernel.boot [0 1]", "1 - order oom.kill 7 [0 1]",
+	)
+	if d.Boots[0].Offset != -1 || d.Boots[1].Offset != 0 || d.Boots[0].Host.Kernel != "6.1.0" || d.Boots[1].Host.Kernel != "6.2.0" {
+		t.Errorf("%+v", d.Boots)
+	}
+	if diff := cmp.Diff([]int{0, 1}, d.Sources[0].Boots); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A log of several machines has a boot of each.
+func TestMachines(t *testing.T) {
+	log := ""
+	for i := range 100 {
+		log += fmt.Sprintf("2026-06-20T12:47:%02dZ db%d kernel: [%d.000000] hello\n", i%60, i%2, 1000*(i%2+1)+i)
+	}
+	log += killed("2026-06-20T12:49:02Z db0 kernel: [ 1200.000000] ", 7, 10, "hog") + killed("2026-06-20T12:49:02Z db1.example.com kernel: [ 2200.000000] ", 7, 10, "hog")
+	d := build(t, timeline.Options{}, input{path: "messages", log: log})
+	want(t, d, "0 2026-06-20 12:49:02 syslog oom.kill 7 [0]", "1 2026-06-20 12:49:02 syslog oom.kill 7 [0]")
+}
+
+func TestGuesses(t *testing.T) {
+	log := killed("Dec 31 23:59:58 db1 kernel: [ 1000.000000] ", 7, 10, "hog") + killed("Jan  1 00:00:02 db1 kernel: [ 1004.000000] ", 8, 20, "hog")
+	mod := utc("2026-03-01 00:00:00")
+	vienna, err := time.LoadLocation("Europe/Vienna")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := build(t, timeline.Options{}, input{path: "messages", log: log, mod: mod})
+	want(t, d, "0 2025-12-31 23:59:58 syslog ~year ~zone oom.kill 7 [0]", "0 2026-01-01 00:00:02 syslog ~year ~zone oom.kill 8 [0]")
+	if len(d.Sources[0].Notes) != 2 {
+		t.Errorf("notes %q", d.Sources[0].Notes)
+	}
+	d = build(t, timeline.Options{Year: 2020, Zone: vienna}, input{path: "messages", log: log, mod: mod})
+	want(t, d, "0 2019-12-31 22:59:58 syslog oom.kill 7 [0]", "0 2019-12-31 23:00:02 syslog oom.kill 8 [0]")
+	// A log of this machine is in its zone, which is still a guess.
+	d = build(t, timeline.Options{Machine: &timeline.Machine{Host: event.Host{Name: "db1"}, Zone: vienna}}, input{path: "messages", log: log, mod: mod})
+	want(t, d, "0 2025-12-31 22:59:58 syslog ~year ~zone oom.kill 7 [0]", "0 2025-12-31 23:00:02 syslog ~year ~zone oom.kill 8 [0]")
+	// The journal knows.
+	iso := killed("2024-12-31T20:59:58Z db1 kernel: [ 1000.000000] ", 7, 10, "hog")
+	d = build(t, timeline.Options{}, input{path: "messages", log: log, mod: mod}, input{path: "iso", log: iso})
+	want(t, d, "0 2024-12-31 20:59:58 syslog oom.kill 7 [0 1]", "0 2024-12-31 21:00:02 syslog oom.kill 8 [0]")
+}
+
+func TestLeapDay(t *testing.T) {
+	log := killed("Feb 29 23:59:58 db1 kernel: ", 7, 10, "hog")
+	d := build(t, timeline.Options{}, input{path: "messages", log: log, mod: utc("2026-06-01 00:00:00")})
+	want(t, d, "0 2024-02-29 23:59:58 syslog ~year ~zone oom.kill 7 [0]")
+	d = build(t, timeline.Options{Year: 2026}, input{path: "messages", log: log})
+	if notes := strings.Join(d.Sources[0].Notes, "\n"); !strings.Contains(notes, "February 29, which 2026 had not") {
+		t.Errorf("notes %q", notes)
+	}
+}
+
+// What dmesg computed is not trusted, and gives way to what is.
+func TestDmesgTimes(t *testing.T) {
+	dmesg := killed("[Sat Jun 20 11:00:00 2026] ", 7, 10, "hog")
+	d := build(t, timeline.Options{Zone: time.UTC}, input{path: "dmesg-T", log: dmesg})
+	want(t, d, "0 2026-06-20 11:00:00 dmesg oom.kill 7 [0]")
+	iso := killed("2026-06-20T12:47:02Z db1 kernel: [ 1000.000000] ", 7, 10, "hog")
+	d = build(t, timeline.Options{Zone: time.UTC}, input{path: "dmesg-T", log: dmesg}, input{path: "iso", log: iso})
+	want(t, d, "0 2026-06-20 12:47:02 syslog oom.kill 7 [1 0]")
+}
+
+// The stamps of this machine's running boot have times.
+func TestRunningBoot(t *testing.T) {
+	m := &timeline.Machine{Host: event.Host{Name: "db1", BootID: "3b1f0a52-7c7e-4d0e-9a58-0c8f6f2d9e11", PageSizeBytes: 4096}, Booted: utc("2026-06-20 00:00:00"), Suspended: 10 * time.Second}
+	o := timeline.Options{Machine: m, Now: utc("2026-06-20 12:00:00")}
+	d := build(t, o, input{path: "/dev/kmsg", log: "3,1,1000000000,-;" + killed("", 7, 10, "hog"), own: true, bootID: m.Host.BootID})
+	want(t, d, "0 2026-06-20 00:16:50 printk oom.kill 7 [0]")
+	if !d.Boots[0].Running || d.Boots[0].Host.Name != "db1" || d.Entries[0].Host.PageSizeBytes != 4096 {
+		t.Errorf("%+v", d.Boots[0])
+	}
+	if ms := d.Entries[0].TimeErrorMS; ms == nil || *ms != 10_000 {
+		t.Errorf("off by %v ms, want what it slept", ms)
+	}
+	// Another machine's are not of it.
+	d = build(t, o, input{path: "dmesg", log: killed("[ 1000.000000] ", 7, 10, "hog")})
+	want(t, d, "0 - order oom.kill 7 [0]")
+}
+
+// However many kills there are, memory is bounded, and what is left out is told.
+func TestBounds(t *testing.T) {
+	log := ""
+	for i := range 10 {
+		log += fmt.Sprintf("[ %d.000000] hog invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0\n", 1000+i) +
+			fmt.Sprintf("[ %d.000001] Tasks state (memory values in pages):\n", 1000+i) +
+			fmt.Sprintf("[ %d.000002] [  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name\n", 1000+i) +
+			fmt.Sprintf("[ %d.000003] [    %d]     0    %d     1000     2000    49152        0             0 hog\n", 1000+i, 100+i, 100+i) +
+			killed(fmt.Sprintf("[ %d.000004] ", 1000+i), 100+i, 10, "hog")
+	}
+	d := build(t, timeline.Options{Full: 3, Most: 7}, input{path: "dmesg", log: log})
+	if len(d.Entries) != 7 || *d.Sources[0].Kills != 10 || d.Sources[0].LeftOut == nil || *d.Sources[0].LeftOut != 3 {
+		t.Fatalf("%d entries, %+v", len(d.Entries), d.Sources[0])
+	}
+	var pids []int
+	for i, e := range d.Entries {
+		pids = append(pids, e.Kill.Victim.PID)
+		full := len(e.Kill.Candidates) > 0
+		cut := len(e.Truncated) > 0
+		if full != (i < 3) || cut == full {
+			t.Errorf("kill %d: %d candidates, truncated %v", i, len(e.Kill.Candidates), e.Truncated)
+		}
+	}
+	if diff := cmp.Diff([]int{100, 101, 102, 106, 107, 108, 109}, pids); diff != "" {
+		t.Errorf("the first in full, and the last:\n%s", diff)
+	}
+}
+
+func TestRecordDamaged(t *testing.T) {
+	line, err := new(event.Encoder).Append(nil, bpf(1, 1, 7, 10, "hog", utc("2026-06-20 12:47:02")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := timeline.New(timeline.Options{})
+	text := string(line) + "{broken\n" + strings.Replace(string(line), "oom.kill", "oom.newer", 1) + string(line[:40])
+	if err := b.Record(t.Context(), timeline.Input{Reader: strings.NewReader(text)}); err != nil {
+		t.Fatal(err)
+	}
+	d := b.Document()
+	s := d.Sources[0]
+	if len(d.Entries) != 1 || s.State != timeline.StateDamaged || *s.Bad != 2 || *s.Unknown != 1 || !strings.HasPrefix(s.Error, "line 2: ") {
+		t.Errorf("%d entries, %+v", len(d.Entries), s)
+	}
+}
+
+// Samples are told where a kill followed.
+func TestSamples(t *testing.T) {
+	at := utc("2026-06-20 12:47:02")
+	sample := func(seq uint64, ago time.Duration) *event.Event {
+		e := bpf(seq, uint64(time.Hour-ago), 0, 0, "", at.Add(-ago))
+		e.Type, e.Source, e.Kill, e.Sample = event.TypeSample, event.SourceProc, nil, &event.Sample{Reason: event.SampleInterval}
+		return e
+	}
+	d := build(t, timeline.Options{}, input{path: "events.jsonl", events: []*event.Event{
+		sample(1, 30*time.Minute), sample(2, time.Minute), bpf(3, uint64(time.Hour), 7, 10, "hog", at), sample(4, -time.Minute),
+	}})
+	want(t, d, "0 2026-06-20 12:46:02  sample [0]", "0 2026-06-20 12:47:02  oom.kill 7 [0]")
+	if notes := strings.Join(d.Sources[0].Notes, "\n"); !strings.HasPrefix(notes, "2 samples ") {
+		t.Errorf("notes %q", notes)
+	}
+}
