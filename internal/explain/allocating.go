@@ -3,8 +3,6 @@
 package explain
 
 import (
-	"strconv"
-
 	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/internal/timeline"
 )
@@ -38,15 +36,8 @@ func allocatingTask(in *shortage) *draft {
 	}
 	d.RefutedBy = "vm.oom_kill_allocating_task that is 0, and was at the kill."
 	var s shell
-	s.look("keep the old value in this shell", "old=$(sysctl -n vm.oom_kill_allocating_task)")
 	s.add(timeline.Reversible, "until the next boot; for good, take it out of /etc/sysctl.d", "sysctl -w vm.oom_kill_allocating_task=0")
 	d.do("Let the kernel choose by size again.", "Who asks for a page at the wrong moment is seldom to blame: with this set, small processes die one after another while the large one stays.", "the machine's operator", s)
-	old, guard := `"${old:?}"`, "Only if somebody can say why it was set"
-	if set, _ := in.settings(); set != nil && set.OOMKillAllocatingTask != nil && *set.OOMKillAllocatingTask != 0 {
-		old = strconv.Itoa(*set.OOMKillAllocatingTask)
-	} else {
-		guard += "; in the same shell"
-	}
-	d.undo("Put the old value back.", guard+".", command(timeline.Reversible, "", "sysctl -w vm.oom_kill_allocating_task="+old))
+	d.undo("Set it again.", "Only if somebody can say why it was set.", command(timeline.Reversible, "any value but 0 does the same", "sysctl -w vm.oom_kill_allocating_task=1"))
 	return d
 }

@@ -26,7 +26,7 @@ func TestPlans(t *testing.T) {
 			all := []plan{raise(), nodesAllowed(), whoAsks(), bound()}
 			var steps []scenario.Step
 			for _, p := range all {
-				steps = append(steps, scenario.Write("/tmp/"+p.name, ""))
+				steps = append(steps, run(p.name+"-room", "await", "/proc/vmstat", "nr_free_pages", "80000"), scenario.Write("/tmp/"+p.name, ""))
 				steps = append(steps, p.shortage...)
 				steps = append(steps, run(p.name+"-explained", "explained", "/tmp/"+p.name))
 				steps = append(steps, p.steps...)
