@@ -63,7 +63,7 @@ func (s shortage) number(t *testing.T, pattern string) uint64 {
 // stat is a line of the cgroup's memory.stat, in MiB.
 func (s shortage) stat(t *testing.T, name string) uint64 {
 	t.Helper()
-	return s.number(t, `^\d+,\d+,\d+,[-c];`+name+` (\d+)$`) >> 20
+	return s.number(t, `(?:;|\\x0a)`+name+` (\d+)(?:$|\\x0a)`) >> 20
 }
 
 // info is a counter of Mem-Info, in MiB.

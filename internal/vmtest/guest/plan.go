@@ -91,6 +91,13 @@ func carry(args []string) error {
 			script += c.Run + "\n"
 		}
 		fmt.Print(script)
+		// What an action keeps for its rollback is kept in the shell that a person has.
+		kept := "/tmp/old-" + finding.ID
+		if *undo {
+			script = "old=$(cat " + kept + ")\n" + script
+		} else {
+			script = "set -e\n" + script + "printf %s \"$old\" >" + kept + "\n"
+		}
 		cmd := exec.Command("/bin/sh", "-c", script)
 		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 		if err := cmd.Run(); err != nil {
