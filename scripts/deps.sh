@@ -21,6 +21,7 @@ needs=(
 	xz:xz-utils
 	zstd:zstd
 	cpio:cpio
+	busybox:busybox-static
 	unshare:util-linux
 	setpriv:util-linux
 	dpkg-deb:dpkg

@@ -39,6 +39,6 @@ func allocatingTask(in *shortage) *draft {
 	s.look("keep the old value in this shell", "old=$(sysctl -n vm.oom_kill_allocating_task)")
 	s.add(timeline.Reversible, "until the next boot; for good, take it out of /etc/sysctl.d", "sysctl -w vm.oom_kill_allocating_task=0")
 	d.do("Let the kernel choose by size again.", "Who asks for a page at the wrong moment is seldom to blame: with this set, small processes die one after another while the large one stays.", "the machine's operator", s)
-	d.undo("Put the old value back.", "Only if somebody can say why it was set; in the same shell.", command(timeline.Reversible, "", `sysctl -w vm.oom_kill_allocating_task="$old"`))
+	d.undo("Put the old value back.", "Only if somebody can say why it was set; in the same shell.", command(timeline.Reversible, "", `sysctl -w vm.oom_kill_allocating_task="${old:?}"`))
 	return d
 }

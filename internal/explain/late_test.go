@@ -47,3 +47,18 @@ func TestKilledBefore(t *testing.T) {
 		}
 	}
 }
+
+// Of a victim that began in the time that was sampled all counts as growth, and it may be
+// steady all the same.
+func TestSteadyThatBegan(t *testing.T) {
+	k := unit(0, func(k *event.Kill) {
+		k.LeadUp = &event.LeadUp{
+			State: event.LeadUpOK, Samples: 70, SpanMS: p(int64(70_000)), GrowersOf: event.GrowersOfLimit,
+			VictimRSS: []event.RSSPoint{{BeforeMS: 70_000, RSSBytes: 478 * mib}, {BeforeMS: 20_000, RSSBytes: 482 * mib}, {BeforeMS: 200, RSSBytes: 483 * mib}},
+			Growers:   []event.Grower{{PID: 4100, Comm: p("webd"), RSSBytes: 483 * mib, GrewBytes: 483 * mib, OverMS: 76_000, Began: true}},
+		}
+	})
+	if got := ids(Find(document(k), nil)); got != "limit-too-small (medium)" {
+		t.Errorf("found %s", got)
+	}
+}

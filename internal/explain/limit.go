@@ -49,7 +49,9 @@ func (in *shortage) steady(limit, anon uint64) *draft {
 	}
 	var others uint64
 	for _, g := range in.growers() {
-		others += g.GrewBytes
+		if g.PID != in.main.Victim.PID { // of one that began, all that it has is growth
+			others += g.GrewBytes
+		}
 	}
 	if share(others, limit, othersGrown) {
 		return nil

@@ -70,7 +70,7 @@ func (d *draft) planPanic(m *Machine, node bool) {
 	if node {
 		guard = "Not on this node: the kubelet sets it back to 0, and a panic ends all pods. Elsewhere: o" + guard[1:]
 	}
-	d.undo("Put the old value back.", guard, command(timeline.Reversible, "in the same shell", `sysctl -w vm.panic_on_oom="$old"`))
+	d.undo("Put the old value back.", guard, command(timeline.Reversible, "in the same shell", `sysctl -w vm.panic_on_oom="${old:?}"`))
 	d.do("Or arm a dump first, if a panic is meant (of machines in a cluster that fence each other, say).", "The dump then tells what filled memory. It needs crashkernel= on the kernel's command line, which takes that memory for good, and a boot.", "the machine's operator",
 		look("whether it is loaded, what is reserved, and the command line", "cat /sys/kernel/kexec_crash_loaded /sys/kernel/kexec_crash_size /proc/cmdline; sysctl kernel.panic"))
 }

@@ -46,14 +46,15 @@ func taker(workload string, args []string, more func(*flag.FlagSet)) (int, error
 	return n, setComm([]byte(f.Arg(0)))
 }
 
-// fill [-dir DIR] [-kib N] NAME COUNT: writes COUNT files of N KiB, mounting a tmpfs for
+// fill [-dir DIR] [-kib N] [-begin N] NAME COUNT: writes COUNT files of N KiB, mounting a tmpfs for
 // them if DIR is not there. The files stay.
 func fill(args []string) error {
 	var dir string
-	var kib int
+	var kib, begin int
 	count, err := taker("fill", args, func(f *flag.FlagSet) {
 		f.StringVar(&dir, "dir", "/shm", "folder")
 		f.IntVar(&kib, "kib", 1024, "size of a file")
+		f.IntVar(&begin, "begin", 0, "number of the first")
 	})
 	if err != nil {
 		return err
@@ -67,7 +68,7 @@ func fill(args []string) error {
 	}
 	data := make([]byte, kib<<10)
 	for i := range count {
-		if err := os.WriteFile(filepath.Join(dir, strconv.Itoa(i)), data, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, strconv.Itoa(begin+i)), data, 0o600); err != nil {
 			return fmt.Errorf("fill: %w", err)
 		}
 	}

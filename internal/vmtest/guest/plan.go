@@ -20,7 +20,7 @@ import (
 	"github.com/oomtrace/oomtrace/internal/vmtest/scenario"
 )
 
-// tools DIR: gives the guest the commands that a plan uses: busybox's, and stand-ins for
+// tools: gives the guest the commands that a plan uses: busybox's, and stand-ins for
 // two that need more than there is here.
 func tools(args []string) error {
 	if len(args) != 0 {
@@ -40,6 +40,9 @@ func tools(args []string) error {
 // explained [FILE]: what `oomtrace explain` says of the incidents since the file was written,
 // of all without one.
 func explained(args []string) error {
+	if err := setAdj(-900); err != nil { // memory may be full still, and others are there to be killed
+		return fmt.Errorf("explained: %w", err)
+	}
 	argv := []string{"explain", "--all", "-o", "json"}
 	if len(args) == 1 {
 		info, err := os.Stat(args[0])
@@ -88,6 +91,13 @@ func carry(args []string) error {
 			script += c.Run + "\n"
 		}
 		fmt.Print(script)
+		// What an action keeps for its rollback is kept in the shell that a person has.
+		kept := "/tmp/old-" + finding.ID
+		if *undo {
+			script = "old=$(cat " + kept + ")\n" + script
+		} else {
+			script = "set -e\n" + script + "printf %s \"$old\" >" + kept + "\n"
+		}
 		cmd := exec.Command("/bin/sh", "-c", script)
 		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 		if err := cmd.Run(); err != nil {

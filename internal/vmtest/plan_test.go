@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vmtest
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/oomtrace/oomtrace/internal/vmtest/scenario"
+)
+
+// TestPlans carries out what explain printed for a shortage, in the guest where it was: the
+// load that was killed lives then, and the way back restores what was, and is not taken where
+// it would kill. Commands run as printed, in busybox's shell; systemctl is a stand-in that
+// writes to the unit's cgroup, for there is no systemd in the guest.
+func TestPlans(t *testing.T) {
+	lab := NewLab(t, "cmd/oomtrace")
+	shell := shell(t)
+	for _, k := range explainedOn() {
+		t.Run(k.String(), func(t *testing.T) {
+			t.Parallel()
+			all := []plan{raise(), nodesAllowed(), whoAsks(), bound()}
+			var steps []scenario.Step
+			for _, p := range all {
+				steps = append(steps, run(p.name+"-room", "await", "/proc/vmstat", "nr_free_pages", "80000"), scenario.Write("/tmp/"+p.name, ""))
+				steps = append(steps, p.shortage...)
+				steps = append(steps, run(p.name+"-explained", "explained", "/tmp/"+p.name))
+				steps = append(steps, p.steps...)
+			}
+			r := lab.Boot(t, k, Options{MemMiB: 640, Nodes: 2, Files: shell, Scenario: scenario.Scenario{Steps: slices.Concat(
+				[]scenario.Step{run("tools", "tools")}, recorded(prey(30), steps))}})
+			for _, p := range all {
+				t.Run(p.name, func(t *testing.T) {
+					t.Logf("the plan:\n%s%s", r.Out(t, p.name+"-plan.out"), r.Out(t, p.name+"-plan.err"))
+					want(t, "exit of the plan", r.Report.Procs[p.name+"-plan"].Exit, 0)
+					want(t, "exit of the rollback", r.Report.Procs[p.name+"-undo"].Exit, 0)
+					p.check(t, r)
+				})
+			}
+		})
+	}
+}
+
+// plan is a shortage, and what is done about it by the book.
+type plan struct {
+	name     string
+	shortage []scenario.Step
+	steps    []scenario.Step
+	check    func(*testing.T, *Result)
+}
+
+// carry carries out the plan of a finding.
+func carry(name, id string) scenario.Step {
+	return run(name+"-plan", "carry", scenario.OutDir+"/"+name+"-explained.out", id)
+}
+
+// undo takes the way back.
+func undo(step, name, id string) scenario.Step {
+	return run(step, "carry", "-undo", scenario.OutDir+"/"+name+"-explained.out", id)
+}
+
+// shows checks what a step printed.
+func shows(t *testing.T, r *Result, step, text string) {
+	t.Helper()
+	if out := string(bytes.TrimSpace(r.Out(t, step+".out"))); !strings.Contains(out, text) {
+		t.Errorf("%s printed %q, want %q in it", step, out, text)
+	}
+}
+
+// raise: a limit that is too small to start in.
+func raise() plan {
+	const name, id = "raise", "limit-too-small"
+	load := []string{"load", "-hold", "raise", "24", "1ms", "12"}
+	file := scenario.CgroupV2 + "/" + unit(name) + "/memory.max"
+	return plan{
+		name: name,
+		shortage: []scenario.Step{
+			limit(name, "32M"),
+			run("raise", slices.Concat([]string{"again", "3", scenario.Guest}, load)...).In(unit(name)),
+		},
+		steps: []scenario.Step{
+			carry(name, id),
+			run("raise-raised", "cat", file),
+			start("raise-again", load...).In(unit(name)),
+			undo("raise-early", name, id),
+			run("raise-kept", "cat", file),
+			scenario.Stop("raise-again"),
+			undo("raise-undo", name, id),
+			run("raise-restored", "cat", file),
+		},
+		check: func(t *testing.T, r *Result) {
+			shows(t, r, "raise", "killed 3")
+			shows(t, r, "raise-raised", "50331648")
+			want(t, "the load, with the larger limit", r.Report.Procs["raise-again"].Signal, "terminated")
+			want(t, "exit of the rollback while the load is above the old limit", r.Report.Procs["raise-early"].Exit, 1)
+			shows(t, r, "raise-kept", "50331648")
+			shows(t, r, "raise-restored", "33554432")
+		},
+	}
+}
+
+// nodesAllowed: a cpuset of one node, with memory on the other.
+func nodesAllowed() plan {
+	const name, id = "nodes", "nodes-exhausted"
+	load := []string{"load", "nodes", "1ms", "350"}
+	file := scenario.CgroupV2 + "/" + unit(name) + "/cpuset.mems"
+	return plan{
+		name: name,
+		shortage: []scenario.Step{
+			scenario.Write(scenario.CgroupV2+"/cgroup.subtree_control", "+cpuset"),
+			scenario.Cgroup("system.slice"),
+			scenario.Write(scenario.CgroupV2+"/system.slice/cgroup.subtree_control", "+cpuset"),
+			scenario.Cgroup(unit(name), "cpuset.mems=1"),
+			run("nodes", load...).In(unit(name)),
+		},
+		steps: []scenario.Step{
+			carry(name, id),
+			run("nodes-allowed", "cat", file),
+			run("nodes-again", load...).In(unit(name)),
+			undo("nodes-undo", name, id),
+			run("nodes-restored", "cat", file),
+		},
+		check: func(t *testing.T, r *Result) {
+			want(t, "the load, on one node", r.Report.Procs["nodes"].Signal, "killed")
+			shows(t, r, "nodes-allowed", "0-1")
+			want(t, "the load, on both", r.Report.Procs["nodes-again"].Signal, "")
+			shows(t, r, "nodes-restored", "1")
+		},
+	}
+}
+
+// whoAsks: a sysctl by which whoever asks is killed.
+func whoAsks() plan {
+	const name, id, file = "asks", "allocating-task", "/proc/sys/vm/oom_kill_allocating_task"
+	return plan{
+		name: name,
+		shortage: []scenario.Step{
+			scenario.Write(file, "1"),
+			run("asks", "hog", "asks", "0"),
+		},
+		steps: []scenario.Step{
+			carry(name, id),
+			run("asks-set", "cat", file),
+			// Who asks is not the largest, and lives.
+			start("asks-large", "load", "-hold", "large", "330", "1ms"),
+			run("asks-small", "load", "-adj", "-500", "-repeat", "160", "small", "1", "1ms"),
+			undo("asks-undo", name, id),
+			run("asks-restored", "cat", file),
+			scenario.Write(file, "0"),
+			scenario.Wait("asks-large"),
+		},
+		check: func(t *testing.T, r *Result) {
+			shows(t, r, "asks-set", "0")
+			want(t, "the largest, when another asks", r.Report.Procs["asks-large"].Signal, "killed")
+			want(t, "who asks", r.Report.Procs["asks-small"].Signal, "")
+			shows(t, r, "asks-restored", "1")
+		},
+	}
+}
+
+// bound: a tmpfs that may hold more than there is.
+func bound() plan {
+	const name, id = "bound", "shmem"
+	return plan{
+		name: name,
+		shortage: []scenario.Step{
+			start("bound-victim", "load", "-adj", "600", "-hold", "victim", "60", "1ms"),
+			run("bound", "fill", "-adj", "500", "writer", "2000"),
+		},
+		steps: []scenario.Step{
+			carry(name, id),
+			run("bound-mounts", "cat", "/proc/mounts"),
+			run("bound-again", "fill", "-adj", "500", "-begin", "1000", "writer", "2000"),
+			undo("bound-undo", name, id),
+			run("bound-restored", "cat", "/proc/mounts"),
+			run("bound-empty", "empty", "/shm"),
+		},
+		check: func(t *testing.T, r *Result) {
+			want(t, "the writer", r.Report.Procs["bound"].Signal, "killed")
+			again := r.Report.Procs["bound-again"]
+			want(t, "the writer, with the tmpfs bounded, by", again.Signal, "")
+			if e := r.Out(t, "bound-again.err"); !bytes.Contains(e, []byte("no space left")) {
+				t.Errorf("the writer, with the tmpfs bounded, said %q", e)
+			}
+			size := func(step string) string {
+				for line := range strings.Lines(string(r.Out(t, step+".out"))) {
+					if f := strings.Fields(line); len(f) > 3 && f[1] == "/shm" {
+						return f[3]
+					}
+				}
+				t.Errorf("%s: no /shm", step)
+				return ""
+			}
+			if a, b := size("bound-mounts"), size("bound-restored"); a == b {
+				t.Errorf("the tmpfs is as it was bounded: %s", a)
+			}
+		},
+	}
+}
+
+// shell is the program whose commands printed plans are carried out with.
+func shell(t *testing.T) map[string][]byte {
+	t.Helper()
+	path, err := exec.LookPath("busybox")
+	if err != nil {
+		t.Fatalf("find busybox, a static one: %v", err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string][]byte{"/bin/busybox": b}
+}
