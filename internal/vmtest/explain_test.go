@@ -77,7 +77,7 @@ func TestExplainLimits(t *testing.T) {
 	lab := NewLab(t, "cmd/oomtrace")
 	for _, k := range explainedOn() {
 		if k.Series == "5.10" {
-			// There the hog of "protected" was killed itself, once in two runs, before it
+			// There the hog of "protected" ended, in the one run that was looked at, before it
 			// was ready: it is not known yet why.
 			continue
 		}
