@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"github.com/oomtrace/oomtrace/internal/cli"
+	"github.com/oomtrace/oomtrace/internal/evidence"
 	"github.com/oomtrace/oomtrace/internal/record"
 )
 
@@ -57,7 +58,7 @@ func openRecordings(ctx context.Context, env *cli.Env, args []string) (all []*re
 			all = append(all, r)
 			continue
 		}
-		f := recordedFile{name: arg, arg: arg, open: func() (io.ReadCloser, error) { return openInput(ctx, env, arg) }}
+		f := recordedFile{name: arg, arg: arg, open: func() (io.ReadCloser, error) { return evidence.Open(ctx, env.Stdin, arg) }}
 		if arg == "-" {
 			f.name = "standard input"
 		}
@@ -90,32 +91,4 @@ func closeRecordings(all []*recording) {
 			f.Close()
 		}
 	}
-}
-
-// openInput opens a file, or standard input for "-". What may keep a reader
-// waiting, such as a FIFO without a writer, ends with ctx.
-func openInput(ctx context.Context, env *cli.Env, name string) (io.ReadCloser, error) {
-	if name == "-" {
-		return cancellable(ctx, func() (io.ReadCloser, error) { return io.NopCloser(env.Stdin), nil }), nil
-	}
-	if st, err := os.Stat(name); err != nil || st.Mode().IsRegular() || st.IsDir() {
-		return os.Open(name)
-	}
-	return cancellable(ctx, func() (io.ReadCloser, error) { return os.Open(name) }), nil
-}
-
-// cancellable opens and reads aside, so that whoever reads the result can stop with
-// ctx. What waits for input then stays behind, until the process ends.
-func cancellable(ctx context.Context, open func() (io.ReadCloser, error)) io.ReadCloser {
-	pr, pw := io.Pipe()
-	go func() {
-		r, err := open()
-		if err == nil {
-			_, err = io.Copy(pw, r)
-			r.Close()
-		}
-		pw.CloseWithError(err) // nil is the end of the input
-	}()
-	context.AfterFunc(ctx, func() { pr.CloseWithError(ctx.Err()) })
-	return pr
 }

@@ -76,11 +76,6 @@ func explainedOn() []Kernel {
 func TestExplainLimits(t *testing.T) {
 	lab := NewLab(t, "cmd/oomtrace")
 	for _, k := range explainedOn() {
-		if k.Series == "5.10" {
-			// There the hog of "protected" ended, in the one run that was looked at, before it
-			// was ready: it is not known yet why.
-			continue
-		}
 		t.Run(k.String(), func(t *testing.T) {
 			t.Parallel()
 			all := limits()
