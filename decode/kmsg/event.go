@@ -47,6 +47,7 @@ func Event(item Item, c Context) *event.Event {
 	switch it := item.(type) {
 	case *Kill:
 		e.Type, e.Kill = event.TypeOOMKill, killEvent(it, c)
+		e.Simulated = event.BySimulator(e.Kill.Victim.Comm, e.Kill.Victim.Cgroup)
 	case *NoKill:
 		e.Type, e.NoKill = event.TypeOOMNoKill, noKillEvent(it, c)
 	case *Reaped:

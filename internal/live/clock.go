@@ -60,7 +60,7 @@ func (p *pump) clock(s *slot) {
 		e.Truncated = append(e.Truncated, "process.cmdline")
 	}
 	// A simulation sets the frequency to what it is: nothing else is one.
-	e.Simulated = bySimulator(c.Process.Comm, c.Process.Cgroup) && c.Kind == event.KindFrequency && c.Errno == ""
+	e.Simulated = event.BySimulator(c.Process.Comm, c.Process.Cgroup) && c.Kind == event.KindFrequency && c.Errno == ""
 	p.emit(e)
 	p.checkLoss()
 }

@@ -5,9 +5,7 @@
 package live
 
 import (
-	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/oomtrace/oomtrace/bpf"
@@ -22,9 +20,6 @@ const (
 	// symbolWait is how long after the start kills wait for the symbol table.
 	symbolWait = 10 * time.Second
 )
-
-// simulator is the comm of what `oomtrace simulate` runs.
-const simulator = "oomtrace-sim"
 
 // sharer is a process that got the signal; mark_victim may still claim it
 // (tracepoint rung only).
@@ -96,11 +91,11 @@ func (p *pump) noKill(seq uint64) {
 	e.NoKill = n
 	if v := n.Victim; v != nil {
 		p.pods.Fill(v.Container, v.Pod)
-		e.Simulated = bySimulator(v.Comm, v.Cgroup)
+		e.Simulated = event.BySimulator(v.Comm, v.Cgroup)
 	}
 	if t := n.Trigger; t != nil {
 		p.pods.Fill(t.Container, t.Pod)
-		e.Simulated = e.Simulated || bySimulator(t.Comm, t.Cgroup)
+		e.Simulated = e.Simulated || event.BySimulator(t.Comm, t.Cgroup)
 	}
 	p.emit(e)
 	p.checkLoss()
@@ -189,11 +184,5 @@ func (s *session) name(e *event.Event) {
 	if k.Trigger != nil {
 		s.pods.Fill(k.Trigger.Container, k.Trigger.Pod)
 	}
-	e.Simulated = bySimulator(k.Victim.Comm, k.Victim.Cgroup)
-}
-
-// bySimulator tells a process of `oomtrace simulate`: the name alone anybody can take,
-// but not the cgroup.
-func bySimulator(comm *string, cg *event.Cgroup) bool {
-	return comm != nil && *comm == simulator && cg != nil && strings.HasPrefix(path.Base(cg.Path), simulator+"-")
+	e.Simulated = event.BySimulator(k.Victim.Comm, k.Victim.Cgroup)
 }

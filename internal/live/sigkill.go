@@ -137,7 +137,7 @@ func (p *pump) finishSigkill(k *event.Sigkill, boot uint64) {
 		p.pods.Fill(k.Sender.Container, k.Sender.Pod)
 	}
 	killer.Judge(k)
-	e.Simulated = bySimulator(k.Victim.Comm, k.Victim.Cgroup)
+	e.Simulated = event.BySimulator(k.Victim.Comm, k.Victim.Cgroup)
 	p.emit(e)
 }
 

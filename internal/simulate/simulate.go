@@ -5,12 +5,14 @@ package simulate
 import (
 	"errors"
 	"time"
+
+	"github.com/oomtrace/oomtrace/decode/event"
 )
 
 // ChildName is the comm and the argv[0] of the acting process, and begins the name
 // of its cgroup. A watcher takes the two together for a simulation: anybody may
 // choose a comm, but not a cgroup.
-const ChildName = "oomtrace-sim"
+const ChildName = event.Simulator
 
 // Unsupported is the error for what this machine, or these privileges, do not
 // offer. errors.Is(err, errors.ErrUnsupported) holds for it.

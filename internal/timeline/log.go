@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 	"unicode"
 
@@ -21,7 +22,7 @@ import (
 func (b *Builder) Log(ctx context.Context, in Input) error {
 	in.Source.Kind, in.Source.State = KindKernelLog, StateRead
 	b.sources = append(b.sources, in.Source)
-	l := &log{b: b, in: &in, source: len(b.sources) - 1, boots: map[int]*strand{}, latest: map[string]int{}, marks: map[*strand][]mark{}}
+	l := &log{b: b, in: &in, bootID: []byte(strings.ReplaceAll(in.BootID, "-", "")), source: len(b.sources) - 1, boots: map[int]*strand{}, latest: map[string]int{}, marks: map[*strand][]mark{}}
 	scanner := kmsg.NewScanner(in.Reader)
 	for {
 		if l.records%256 == 0 && ctx.Err() != nil {
@@ -47,6 +48,7 @@ func (b *Builder) Log(ctx context.Context, in Input) error {
 type log struct {
 	b       *Builder
 	in      *Input
+	bootID  []byte // in.BootID, as records have it
 	source  int
 	records uint64
 	end     error // of reading
@@ -113,6 +115,9 @@ func (l *log) strand(boot int) *strand {
 func (l *log) record(r *kmsg.Record) {
 	l.records++
 	l.named(r)
+	if len(r.BootID) == 0 {
+		r.BootID = l.bootID
+	}
 	l.parser.Add(r)
 	boot := l.parser.BootIndex()
 	if was, ok := l.latest[l.host]; !ok || was != boot {

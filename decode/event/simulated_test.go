@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build linux
-
-package live
+package event_test
 
 import (
 	"testing"
@@ -21,12 +19,12 @@ func TestBySimulator(t *testing.T) {
 		"cgroup above":     {"oomtrace-sim", "/oomtrace-sim-123/x", false},
 		"cgroup of others": {"oomtrace-sim", "/my-oomtrace-sim-123", false},
 	} {
-		if got := bySimulator(&tt.comm, &event.Cgroup{Path: tt.path}); got != tt.want {
+		if got := event.BySimulator(&tt.comm, &event.Cgroup{Path: tt.path}); got != tt.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
 	comm := "oomtrace-sim"
-	if bySimulator(nil, &event.Cgroup{}) || bySimulator(&comm, nil) {
+	if event.BySimulator(nil, &event.Cgroup{}) || event.BySimulator(&comm, nil) {
 		t.Error("what is not known is simulated")
 	}
 }
