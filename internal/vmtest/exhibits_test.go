@@ -109,7 +109,7 @@ func limits() []exhibit {
 			},
 			after: []scenario.Step{
 				run("steady-minute", "linger", "-up", "80s"),
-				run("steady-peak", "load", "peak", "1ms", "6").In(unit("steady")),
+				run("steady-peak", "load", "peak", "1ms", "10").In(unit("steady")),
 				scenario.Wait("steady"),
 			},
 			check: func(t *testing.T, s shortage) { want(t, "trigger", s.Trigger.Comm, "peak") },
