@@ -169,10 +169,28 @@ func (s *Scanner) read() error {
 	t := s.ahead
 	for {
 		b, err := s.line()
+		if err != nil && s.lastPiece(t) {
+			return nil
+		}
 		if err != nil {
-			return s.lastPiece(t, err)
+			return err
 		}
 		t.begin(s.src.line)
+		if len(s.pieces) > 0 {
+			out, in, complete := s.unwrap(b, t)
+			switch {
+			case len(s.pieces) > 0 && out != outerCRI && out != outerDocker:
+				// The rest of that line never came.
+				s.src.unread()
+				if s.lastPiece(t) {
+					return nil
+				}
+			case complete && s.one(out, in, t):
+				s.accept(t)
+				return nil
+			}
+			continue
+		}
 		if s.whole(b, t) {
 			if t.Text != nil {
 				s.accept(t)
@@ -216,18 +234,16 @@ func (s *Scanner) one(out outer, b []byte, t *slot) bool {
 	return true
 }
 
-// lastPiece makes a record of a container's line whose end never came, if there is one,
-// else it returns err.
-func (s *Scanner) lastPiece(t *slot, err error) error {
+// lastPiece makes a record of a container's line whose end never came, if there is one.
+func (s *Scanner) lastPiece(t *slot) bool {
 	if len(s.pieces) == 0 {
-		return err
+		return false
 	}
 	t.begin(s.first)
 	t.Wall = s.firstWall
-	s.one(s.layout.outer, s.pieces, t)
+	s.isAhead = s.one(s.layout.outer, s.pieces, t)
 	s.pieces = s.pieces[:0]
-	s.isAhead = true
-	return nil
+	return s.isAhead
 }
 
 // line returns the next line that is not empty, without what a console adds.
