@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -30,8 +31,11 @@ func watch(name string, args ...string) scenario.Step {
 // line is valid, the stream opens and closes as it should, nothing was lost.
 func watched(t *testing.T, r *Result, name string) []*event.Event {
 	t.Helper()
-	want(t, name+"'s exit", r.Report.Procs[name].Exit, 0)
 	all := events(t, r, name)
+	if p := r.Report.Procs[name]; p.Exit != 0 {
+		t.Errorf("%s: exit %d, want 0; signal %q, %.1f s after its start, peak RSS %d KiB%s",
+			name, p.Exit, p.Signal, float64(p.EndNS-p.StartNS)/1e9, p.MaxRSS>>10, lastWords(r, all, p.PID))
+	}
 	if len(all) < 2 || all[0].Type != event.TypeSessionStart || all[len(all)-1].Type != event.TypeSessionEnd {
 		t.Fatalf("%s wrote %d events, not session.start … session.end; stderr: %s", name, len(all), r.Out(t, name+".err"))
 	}
@@ -45,6 +49,22 @@ func watched(t *testing.T, r *Result, name string) []*event.Event {
 		}
 	}
 	return all
+}
+
+// lastWords is what there is to tell of a watcher that ended before it was stopped: what
+// it saw last, and the kernel's lines of it.
+func lastWords(r *Result, all []*event.Event, pid int) string {
+	var b strings.Builder
+	if n := len(all); n > 0 {
+		fmt.Fprintf(&b, "\n\tlast of %d events: %s at %v", n, all[n-1].Type, all[n-1].Time)
+	}
+	id := regexp.MustCompile(fmt.Sprintf(`\b%d\b`, pid))
+	for line := range bytes.Lines(r.Kmsg) {
+		if id.Match(line) {
+			fmt.Fprintf(&b, "\n\t%s", bytes.TrimSpace(line))
+		}
+	}
+	return b.String()
 }
 
 // explained checks that no set of the clock was taken for one by nobody: those
