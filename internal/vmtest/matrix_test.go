@@ -41,7 +41,7 @@ func watched(t *testing.T, r *Result, name string) []*event.Event {
 	}
 	if attached := all[0].BoottimeNS; attached != nil {
 		// Of a start that took too long: was it slow, or did it hang?
-		t.Logf("%s: session.start %.1f s after its process's", name, float64(int64(*attached)-r.Report.Procs[name].StartNS)/1e9)
+		t.Logf("%s: %d events, session.start %.1f s after its process's", name, len(all), float64(int64(*attached)-r.Report.Procs[name].StartNS)/1e9)
 	}
 	for line := range bytes.Lines(r.Out(t, name+".out")) {
 		if err := eventtest.Check(bytes.TrimSpace(line)); err != nil {
