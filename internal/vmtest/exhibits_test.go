@@ -107,8 +107,9 @@ func limits() []exhibit {
 				limit("steady", "40M"),
 				start("steady", "load", "-hold", "steady", "28", "1ms").In(unit("steady")),
 			},
+			steps: []scenario.Step{scenario.Write("/tmp/steady", "")}, // the watcher is there
 			after: []scenario.Step{
-				run("steady-minute", "linger", "-up", "80s"),
+				run("steady-minute", "linger", "-since", "/tmp/steady", "66s"),
 				run("steady-peak", "load", "peak", "1ms", "10").In(unit("steady")),
 				scenario.Wait("steady"),
 			},
@@ -162,6 +163,23 @@ func limits() []exhibit {
 				scenario.Stop("three-hog"),
 			},
 			check: func(t *testing.T, s shortage) { want(t, "trigger", s.Trigger.Comm, "three-trigger") },
+		},
+		{
+			name: "bystanders", victim: "bystander", // all three were there before, and one grew
+			before: []scenario.Step{
+				limit("bystanders", "64M"),
+				scenario.Start("bystanders-gate", "ready", scenario.Guest, "lock", "/tmp/bystanders"),
+				start("bystander", "load", "-hold", "bystander", "16", "1ms").In(unit("bystanders")),
+				scenario.Start("bystanders-asker", "waiting", hog("-gate", "/tmp/bystanders", "asker", "14")...).In(unit("bystanders")),
+				scenario.Start("bystanders-hog", "", slowly("grower", "-900", "36", "1")...).In(unit("bystanders")),
+			},
+			after: []scenario.Step{
+				scenario.Until("bystanders-hog", "ready"),
+				scenario.Stop("bystanders-gate"),
+				scenario.Wait("bystanders-asker"),
+				scenario.Stop("bystanders-hog"),
+			},
+			check: func(t *testing.T, s shortage) { want(t, "trigger", s.Trigger.Comm, "asker") },
 		},
 		{
 			name: "restart", // it never comes to its working set

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/internal/fate"
 	"github.com/oomtrace/oomtrace/internal/record"
 	"github.com/oomtrace/oomtrace/internal/timeline"
 	"github.com/oomtrace/oomtrace/internal/vmtest/scenario"
@@ -177,18 +179,19 @@ func (x exhibit) look(t *testing.T, r *Result, log []byte) {
 	x.judge(t, r, log, parsed)
 }
 
-// verdicts are the finding that an exhibit is to have, by the kernel's log and a watcher's
-// record together, or, behind "no ", the one that its nearest neighbour has, and it not.
+// verdicts are the findings that an exhibit is to have, by the kernel's log and a watcher's
+// record together, and, behind a "!", those that its nearest neighbour has, and it not.
 func verdicts() map[string]string {
 	return map[string]string{
-		"steady": "limit-too-small", "leak": "growth-victim",
-		"protected": "protected-hog", "three": "protected-hog", "deserved": "no protected-hog",
-		"tmpfs": "shmem", "cache": "no shmem", "slab": "slab", "page-tables": "page-tables", "kernel-stacks": "kernel-stacks",
-		"bomb": "fork-bomb", "workers": "no fork-bomb", "lowered": "limit-lowered",
-		"hugepages": "hugepages", "no-swap": "swap-absent", "swap-full": "swap-full", "swap-room": "no swap-full",
+		"steady": "limit-too-small !growth-victim", "restart": "limit-too-small", "leak": "growth-victim !limit-too-small",
+		"protected": "protected-hog", "three": "protected-hog", "deserved": "growth-victim !protected-hog !growth-elsewhere",
+		"bystanders": "growth-elsewhere bystanders protected-hog",
+		"tmpfs":      "shmem", "cache": "!shmem", "slab": "slab", "page-tables": "page-tables", "kernel-stacks": "kernel-stacks",
+		"bomb": "fork-bomb", "workers": "!fork-bomb", "lowered": "limit-lowered",
+		"hugepages": "hugepages", "no-swap": "swap-absent", "swap-full": "swap-full", "swap-room": "!swap-full",
 		"g-tmpfs": "shmem", "g-slab": "slab", "g-page-tables": "page-tables", "g-kernel-stacks": "kernel-stacks",
 		"allocating": "allocating-task", "g-protected": "protected-hog", "overcommit": "victim-dominates",
-		"mempolicy": "nodes-exhausted", "cpuset": "nodes-exhausted", "both-nodes": "no nodes-exhausted",
+		"mempolicy": "nodes-exhausted", "cpuset": "nodes-exhausted", "both-nodes": "!nodes-exhausted",
 	}
 }
 
@@ -199,12 +202,69 @@ func (x exhibit) judge(t *testing.T, r *Result, log []byte, parsed Log) {
 	for _, which := range []evidence{byRecord, byLog, byBoth} {
 		list := findings(t, which, log, record)
 		t.Logf("%-6s %s", which, strings.Join(said(list), ", "))
-		id, not := strings.CutPrefix(verdicts()[x.name], "no ")
-		if id == "" || which != byBoth {
+		if which != byBoth {
 			continue
 		}
-		if has := slices.ContainsFunc(list, func(f timeline.Finding) bool { return f.ID == id }); has == not {
-			t.Errorf("by %s %s is found: %t, want %t", which, id, has, !not)
+		for id := range strings.FieldsSeq(verdicts()[x.name]) {
+			id, not := strings.CutPrefix(id, "!")
+			if has := slices.ContainsFunc(list, func(f timeline.Finding) bool { return f.ID == id }); has == not {
+				t.Errorf("by %s %s is found: %t, want %t", which, id, has, !not)
+			}
 		}
+	}
+}
+
+// TestExplainWho has one process killed by the OOM killer, one by another's SIGKILL, and one
+// by SIGTERM, and asks of each who it was; and what is said of the machine with a panic
+// ahead that nothing would survive.
+func TestExplainWho(t *testing.T) {
+	lab := NewLab(t, "cmd/oomtrace")
+	for _, k := range explainedOn() {
+		t.Run(k.String(), func(t *testing.T) {
+			t.Parallel()
+			const panicOnOOM = "/proc/sys/vm/panic_on_oom"
+			r := lab.Boot(t, k, Options{MemMiB: 640, Scenario: scenario.Scenario{Steps: recorded(nil, []scenario.Step{
+				limit("who", "32M"),
+				run("kernel", "why", scenario.Guest, "hog", "-adj", "500", "whohog", "0").In(unit("who")),
+				run("other", "why", "-signal", "9", scenario.Guest, "linger", "1h"),
+				run("asked", "why", "-signal", "15", scenario.Guest, "linger", "1h"),
+				run("calm", "explained"),
+				scenario.Write(panicOnOOM, "1"),
+				run("tense", "explained"),
+				scenario.Write(panicOnOOM, "0"),
+			})}})
+			for step, x := range map[string]struct {
+				verdict fate.Verdict
+				by      event.Verdict
+			}{
+				"kernel": {fate.Yes, event.VerdictKernelOOM},
+				"other":  {fate.No, event.VerdictOther},
+				"asked":  {fate.No, ""},
+			} {
+				var said struct {
+					Answer struct {
+						Verdict fate.Verdict
+						By      event.Verdict
+						Text    string
+					}
+				}
+				r.JSON(t, step+".out", &said)
+				t.Logf("%s: %s", step, said.Answer.Text)
+				want(t, step+": the verdict", said.Answer.Verdict, x.verdict)
+				want(t, step+": by", said.Answer.By, x.by)
+			}
+			for step, findings := range map[string]map[string]bool{
+				"calm":  {"panic-without-dump": false, "not-the-kernel": true},
+				"tense": {"panic-without-dump": true, "not-the-kernel": true},
+			} {
+				var said struct {
+					Timeline struct{ Findings []timeline.Finding }
+				}
+				r.JSON(t, step+".out", &said)
+				for id, is := range findings {
+					want(t, step+": "+id, slices.ContainsFunc(said.Timeline.Findings, func(f timeline.Finding) bool { return f.ID == id }), is)
+				}
+			}
+		})
 	}
 }

@@ -75,6 +75,7 @@ func run(args []string) error {
 
 		"tools":     tools,
 		"explained": explained,
+		"why":       why,
 		"carry":     carry,
 	}
 	if len(args) == 0 {

@@ -13,7 +13,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/oomtrace/oomtrace/internal/timeline"
@@ -55,6 +57,43 @@ func explained(args []string) error {
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("explained: %w", err)
+	}
+	return nil
+}
+
+// why [-signal N] COMMAND...: starts a command, which says when it is ready, sends it a signal
+// or waits for what else ends it, and prints what `oomtrace explain --pid` says then.
+func why(args []string) error {
+	f := flag.NewFlagSet("why", flag.ContinueOnError)
+	signal := f.Int("signal", 0, "signal to send")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	if f.NArg() == 0 {
+		return errors.New("why: want a command")
+	}
+	cmd := exec.Command(f.Arg(0), f.Args()[1:]...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return fmt.Errorf("why: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("why: %w", err)
+	}
+	if *signal != 0 {
+		if _, err := out.Read(make([]byte, 64)); err != nil {
+			return fmt.Errorf("why: %s was not ready: %w", f.Arg(0), err)
+		}
+		if err := cmd.Process.Signal(syscall.Signal(*signal)); err != nil {
+			return fmt.Errorf("why: %w", err)
+		}
+	}
+	_ = cmd.Wait()              // its state is what is asked for
+	time.Sleep(2 * time.Second) // for the watcher, which writes at its leisure
+	explain := exec.Command("oomtrace", "explain", "--pid", strconv.Itoa(cmd.Process.Pid), "-o", "json")
+	explain.Stdout, explain.Stderr = os.Stdout, os.Stderr
+	if err := explain.Run(); err != nil {
+		return fmt.Errorf("why: %w", err)
 	}
 	return nil
 }

@@ -131,11 +131,11 @@ func slay(args []string) error {
 	return nil
 }
 
-// linger [-up] DURATION: lets time pass, where time itself is what is waited for; with -up
-// until the machine has been up for so long.
+// linger [-since FILE] DURATION: lets time pass, where time itself is what is waited for;
+// with -since from when the file was written.
 func linger(args []string) error {
 	f := flag.NewFlagSet("linger", flag.ContinueOnError)
-	up := f.Bool("up", false, "since the boot")
+	since := f.String("since", "", "a file")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -146,8 +146,12 @@ func linger(args []string) error {
 	if err != nil {
 		return fmt.Errorf("linger: %w", err)
 	}
-	if *up {
-		d -= time.Duration(boottime())
+	if *since != "" {
+		info, err := os.Stat(*since)
+		if err != nil {
+			return fmt.Errorf("linger: %w", err)
+		}
+		d -= time.Since(info.ModTime())
 	}
 	fmt.Println("ready")
 	time.Sleep(d)
