@@ -35,6 +35,7 @@ func (h *History) Brief(k *event.Kill, boot uint64) *event.LeadUp {
 	if len(moments) == 0 {
 		return &event.LeadUp{State: event.LeadUpNotSampled}
 	}
+	q.sampled = moments[0].at
 	first, last := &moments[0], &moments[len(moments)-1]
 	l := &event.LeadUp{
 		State:    event.LeadUpOK,
@@ -89,6 +90,7 @@ func distance(a, b uint64) uint64 { return max(a, b) - min(a, b) }
 // query is a time, and where to look.
 type query struct {
 	from, to uint64
+	sampled  uint64        // when the first sample of that time was taken
 	below    *event.Cgroup // nil: everywhere
 }
 
@@ -119,7 +121,7 @@ func grown(all []series, q query) []growth {
 		}
 		last := points[len(points)-1]
 		g := growth{e: e, bytes: last.v}
-		if e.start > q.from { // a process that has begun in that time
+		if e.start > q.sampled { // a process that has begun in that time
 			g.grew, g.over, g.began = last.v, last.at-min(last.at, e.start), true
 		} else {
 			least := last

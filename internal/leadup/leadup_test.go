@@ -79,6 +79,26 @@ func kill(pid int, limit string) *event.Kill {
 	return k
 }
 
+// A process that was there in the first sample has not begun since, however short the
+// time is that was sampled.
+func TestGrowersThatWereThere(t *testing.T) {
+	h := &History{}
+	var last *procsnap.Sample
+	for i, size := range []uint64{10 * mib, 30 * mib} {
+		last = add(h, at(float64(10*i)), procsnap.Sample{Tasks: []procsnap.TaskSize{task(0, 3599, "a", "/a", size), task(1, 3605, "b", "/a", 8*mib)}})
+	}
+	want := []event.Grower{
+		{PID: 3599, Comm: p("a"), RSSBytes: 30 * mib, GrewBytes: 20 * mib, OverMS: 10_000},
+		{PID: 3605, Comm: p("b"), RSSBytes: 8 * mib, GrewBytes: 8 * mib, OverMS: 5_000, Began: true},
+	}
+	if diff := cmp.Diff(want, h.Brief(kill(1, ""), at(10)).Growers); diff != "" {
+		t.Errorf("of the kill (-want +got)\n%s", diff)
+	}
+	if diff := cmp.Diff(want, h.Sample(last, event.SampleInterval).Growers); diff != "" {
+		t.Errorf("of the sample (-want +got)\n%s", diff)
+	}
+}
+
 // story is three samples, 60 s apart: a (1) grows in /shop/a, b (2) more in /b, c (3)
 // shrinks, d (3670) has begun since, e (5) is gone at the end.
 func story() *History {

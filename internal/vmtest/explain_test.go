@@ -4,6 +4,7 @@ package vmtest
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 
 	"slices"
@@ -248,7 +249,7 @@ func TestExplainWho(t *testing.T) {
 						Text    string
 					}
 				}
-				r.JSON(t, step+".out", &said)
+				told(t, r, step, &said)
 				t.Logf("%s: %s", step, said.Answer.Text)
 				want(t, step+": the verdict", said.Answer.Verdict, x.verdict)
 				want(t, step+": by", said.Answer.By, x.by)
@@ -260,11 +261,19 @@ func TestExplainWho(t *testing.T) {
 				var said struct {
 					Timeline struct{ Findings []timeline.Finding }
 				}
-				r.JSON(t, step+".out", &said)
+				told(t, r, step, &said)
 				for id, is := range findings {
 					want(t, step+": "+id, slices.ContainsFunc(said.Timeline.Findings, func(f timeline.Finding) bool { return f.ID == id }), is)
 				}
 			}
 		})
+	}
+}
+
+// told reads the report that a step printed.
+func told(t *testing.T, r *Result, step string, into any) {
+	t.Helper()
+	if err := json.Unmarshal(r.Out(t, step+".out"), into); err != nil {
+		t.Fatalf("%s: %v", step, err)
 	}
 }
