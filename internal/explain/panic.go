@@ -10,24 +10,21 @@ import (
 	"github.com/oomtrace/oomtrace/internal/timeline"
 )
 
-// kdump is what is known of it: of the kill, else now.
-func kdump(s *event.Settings, m *Machine) *event.Kdump {
-	if s != nil && s.Kdump != nil {
-		return s.Kdump
+// ahead are the settings that the next shortage meets: those of now, else of the kill.
+func (in *shortage) ahead() (s *event.Settings, now bool) {
+	if in.machine != nil && in.machine.Settings.PanicOnOOM != nil {
+		return &in.machine.Settings.Settings, true
 	}
-	if m != nil {
-		return m.Settings.Kdump
-	}
-	return nil
+	return in.main.Settings, false
 }
 
 // panicUnarmed: the next shortage panics the machine, and leaves nothing.
 func panicUnarmed(in *shortage) *draft {
-	s, now := in.settings()
+	s, now := in.ahead()
 	if s == nil || s.PanicOnOOM == nil || *s.PanicOnOOM == 0 {
 		return nil
 	}
-	k := kdump(s, in.machine)
+	k := s.Kdump
 	if k != nil && is(k.Loaded, true) {
 		return nil
 	}

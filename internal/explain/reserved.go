@@ -36,7 +36,7 @@ func hugepages(in *shortage) *draft {
 	}
 	spare := *mm.HugepagesSpare
 	old := *mm.Settings.Hugepages
-	if spare == 0 || spare >= old {
+	if spare == 0 || spare > old {
 		return d
 	}
 	d.now("vm.nr_hugepages is %d, of %s each; %d of them are free and not promised.", old, size(*mm.HugepageBytes), spare)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -23,7 +24,7 @@ func TestPlans(t *testing.T) {
 	for _, k := range explainedOn() {
 		t.Run(k.String(), func(t *testing.T) {
 			t.Parallel()
-			all := []plan{raise(), nodesAllowed(), whoAsks(), bound()}
+			all := []plan{raise(), nodesAllowed(), whoAsks(), bound(), immunity(), panics(), reserved()}
 			var steps []scenario.Step
 			for _, p := range all {
 				steps = append(steps, run(p.name+"-room", "await", "/proc/vmstat", "nr_free_pages", "80000"), scenario.Write("/tmp/"+p.name, ""))
@@ -54,8 +55,10 @@ type plan struct {
 }
 
 // carry carries out the plan of a finding.
-func carry(name, id string) scenario.Step {
-	return run(name+"-plan", "carry", scenario.OutDir+"/"+name+"-explained.out", id)
+func carry(name, id string) scenario.Step { return carryAs(name+"-plan", name, id) }
+
+func carryAs(step, name, id string) scenario.Step {
+	return run(step, "carry", scenario.OutDir+"/"+name+"-explained.out", id)
 }
 
 // undo takes the way back.
@@ -200,6 +203,104 @@ func bound() plan {
 			}
 		},
 	}
+}
+
+// immunity: a process that grows and that the kernel may not kill.
+func immunity() plan {
+	const name, id = "immune", "protected-hog"
+	adj := func(step string) scenario.Step {
+		return scenario.Run(step, "/bin/sh", "-c", `for f in /proc/[0-9]*/comm; do [ "$(cat $f)" != immune-hog ] || cat "${f%comm}oom_score_adj"; done`)
+	}
+	return plan{
+		name: name,
+		shortage: []scenario.Step{
+			limit(name, "64M"),
+			start("immune-hog", "load", "-adj", "-1000", "-hold", "immune-hog", "45", "1ms").In(unit(name)),
+			run("immune", "load", "innocent", "1ms", "30").In(unit(name)),
+		},
+		steps: []scenario.Step{
+			carry(name, id),
+			adj("immune-set"),
+			undo("immune-undo", name, id),
+			adj("immune-restored"),
+			carryAs("immune-once-more", name, id),
+			// The next one that asks may not be killed either: the kernel has whom to choose.
+			run("immune-again", "load", "-adj", "-1000", "asker", "1ms", "30").In(unit(name)),
+			scenario.Wait("immune-hog"),
+		},
+		check: func(t *testing.T, r *Result) {
+			want(t, "who asks beside an immune process", r.Report.Procs["immune"].Signal, "killed")
+			shows(t, r, "immune-set", "-900")
+			shows(t, r, "immune-restored", "-1000")
+			want(t, "who was immune", r.Report.Procs["immune-hog"].Signal, "killed")
+			want(t, "who asks then", r.Report.Procs["immune-again"].Signal, "")
+		},
+	}
+}
+
+// panics: a machine that the next shortage would bring down, with nothing left to tell why.
+func panics() plan {
+	const name, id, file = "panics", "panic-without-dump", "/proc/sys/vm/panic_on_oom"
+	return plan{
+		name: name,
+		shortage: []scenario.Step{
+			scenario.Write(file, "1"), // a cgroup's limit is no reason for a panic
+			limit(name, "24M"),
+			run("panics", "load", "small", "1ms", "40").In(unit(name)),
+		},
+		steps: []scenario.Step{
+			carry(name, id),
+			run("panics-set", "cat", file),
+			run("panics-again", "hog", "-adj", "500", "large", "0"),
+			undo("panics-undo", name, id),
+			run("panics-restored", "cat", file),
+			scenario.Write(file, "0"),
+		},
+		check: func(t *testing.T, r *Result) {
+			shows(t, r, "panics-set", "0")
+			want(t, "what takes all memory", r.Report.Procs["panics-again"].Signal, "killed")
+			shows(t, r, "panics-restored", "1")
+		},
+	}
+}
+
+// reserved: huge pages that nobody uses.
+func reserved() plan {
+	const name, id, file = "reserved", "hugepages", "/proc/sys/vm/nr_hugepages"
+	load := []string{"load", "-adj", "500", "small-pages", "1ms", "330"}
+	return plan{
+		name: name,
+		shortage: []scenario.Step{
+			scenario.Write(file, "150"),
+			run("reserved", load...),
+		},
+		steps: []scenario.Step{
+			carry(name, id),
+			run("reserved-set", "cat", file),
+			run("reserved-again", load...),
+			undo("reserved-undo", name, id),
+			run("reserved-restored", "cat", file),
+			scenario.Write(file, "0"),
+		},
+		check: func(t *testing.T, r *Result) {
+			want(t, "the load, beside the huge pages", r.Report.Procs["reserved"].Signal, "killed")
+			shows(t, r, "reserved-set", "0")
+			want(t, "the load, without them", r.Report.Procs["reserved-again"].Signal, "")
+			if n := number(t, r, "reserved-restored"); n < 100 {
+				t.Errorf("%d huge pages again, want most of 150", n)
+			}
+		},
+	}
+}
+
+// number is what a step printed.
+func number(t *testing.T, r *Result, step string) int {
+	t.Helper()
+	n, err := strconv.Atoi(string(bytes.TrimSpace(r.Out(t, step+".out"))))
+	if err != nil {
+		t.Errorf("%s: %v", step, err)
+	}
+	return n
 }
 
 // shell is the program whose commands printed plans are carried out with.
