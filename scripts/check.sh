@@ -23,6 +23,7 @@ fi
 go mod tidy -diff >/dev/null || fail "go.mod or go.sum is not tidy, run 'go mod tidy'"
 
 go vet ./...
+go vet -C scripts/measure/peers . # a module of its own
 
 # The offline commands run on any OS, the tracer on two architectures.
 for target in linux/arm64 darwin/arm64 windows/amd64; do

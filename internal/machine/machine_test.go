@@ -89,7 +89,7 @@ func TestTmpfsMounts(t *testing.T) {
 func TestRead(t *testing.T) {
 	u := event.Ptr[uint64]
 	proc := tree(t, map[string]string{
-		"meminfo":                "MemTotal: 8000 kB\nCommitLimit: 5000 kB\nHugepagesize: 2048 kB\n",
+		"meminfo":                "MemTotal: 8000 kB\nCommitLimit: 5000 kB\nHugePages_Free:       7\nHugePages_Rsvd:       4\nHugepagesize: 2048 kB\n",
 		"slabinfo":               slabinfo,
 		"1/mountinfo":            mountinfo,
 		"1/comm":                 "systemd\n",
@@ -123,7 +123,8 @@ func TestRead(t *testing.T) {
 			Settings:     event.Settings{PanicOnOOM: event.Ptr(0)},
 			PanicSeconds: event.Ptr(10), MinFreeBytes: u(67584 << 10), Hugepages: u(0), ThreadsMax: u(192729),
 		},
-		Memory: &event.Memory{Source: "meminfo", TotalBytes: u(8000 << 10)}, CommitLimitBytes: u(5000 << 10), HugepageBytes: u(2 << 20),
+		Memory:           &event.Memory{Source: "meminfo", TotalBytes: u(8000 << 10), HugetlbFreeBytes: u(7 * 2 << 20)},
+		CommitLimitBytes: u(5000 << 10), HugepageBytes: u(2 << 20), HugepagesSpare: u(3),
 		CgroupVersion: 2,
 		Kubelet:       &explain.Kubelet{Runs: true, SwapBehavior: "LimitedSwap", FailSwapOn: event.Ptr(false)},
 		Units:         []explain.Unit{{Name: "cart.service", MemoryMax: "2147483648", TasksMax: "100", OOMScoreAdjust: "-500"}},

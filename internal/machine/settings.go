@@ -39,21 +39,43 @@ func (f *facts) memory(context.Context) (func(*explain.Machine), []Gap) {
 		return nil, gap(err)
 	}
 	file, err := os.ReadFile(filepath.Join(f.proc, "meminfo"))
-	commit, huge := meminfoBytes(string(file), "CommitLimit"), meminfoBytes(string(file), "Hugepagesize")
-	return func(m *explain.Machine) { m.Memory, m.CommitLimitBytes, m.HugepageBytes = memory, commit, huge }, gap(err)
+	info := string(file)
+	commit, huge := meminfoBytes(info, "CommitLimit"), meminfoBytes(info, "Hugepagesize")
+	// The kernel keeps the two in step; a reader may see them in between.
+	var spare *uint64
+	free, promised := meminfoPages(info, "HugePages_Free"), meminfoPages(info, "HugePages_Rsvd")
+	if free != nil && promised != nil && *free >= *promised {
+		spare = event.Ptr(*free - *promised)
+	}
+	return func(m *explain.Machine) {
+		m.Memory, m.CommitLimitBytes, m.HugepageBytes, m.HugepagesSpare = memory, commit, huge, spare
+	}, gap(err)
 }
 
 // meminfoBytes reads a line "CommitLimit:    8101500 kB"; nil without one.
 func meminfoBytes(file, name string) *uint64 {
+	kib, ok := strings.CutSuffix(meminfoValue(file, name), " kB")
+	n, err := strconv.ParseUint(kib, 10, 53)
+	if !ok || err != nil {
+		return nil
+	}
+	return event.Ptr(n << 10)
+}
+
+// meminfoPages reads a line "HugePages_Free:       12"; nil without one.
+func meminfoPages(file, name string) *uint64 {
+	n, err := strconv.ParseUint(meminfoValue(file, name), 10, 53)
+	if err != nil {
+		return nil
+	}
+	return &n
+}
+
+func meminfoValue(file, name string) string {
 	for line := range strings.Lines(file) {
-		key, value, _ := strings.Cut(line, ":")
-		kib, ok := strings.CutSuffix(strings.TrimSpace(value), " kB")
-		if key != name || !ok {
-			continue
-		}
-		if n, err := strconv.ParseUint(kib, 10, 53); err == nil {
-			return event.Ptr(n << 10)
+		if key, value, _ := strings.Cut(line, ":"); key == name {
+			return strings.TrimSpace(value)
 		}
 	}
-	return nil
+	return ""
 }

@@ -47,7 +47,7 @@ func parseSlabinfo(file string, page uint64) []event.Slab {
 		used, err1 := strconv.ParseUint(f[1], 10, 40)
 		size, err2 := strconv.ParseUint(f[3], 10, 23)
 		pages, err3 := strconv.ParseUint(f[5], 10, 23)
-		if len(f) < at+3 || err1 != nil || err2 != nil || err3 != nil {
+		if len(f) < at+3 || err1 != nil || err2 != nil || err3 != nil || pages == 0 {
 			continue
 		}
 		n, err := strconv.ParseUint(f[at+2], 10, 24)

@@ -191,8 +191,9 @@ func verdicts() map[string]string {
 		"bomb": "fork-bomb", "workers": "!fork-bomb", "lowered": "limit-lowered",
 		"hugepages": "hugepages", "no-swap": "swap-absent", "swap-full": "swap-full", "swap-room": "!swap-full",
 		"g-tmpfs": "shmem", "g-slab": "slab", "g-page-tables": "page-tables", "g-kernel-stacks": "kernel-stacks",
-		"allocating": "allocating-task", "g-protected": "protected-hog", "overcommit": "victim-dominates",
-		"mempolicy": "nodes-exhausted", "cpuset": "nodes-exhausted", "both-nodes": "!nodes-exhausted",
+		"allocating": "allocating-task", "g-protected": "protected-hog", "overcommit": "victim-dominates overcommit",
+		"fragmentation": "fragmentation !slab",
+		"mempolicy":     "nodes-exhausted", "cpuset": "nodes-exhausted", "both-nodes": "!nodes-exhausted",
 	}
 }
 
