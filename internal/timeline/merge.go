@@ -107,11 +107,13 @@ func adopt(e, from *event.Event) {
 	log := from.Source == event.SourceKmsg && e.Source != event.SourceKmsg
 	switch {
 	case e.Kill != nil && from.Kill != nil:
+		var promised *event.Memory
 		if log {
-			yield(e.Kill, from.Kill)
+			promised = yield(e.Kill, from.Kill)
 			addSpared(e.Kill, from.Kill)
 		}
 		fill(e.Kill, from.Kill, &e.Kill.Sources, log)
+		keepPromised(e.Kill, promised)
 	case e.NoKill != nil && from.NoKill != nil:
 		fill(e.NoKill, from.NoKill, &e.NoKill.Sources, log)
 	case e.End != nil && from.End != nil:
@@ -120,16 +122,30 @@ func adopt(e, from *event.Event) {
 }
 
 // yield gives up what was read of memory after a kill, or before it, for what the kernel's
-// report has: that was counted when the choice was made, and with the victim in it.
-func yield(to, report *event.Kill) {
+// report has: that was counted when the choice was made, and with the victim in it. It
+// returns the memory that was given up.
+func yield(to, report *event.Kill) (memory *event.Memory) {
 	if m := to.Memory; m != nil && m.AgeMS != nil && report.Memory != nil {
-		to.Memory = nil
+		memory, to.Memory = m, nil
 	}
 	if l := to.Limit; l != nil && l.Stat != nil && l.Stat.AgeMS != nil && report.Limit != nil && report.Limit.Stat != nil {
 		limit := *l
 		limit.Stat = nil
 		to.Limit = &limit
 	}
+	return memory
+}
+
+// keepPromised adds to the report's memory what no report has, from the reading that gave
+// way to it: what the kernel has promised (Committed_AS).
+func keepPromised(to *event.Kill, read *event.Memory) {
+	if read == nil || read.CommittedBytes == nil || to.Memory == nil || to.Memory.CommittedBytes != nil {
+		return
+	}
+	m := *to.Memory
+	m.CommittedBytes = read.CommittedBytes
+	to.Memory = &m
+	to.Sources["memory.committed_bytes"] = string(event.SourceProc) // memory is the report's, so there is a map
 }
 
 // addSpared adds those of the report's candidates that had a lower oom_score_adj than the

@@ -5,6 +5,8 @@ package timeline
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/oomtrace/oomtrace/decode/event"
 )
 
@@ -35,6 +37,25 @@ func TestReportBeforeLateReading(t *testing.T) {
 		if *watcher.Kill.Limit.Stat.ShmemBytes != 50 {
 			t.Errorf("%s: the watcher's own event was changed", tt.name)
 		}
+	}
+}
+
+// What is promised is in no report.
+func TestPromisedBesideTheReport(t *testing.T) {
+	u := event.Ptr[uint64]
+	report := &event.Kill{Memory: &event.Memory{FreeBytes: u(1)}}
+	e := &event.Event{Source: event.SourceBPF, Kill: &event.Kill{Memory: &event.Memory{Source: "meminfo", AgeMS: event.Ptr[int64](3), FreeBytes: u(50), CommittedBytes: u(70)}}}
+	copyPayload(e)
+	adopt(e, &event.Event{Source: event.SourceKmsg, Kill: report})
+	want := &event.Memory{FreeBytes: u(1), CommittedBytes: u(70)}
+	if diff := cmp.Diff(want, e.Kill.Memory); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]string{"memory": "kmsg", "memory.committed_bytes": "proc"}, e.Kill.Sources); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if report.Memory.CommittedBytes != nil {
+		t.Error("the report itself was changed")
 	}
 }
 
