@@ -827,6 +827,7 @@ type Settings struct {
 	OvercommitMemory      *int    `json:"overcommit_memory,omitempty"`
 	Swappiness            *int    `json:"swappiness,omitempty"`
 	SwapTotalBytes        *uint64 `json:"swap_total_bytes,omitempty"`
+	AgeMS                 *int64  `json:"age_ms,omitempty"` // read so long after (before: negative) the event, all but kdump
 	Kdump                 *Kdump  `json:"kdump,omitempty"`
 }
 
@@ -873,6 +874,7 @@ type SnapshotLate struct {
 	Trigger  *Task         `json:"trigger,omitempty"`
 	Limit    *Limit        `json:"limit,omitempty"` // what was read of it
 	Memory   *Memory       `json:"memory,omitempty"`
+	Settings *Settings     `json:"settings,omitempty"`
 	Snapshot SnapshotState `json:"snapshot"`
 }
 

@@ -45,6 +45,7 @@ func (l late) complete(boot int, k *event.Kill) *event.Kill {
 		m.Zones = s.Memory.Zones
 		c.Memory = &m
 	}
+	c.Settings = nearest(k.Settings, s.Settings)
 	switch more := s.Limit; {
 	case c.Limit == nil:
 		c.Limit = more
@@ -56,3 +57,14 @@ func (l late) complete(boot int, k *event.Kill) *event.Kill {
 	}
 	return &c
 }
+
+// nearest are the settings that were read nearer to the event: those that a kill has are
+// from before it where they had not come in time.
+func nearest(early, late *event.Settings) *event.Settings {
+	if early == nil || late != nil && late.AgeMS != nil && early.AgeMS != nil && abs(*late.AgeMS) < abs(*early.AgeMS) {
+		return late
+	}
+	return early
+}
+
+func abs(n int64) int64 { return max(n, -n) }

@@ -32,6 +32,30 @@ func TestLate(t *testing.T) {
 	}
 }
 
+// Of settings those count that were read nearer to the kill, and their age is told.
+func TestLateSettings(t *testing.T) {
+	read := func(mode int, age int64) *event.Settings {
+		return &event.Settings{OvercommitMemory: &mode, SwapTotalBytes: p(uint64(0)), AgeMS: &age}
+	}
+	for _, tt := range []struct {
+		early, late *event.Settings
+		want        int
+	}{
+		{read(0, -60_000), read(1, 300), 1},
+		{read(0, -100), read(1, 300), 0},
+		{read(0, -100), nil, 0},
+		{nil, read(1, 300), 1},
+	} {
+		k := unit(0, func(k *event.Kill) { k.Settings = tt.early })
+		s := &event.Event{Type: event.TypeOOMSnapshot, BoottimeNS: k.BoottimeNS, Snapshot: &event.SnapshotLate{
+			Episode: k.Kill.Episode, PID: k.Kill.Victim.PID, Settings: tt.late,
+		}}
+		if got := shortages(document(k, s), nil)[0].main.Settings; *got.OvercommitMemory != tt.want {
+			t.Errorf("%v and %v: overcommit_memory %d", tt.early, tt.late, *got.OvercommitMemory)
+		}
+	}
+}
+
 // Who was killed a moment before has not grown elsewhere: its memory had not come back.
 func TestKilledBefore(t *testing.T) {
 	lead := func(k *event.Kill) {

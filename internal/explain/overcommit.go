@@ -51,8 +51,11 @@ func overcommit(in *shortage) *draft {
 		return nil
 	}
 	when := ""
-	if now {
+	switch age := s.AgeMS; {
+	case now:
 		when = " (now)"
+	case age != nil && abs(*age) >= 1000:
+		when = " (read " + lasting(abs(*age)) + " " + map[bool]string{true: "after", false: "before"}[*age > 0] + " the kill)"
 	}
 	d.cite(in.at(), "vm.overcommit_memory %d%s; promised (Committed_AS) %s, %s of RAM and swap.", mode, when, size(committed), percent(committed, all))
 	if in.machine != nil && in.machine.CommitLimitBytes != nil {

@@ -177,13 +177,15 @@ type session struct {
 	porter *procsnap.Worker // that of SIGKILLs, for the same reason
 	pods   *procsnap.Pods
 	absent absent
-	// settings are those last read. An event that has them shares them.
-	settings *event.Settings
-	initNS   *bool
-	survive  survive.State
-	pulse    *survive.Pulse
-	sampling *sampling // nil: no samples are taken
-	warns    []string
+	// settings are those last read, at settingsAt on the boot clock. They are shared with
+	// session.start, and never changed.
+	settings   *event.Settings
+	settingsAt uint64
+	initNS     *bool
+	survive    survive.State
+	pulse      *survive.Pulse
+	sampling   *sampling // nil: no samples are taken
+	warns      []string
 
 	symbols    chan struct{} // closed once the symbol table is there, or cannot be
 	symbolsErr error         // why it cannot
@@ -234,7 +236,7 @@ func open(ctx context.Context, o Options) (*session, error) {
 	s.warns = append(s.warns, s.survive.Warnings...)
 	s.host = s.reader.Host()
 	s.host.Labels = o.Labels
-	s.settings = s.reader.Settings()
+	s.settingsAt, s.settings = s.clocks.boot(), s.reader.Settings()
 	s.warns = append(s.warns, atRisk(s.settings)...)
 	s.lookups()
 	s.lookForWanted()

@@ -49,7 +49,7 @@ type lateSnapshot struct {
 func (p *pump) snapshot(e *event.Event, boot uint64) {
 	k := e.Kill
 	req := request(k, boot)
-	k.Settings = p.settings // those last read, unless the answer comes
+	k.Settings = p.settingsFor(boot) // those last read, unless the answer comes
 	answer := p.worker.Ask(req)
 	k.LeadUp = p.sampling.brief(k, boot) // meanwhile
 	wait := snapshotWait
@@ -100,12 +100,34 @@ func (p *pump) snapshot(e *event.Event, boot uint64) {
 	}
 	fillLimit(k, &a, boot)
 	p.memory(k, a.Memory, a.AgeMS(boot))
-	if a.Settings != nil {
-		a.Settings.Kdump = p.settings.Kdump
-		p.settings, k.Settings = a.Settings, a.Settings
-		p.decoder.Machine.Swappiness = a.Settings.Swappiness
+	if p.takeSettings(&a) {
+		k.Settings = p.settingsFor(boot)
 	}
 	p.learn(a.Memory)
+}
+
+// takeSettings notes those of an answer. Of kdump it has none: that is not read for a kill.
+func (p *pump) takeSettings(a *procsnap.Answer) bool {
+	if a.Settings == nil {
+		return false
+	}
+	s := *a.Settings
+	if p.settings != nil {
+		s.Kdump = p.settings.Kdump
+	}
+	p.settings, p.settingsAt = &s, a.BoottimeNS
+	p.decoder.Machine.Swappiness = s.Swappiness
+	return true
+}
+
+// settingsFor are those last read, with their age for an event.
+func (p *pump) settingsFor(boot uint64) *event.Settings {
+	if p.settings == nil {
+		return nil
+	}
+	s := *p.settings
+	s.AgeMS = procsnap.AgeMS(p.settingsAt, boot)
+	return &s
 }
 
 // learn notes how much memory and swap the machine has: swap comes and goes.
@@ -310,6 +332,9 @@ func (p *pump) lateEvent(l *lateSnapshot) *event.Event {
 	}
 	if l.told {
 		return e
+	}
+	if p.takeSettings(a) {
+		s.Settings = p.settingsFor(l.boot)
 	}
 	s.Parents = a.Parents
 	for i := range a.Tasks {

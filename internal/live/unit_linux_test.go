@@ -590,6 +590,8 @@ func TestLateParts(t *testing.T) {
 		Parents: []event.Parent{{PID: 6}},
 		Limit:   &event.Limit{HighBytes: event.Ptr(uint64(1))},
 		Memory:  &event.Memory{TotalBytes: event.Ptr(uint64(9))},
+
+		Settings: &event.Settings{OvercommitMemory: event.Ptr(1)},
 	}
 	rest := procsnap.Answer{
 		RestBoottimeNS: 9e6,
@@ -622,6 +624,9 @@ func TestLateParts(t *testing.T) {
 		}
 		if m := got.Memory; len(m.Zones) != 1 || (m.TotalBytes == nil) != told {
 			t.Errorf("told %v: memory %+v", told, m)
+		}
+		if s := got.Settings; (s == nil) != told || !told && (*s.OvercommitMemory != 1 || *s.AgeMS != 2) {
+			t.Errorf("told %v: settings %+v", told, s)
 		}
 		if (got.Victim == nil) != told || (got.Parents == nil) != told || !told && got.Victim.User != "ada" {
 			t.Errorf("told %v: victim %+v, parents %v", told, got.Victim, got.Parents)

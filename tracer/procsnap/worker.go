@@ -119,14 +119,16 @@ func (a *Answer) Add(part Answer) {
 }
 
 // AgeMS is how long after an event, in ms, the answer's reading began.
-func (a *Answer) AgeMS(eventBoottimeNS uint64) *int64 { return ageMS(a.BoottimeNS, eventBoottimeNS) }
+func (a *Answer) AgeMS(eventBoottimeNS uint64) *int64 { return AgeMS(a.BoottimeNS, eventBoottimeNS) }
 
 // RestAgeMS is that of the rest.
 func (a *Answer) RestAgeMS(eventBoottimeNS uint64) *int64 {
-	return ageMS(a.RestBoottimeNS, eventBoottimeNS)
+	return AgeMS(a.RestBoottimeNS, eventBoottimeNS)
 }
 
-func ageMS(read, happened uint64) *int64 {
+// AgeMS is how long after an event, in ms, something was read, both on the boot clock;
+// nil where it was not.
+func AgeMS(read, happened uint64) *int64 {
 	if read == 0 {
 		return nil
 	}

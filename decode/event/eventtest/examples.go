@@ -645,6 +645,8 @@ func Snapshot() *event.Event {
 		Snapshot: event.SnapshotState{State: "ok", AgeMS: p(int64(9))},
 	}
 	e.Snapshot.Memory.AgeMS = p(int64(9))
+	e.Snapshot.Settings = settings()
+	e.Snapshot.Settings.AgeMS = p(int64(9))
 	return e
 }
 

@@ -82,6 +82,20 @@ func load(args []string) error {
 	return nil
 }
 
+// promised NAME MIB: reserves so much memory and touches none of it, prints "ready" and waits.
+func promised(args []string) error {
+	mib, err := taker("promised", args, nil)
+	if err != nil {
+		return err
+	}
+	if _, err := unix.Mmap(-1, 0, mib<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS); err != nil {
+		return fmt.Errorf("promised: %w", err)
+	}
+	fmt.Println("ready")
+	pause()
+	return nil
+}
+
 func setAdj(adj int) error {
 	if adj == 0 {
 		return nil

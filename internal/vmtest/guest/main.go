@@ -75,6 +75,7 @@ func run(args []string) error {
 
 		"tools":     tools,
 		"explained": explained,
+		"promised":  promised,
 		"why":       why,
 		"carry":     carry,
 	}
