@@ -6,6 +6,7 @@ package leadup
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -35,7 +36,7 @@ func (h *History) Brief(k *event.Kill, boot uint64) *event.LeadUp {
 	if len(moments) == 0 {
 		return &event.LeadUp{State: event.LeadUpNotSampled}
 	}
-	q.sampled = moments[0].at
+	q.sampled, q.again = sampled(moments)
 	first, last := &moments[0], &moments[len(moments)-1]
 	l := &event.LeadUp{
 		State:    event.LeadUpOK,
@@ -90,8 +91,26 @@ func distance(a, b uint64) uint64 { return max(a, b) - min(a, b) }
 // query is a time, and where to look.
 type query struct {
 	from, to uint64
-	sampled  uint64        // when the first sample of that time was taken
 	below    *event.Cgroup // nil: everywhere
+	// sampled is when the first sample of that time was taken, again when the second was.
+	sampled, again uint64
+}
+
+// tick is what /proc cuts the start of a process to.
+const tick = uint64(10 * time.Millisecond)
+
+// beganIn says whether a process has begun in the time that was sampled: after the first
+// sample, or in the same tick and not seen by it.
+func (q query) beganIn(start, seen uint64) bool {
+	return start+tick > q.sampled && seen >= q.again
+}
+
+// sampled are the times of the first sample and of the second, of which there may be none.
+func sampled(moments []point[moment]) (first, second uint64) {
+	if len(moments) < 2 {
+		return moments[0].at, math.MaxUint64
+	}
+	return moments[0].at, moments[1].at
 }
 
 // below says whether the cgroup at path is the one at parent, or in it.
@@ -121,7 +140,7 @@ func grown(all []series, q query) []growth {
 		}
 		last := points[len(points)-1]
 		g := growth{e: e, bytes: last.v}
-		if e.start > q.sampled { // a process that has begun in that time
+		if q.beganIn(e.start, points[0].at) {
 			g.grew, g.over, g.began = last.v, last.at-min(last.at, e.start), true
 		} else {
 			least := last

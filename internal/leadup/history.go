@@ -119,7 +119,7 @@ func (h *History) Sample(s *procsnap.Sample, reason event.SampleReason) *event.S
 	}
 	q := query{from: since(s.BoottimeNS), to: s.BoottimeNS}
 	if points := h.moments.until(q.from, q.to); len(points) > 0 {
-		q.sampled = points[0].at
+		q.sampled, q.again = sampled(points)
 	}
 	out.Growers = h.growers(q, sampleGrowers)
 	out.CgroupGrowers = h.cgroupGrowers(q, sampleGrowers)

@@ -83,13 +83,22 @@ func kill(pid int, limit string) *event.Kill {
 // time is that was sampled.
 func TestGrowersThatWereThere(t *testing.T) {
 	h := &History{}
-	var last *procsnap.Sample
-	for i, size := range []uint64{10 * mib, 30 * mib} {
-		last = add(h, at(float64(10*i)), procsnap.Sample{Tasks: []procsnap.TaskSize{task(0, 3599, "a", "/a", size), task(1, 3605, "b", "/a", 8*mib)}})
+	// The starts of c and d are told as that of the tick in which the first sample was
+	// taken: d was in it, c was not.
+	early := func(slot int, comm string, size uint64) procsnap.TaskSize {
+		t := task(slot, 3600+slot, comm, "/a", size)
+		t.StartNS = at(0) - 4_000_000
+		return t
 	}
+	add(h, at(0), procsnap.Sample{Tasks: []procsnap.TaskSize{task(0, 3599, "a", "/a", 10*mib), early(3, "d", 4*mib)}})
+	last := add(h, at(10), procsnap.Sample{Tasks: []procsnap.TaskSize{
+		task(0, 3599, "a", "/a", 30*mib), task(1, 3605, "b", "/a", 8*mib), early(2, "c", 7*mib), early(3, "d", 10*mib),
+	}})
 	want := []event.Grower{
 		{PID: 3599, Comm: p("a"), RSSBytes: 30 * mib, GrewBytes: 20 * mib, OverMS: 10_000},
 		{PID: 3605, Comm: p("b"), RSSBytes: 8 * mib, GrewBytes: 8 * mib, OverMS: 5_000, Began: true},
+		{PID: 3602, Comm: p("c"), RSSBytes: 7 * mib, GrewBytes: 7 * mib, OverMS: 10_004, Began: true},
+		{PID: 3603, Comm: p("d"), RSSBytes: 10 * mib, GrewBytes: 6 * mib, OverMS: 10_000},
 	}
 	if diff := cmp.Diff(want, h.Brief(kill(1, ""), at(10)).Growers); diff != "" {
 		t.Errorf("of the kill (-want +got)\n%s", diff)
