@@ -12,7 +12,7 @@ func (s *Scanner) extend() {
 	if t.User {
 		limit = userText
 	}
-	s.src.hold()
+	s.hold()
 	defer s.src.release()
 	sure, foreign, lines := len(t.text), 0, int64(0)
 	for {
@@ -27,10 +27,7 @@ func (s *Scanner) extend() {
 			continue
 		}
 		if out != s.layout.outer || s.isRule(in) {
-			if !complete {
-				s.pieces = s.pieces[:0]
-			}
-			s.src.unread()
+			s.unread()
 			s.unsettle()
 			s.foreign += lines
 			return
@@ -52,11 +49,11 @@ func (s *Scanner) extend() {
 		if text, ok := dedent(in, t.column); ok && foreign == 0 {
 			s.join(t, text)
 			sure = len(t.text)
-			s.src.hold()
+			s.hold()
 			continue
 		}
 		if s.breaks(t, in) {
-			s.src.unread()
+			s.unread()
 			s.unsettle()
 			s.foreign += lines
 			return
@@ -68,9 +65,8 @@ func (s *Scanner) extend() {
 			return
 		}
 		lines++
-		if foreign += len(in) + 1; foreign > limit && s.src.back() {
+		if foreign += len(in) + 1; foreign > limit && s.back() {
 			t.text = t.text[:sure]
-			s.pieces = s.pieces[:0]
 			s.unsettle()
 			return
 		}
@@ -94,7 +90,7 @@ func (s *Scanner) indented() {
 		}
 		text, indented := dedent(in, t.column)
 		if out != t.layout.outer || !indented {
-			s.src.unread()
+			s.unread()
 			return
 		}
 		s.join(t, text)

@@ -31,7 +31,9 @@ type Record struct {
 
 // Moment is when a record was made and where it stands.
 type Moment struct {
-	Line int64 // of the input, from 1; the first of the record's
+	// Line is of the input, from 1; the first of the record's. A line that came in
+	// pieces may be told after later ones.
+	Line int64
 	// Printk is the kernel's own stamp: local_clock() when the record was made, which
 	// starts at boot and stands still in suspend. HasPrintk is false without one.
 	Printk    time.Duration

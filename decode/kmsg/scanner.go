@@ -49,7 +49,9 @@ type Stats struct {
 //
 // Where a record ends is known when the next begins, so in text that is still being
 // written a record comes out after the next one is there; those of /dev/kmsg, JSON and
-// export come out at once.
+// export come out at once. A line that a container's runtime wrote in pieces comes out
+// with its last one, which may be after records of later lines: the other output's pieces
+// stand in between.
 type Scanner struct {
 	src     source
 	end     error
@@ -70,12 +72,10 @@ type Scanner struct {
 	reboot  bool
 	plus    bool // /dev/kmsg has pieces of lines with the flag +
 
-	pieces    []byte // of a container's line
-	first     int64  // the line of the first of them
-	firstWall Wall
-	gather    []byte // lines of one object
-	scratch   []byte
-	bare      []byte // a line without its colours
+	outputs outputs
+	gather  []byte // lines of one object
+	scratch []byte
+	bare    []byte // a line without its colours
 
 	coloured bool   // the line read last was
 	probe    Record // of a line that is only looked at
@@ -123,7 +123,7 @@ func (s *Scanner) Format() Format {
 // Stats counts what was read so far, which may be a little more than what Next returned.
 func (s *Scanner) Stats() Stats {
 	return Stats{
-		Lines: s.src.line, Bytes: s.src.bytes, Cut: s.src.cut + s.cutTexts,
+		Lines: s.src.line, Bytes: s.src.bytes, Cut: s.src.cut + s.outputs.cut + s.cutTexts,
 		Foreign: s.foreign, Skipped: s.skipped,
 	}
 }
@@ -169,20 +169,22 @@ func (s *Scanner) read() error {
 	t := s.ahead
 	for {
 		b, err := s.line()
-		if err != nil && s.lastPiece(t) {
-			return nil
-		}
 		if err != nil {
+			for p := s.outputs.unfinished(); p != nil; p = s.outputs.unfinished() {
+				if s.asItIs(p, t) {
+					return nil
+				}
+			}
 			return err
 		}
 		t.begin(s.src.line)
-		if len(s.pieces) > 0 {
+		if p := s.outputs.unfinished(); p != nil {
 			out, in, complete := s.unwrap(b, t)
 			switch {
-			case len(s.pieces) > 0 && out != outerCRI && out != outerDocker:
+			case out != p.outer:
 				// The rest of that line never came.
-				s.src.unread()
-				if s.lastPiece(t) {
+				s.unread()
+				if s.asItIs(p, t) {
 					return nil
 				}
 			case complete && s.one(out, in, t):
@@ -234,16 +236,34 @@ func (s *Scanner) one(out outer, b []byte, t *slot) bool {
 	return true
 }
 
-// lastPiece makes a record of a container's line whose end never came, if there is one.
-func (s *Scanner) lastPiece(t *slot) bool {
-	if len(s.pieces) == 0 {
+// asItIs makes a record of a container's line whose end never came.
+func (s *Scanner) asItIs(p *pieces, t *slot) bool {
+	s.outputs.end(p)
+	t.begin(p.line)
+	t.Wall = p.wall
+	s.isAhead = s.one(p.outer, p.text, t)
+	return s.isAhead
+}
+
+// unread puts the line back that line returned last.
+func (s *Scanner) unread() {
+	s.src.unread()
+	s.outputs.unread()
+}
+
+// hold keeps what follows so that back can return to it.
+func (s *Scanner) hold() {
+	s.src.hold()
+	s.outputs.hold()
+}
+
+// back returns to where hold was called; false: that is no longer there.
+func (s *Scanner) back() bool {
+	if !s.src.back() {
 		return false
 	}
-	t.begin(s.first)
-	t.Wall = s.firstWall
-	s.isAhead = s.one(s.layout.outer, s.pieces, t)
-	s.pieces = s.pieces[:0]
-	return s.isAhead
+	s.outputs.back()
+	return true
 }
 
 // line returns the next line that is not empty, without what a console adds.

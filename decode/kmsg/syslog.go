@@ -134,7 +134,7 @@ func (f *frame) iso(b []byte) bool {
 	}
 	rest = rest[n+1:]
 	// Nanoseconds and streams are a container runtime's.
-	if _, _, ok := cri(rest); ok || t.digits > 6 || !f.program(rest) {
+	if _, _, _, ok := cri(rest); ok || t.digits > 6 || !f.program(rest) {
 		return false
 	}
 	if raw > 0 {

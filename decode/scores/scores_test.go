@@ -4,10 +4,7 @@ package scores_test
 
 import (
 	"bytes"
-	"encoding/json"
-	"maps"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +14,7 @@ import (
 	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/decode/scores"
 	"github.com/oomtrace/oomtrace/decode/scores/scorestest"
+	"github.com/oomtrace/oomtrace/internal/schematest"
 )
 
 func TestSort(t *testing.T) {
@@ -125,118 +123,21 @@ func visit(v reflect.Value, filled, all map[string]bool) {
 	}
 }
 
-// node is as much of JSON Schema as is compared.
-type node struct {
-	Description string           `json:"description"`
-	Type        string           `json:"type"`
-	Ref         string           `json:"$ref"`
-	Const       string           `json:"const"`
-	Required    []string         `json:"required"`
-	Properties  map[string]*node `json:"properties"`
-	Items       *node            `json:"items"`
-	Minimum     *float64         `json:"minimum"`
-	Defs        map[string]*node `json:"$defs"`
-	Additional  *node            `json:"additionalProperties"`
-}
-
 // TestSchemaMirrorsTypes keeps the Go types and the schema from drifting apart.
 func TestSchemaMirrorsTypes(t *testing.T) {
-	var root node
-	if err := json.Unmarshal(scores.SchemaJSON(), &root); err != nil {
-		t.Fatal(err)
+	type line struct { // as Append writes it
+		Schema string `json:"schema"`
+		scores.Report
 	}
-	if got := root.Properties["schema"].Const; got != scores.Schema {
-		t.Errorf("schema is %q, want %q", got, scores.Schema)
-	}
-	delete(root.Properties, "schema") // Append writes it
-	root.Required = slices.DeleteFunc(root.Required, func(s string) bool { return s == "schema" })
-	mirror{t, &root}.object("report", reflect.TypeFor[scores.Report](), &root)
+	s := schematest.Parse(t, scores.SchemaJSON(), scores.Schema)
+	s.PlainEnums = true
+	s.Mirrors("report", reflect.TypeFor[line](), s.Root)
+	s.AllUsed()
 }
 
 // What events and rankings both tell is one thing, and its schema one text.
 func TestSchemaAgreesWithEvents(t *testing.T) {
-	var own, events struct {
-		Defs map[string]any `json:"$defs"`
-	}
-	for schema, into := range map[string]any{string(scores.SchemaJSON()): &own, string(event.SchemaJSON()): &events} {
-		if err := json.Unmarshal([]byte(schema), into); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, name := range []string{"cgroup", "container", "pod", "host"} {
-		if own.Defs[name] == nil {
-			t.Errorf("%s is not defined", name)
-		}
-		if diff := cmp.Diff(events.Defs[name], own.Defs[name]); diff != "" {
-			t.Errorf("%s (-events +scores)\n%s", name, diff)
-		}
-	}
-}
-
-type mirror struct {
-	*testing.T
-	root *node
-}
-
-func (m mirror) object(path string, typ reflect.Type, n *node) {
-	fields := map[string]reflect.Type{}
-	var required []string
-	for _, f := range reflect.VisibleFields(typ) {
-		name, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if f.Anonymous {
-			continue // its fields are visible
-		}
-		fields[name] = f.Type
-		if opts == "" {
-			required = append(required, name)
-		}
-	}
-	if n.Type != "object" || n.Description == "" {
-		m.Errorf("%s: type %q, description %q", path, n.Type, n.Description)
-	}
-	if diff := cmp.Diff(slices.Sorted(maps.Keys(fields)), slices.Sorted(maps.Keys(n.Properties))); diff != "" {
-		m.Errorf("%s: fields (-Go +schema)\n%s", path, diff)
-	}
-	if diff := cmp.Diff(slices.Sorted(slices.Values(required)), slices.Sorted(slices.Values(n.Required))); diff != "" {
-		m.Errorf("%s: required (-Go +schema)\n%s", path, diff)
-	}
-	for name, typ := range fields {
-		if p := n.Properties[name]; p != nil {
-			if p.Description == "" {
-				m.Errorf("%s.%s: no description", path, name)
-			}
-			m.value(path+"."+name, typ, p)
-		}
-	}
-}
-
-func (m mirror) value(path string, typ reflect.Type, n *node) {
-	if typ.Kind() == reflect.Pointer {
-		typ = typ.Elem()
-	}
-	if n.Ref != "" {
-		if n = m.root.Defs[strings.TrimPrefix(n.Ref, "#/$defs/")]; n == nil {
-			m.Fatalf("%s: no such definition", path)
-		}
-	}
-	want := map[reflect.Kind]string{
-		reflect.String: "string", reflect.Bool: "boolean", reflect.Slice: "array", reflect.Map: "object", reflect.Struct: "object",
-		reflect.Int: "integer", reflect.Int64: "integer", reflect.Uint32: "integer", reflect.Uint64: "integer",
-	}[typ.Kind()]
-	if typ == reflect.TypeFor[time.Time]() {
-		want = "string"
-	}
-	if n.Type != want {
-		m.Errorf("%s: type %q, want %q", path, n.Type, want)
-	}
-	switch {
-	case want == "object" && typ.Kind() == reflect.Struct:
-		m.object(path, typ, n)
-	case want == "array":
-		m.value(path+"[]", typ.Elem(), n.Items)
-	case (typ.Kind() == reflect.Uint32 || typ.Kind() == reflect.Uint64) && (n.Minimum == nil || *n.Minimum < 0):
-		m.Errorf("%s: unsigned, but the schema takes negative numbers", path)
-	}
+	schematest.SameDefinitions(t, scores.SchemaJSON(), event.SchemaJSON(), "cgroup", "container", "pod", "host")
 }
 
 // The schema refuses what would mislead a reader.

@@ -29,6 +29,7 @@ var imports = []struct {
 	{from: `decode(/.*)?`, to: `tracer(/.*)?|internal/.*`, why: "decoders stand alone"},
 	{from: `decode(/.*)?`, to: `bpf`, except: `decode/wire`, why: "only the wire decoder knows the wire types"},
 	{from: `.*`, to: `github\.com/cilium/ebpf/(link|ringbuf|perf)`, except: `tracer(/.*)?|internal/vmtest(/.*)?`, why: "only tracer attaches and reads rings"},
+	{from: `.*`, to: `internal/schematest`, except: `.*test`, why: "it is for tests"},
 	{from: `.*`, to: `internal/render`, except: `cmd/oomtrace|internal/render`, why: "only the command prints"},
 	{from: `.*`, to: `github\.com/olekukonko/.*`, except: `internal/render`, why: "tables are drawn in one place"},
 	{from: `.*`, to: `github\.com/spf13/cobra`, except: `cmd/oomtrace|internal/cli`, why: "flags are read in the command"},
@@ -82,6 +83,8 @@ func TestImportRulesCatch(t *testing.T) {
 		{"internal/cli", "internal/render", false},
 		{"cmd/oomtrace", "internal/render", true},
 		{"tracer", "log/slog", false},
+		{"internal/timeline", "internal/schematest", false},
+		{"internal/timeline/timelinetest", "internal/schematest", true},
 	} {
 		allowed := true
 		for _, rule := range imports {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/decode/killlog"
 	"github.com/oomtrace/oomtrace/internal/fate"
+	"github.com/oomtrace/oomtrace/internal/schematest"
 	"github.com/oomtrace/oomtrace/internal/timeline"
 )
 
@@ -156,16 +158,20 @@ func TestCount(t *testing.T) {
 	}
 }
 
+// What is written and the schema have the same fields, of the same kinds.
+func TestSchemaMirrorsTypes(t *testing.T) {
+	type whole struct {
+		report
+		Timeline timeline.Document `json:"timeline"`
+	}
+	s := schematest.Parse(t, SchemaJSON(), Schema)
+	s.Elsewhere = []reflect.Type{reflect.TypeFor[timeline.Document](), reflect.TypeFor[event.Cgroup]()}
+	s.Mirrors("report", reflect.TypeFor[whole](), s.Root)
+	s.AllUsed()
+}
+
 func TestWrite(t *testing.T) {
-	compiler := jsonschema.NewCompiler()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(SchemaJSON()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := compiler.AddResource("explain.json", doc); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := compiler.Compile("explain.json")
+	schema, err := schematest.Compile(SchemaJSON())
 	if err != nil {
 		t.Fatal(err)
 	}

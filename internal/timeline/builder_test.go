@@ -5,6 +5,7 @@ package timeline_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -185,6 +186,69 @@ func TestWatcherAndLog(t *testing.T) {
 	}, e.Differs); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// backfilled is a kill from before its session, which the kernel's log told.
+func backfilled(session string, seq, stamp uint64, pid int, bootID string, at time.Time) *event.Event {
+	e := bpf(seq, stamp, pid, 10, "hog", at)
+	e.Session, e.Source, e.Host.BootID = session, event.SourceKmsg, bootID
+	e.BoottimeNS, e.PrintkNS, e.Backfill = nil, &stamp, true
+	e.TimeBasis, e.TimeErrorMS = event.BasisPrintk, event.Ptr(int64(250))
+	e.Kill.Memory = nil
+	e.Kill.Episode = fmt.Sprintf("log-%x", stamp)
+	return e
+}
+
+// A watcher that is started again reads the kernel's log again, and writes the kills of it
+// once more. Each is told once, though a session's clock puts it elsewhere.
+func TestBackfilledInEachSession(t *testing.T) {
+	const boot, other = "3b1f0a52-7c7e-4d0e-9a58-0c8f6f2d9e11", "9c2d7e10-55aa-4b7c-8f00-1d2e3f405162"
+	at, second := utc("2026-06-20 12:47:02"), uint64(time.Second)
+	// Both sessions tell of 7, and of 8, whose pid is used again; the second was there
+	// when 9 was killed, and the third tells of it.
+	first := []*event.Event{
+		backfilled("5e", 1, 1000*second, 7, boot, at),
+		backfilled("5e", 2, 1010*second, 8, boot, at.Add(10*time.Second)),
+		backfilled("5e", 3, 1040*second, 8, boot, at.Add(40*time.Second)),
+	}
+	var again []*event.Event
+	for i, e := range first {
+		again = append(again, backfilled("6f", uint64(i), *e.PrintkNS, e.Kill.Victim.PID, boot, e.Time.Add(180*time.Millisecond)))
+	}
+	live := bpf(9, 1100*second, 9, 10, "hog", at.Add(100*time.Second))
+	live.Session = "6f"
+	again = append(again, live)
+	third := []*event.Event{
+		backfilled("70", 1, 1000*second, 7, boot, at.Add(-90*time.Millisecond)),
+		backfilled("70", 2, 1100*second+1_000_000, 9, boot, at.Add(100*time.Second-90*time.Millisecond)),
+		// Another boot has one of the same pid at the same stamp.
+		backfilled("71", 1, 1000*second, 7, other, at.Add(24*time.Hour)),
+	}
+	t.Run("one record", func(t *testing.T) {
+		d := build(t, timeline.Options{}, input{path: "events.jsonl", events: slices.Concat(first, again, third)})
+		want(t, d,
+			"0 2026-06-20 12:47:02 printk oom.kill 7 [0]",
+			"0 2026-06-20 12:47:12 printk oom.kill 8 [0]",
+			"0 2026-06-20 12:47:42 printk oom.kill 8 [0]",
+			"0 2026-06-20 12:48:42  oom.kill 9 [0]",
+			"1 2026-06-21 12:47:02 printk oom.kill 7 [0]",
+		)
+		for i, e := range d.Entries {
+			if len(e.Differs) > 0 {
+				t.Errorf("entry %d differs: %q", i, e.Differs)
+			}
+		}
+	})
+	t.Run("a record each", func(t *testing.T) {
+		d := build(t, timeline.Options{}, input{path: "1", events: first}, input{path: "2", events: again}, input{path: "3", events: third})
+		want(t, d,
+			"0 2026-06-20 12:47:02 printk oom.kill 7 [0 1 2]",
+			"0 2026-06-20 12:47:12 printk oom.kill 8 [0 1]",
+			"0 2026-06-20 12:47:42 printk oom.kill 8 [0 1]",
+			"0 2026-06-20 12:48:42  oom.kill 9 [1 2]",
+			"1 2026-06-21 12:47:02 printk oom.kill 7 [2]",
+		)
+	})
 }
 
 // Without the boot's id it is the kill that tells that a log is of the watcher's boot.

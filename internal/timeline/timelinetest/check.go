@@ -13,23 +13,11 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/internal/schematest"
 	"github.com/oomtrace/oomtrace/internal/timeline"
 )
 
-// compile reads a schema that add has been put into.
-func compile(text []byte) (*jsonschema.Schema, error) {
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	if err != nil {
-		return nil, fmt.Errorf("parse schema: %w", err)
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("v1.json", doc); err != nil {
-		return nil, fmt.Errorf("add schema: %w", err)
-	}
-	return c.Compile("v1.json")
-}
-
-var document = sync.OnceValues(func() (*jsonschema.Schema, error) { return compile(timeline.SchemaJSON()) })
+var document = sync.OnceValues(func() (*jsonschema.Schema, error) { return schematest.Compile(timeline.SchemaJSON()) })
 
 // entry is the schema of events without what an entry may lack.
 var entry = sync.OnceValues(func() (*jsonschema.Schema, error) {
@@ -42,7 +30,7 @@ var entry = sync.OnceValues(func() (*jsonschema.Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	return compile(text)
+	return schematest.Compile(text)
 })
 
 // Check says why text is not a valid timeline with valid events, or returns nil.
