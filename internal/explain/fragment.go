@@ -29,6 +29,16 @@ func above(z *event.Zone, mark *uint64) (yes, known bool) {
 	return *z.FreeBytes > *mark+reserve(z), true
 }
 
+// atMark says that a zone is so near to its min that a block of that order may be refused:
+// the pages of the block but one do not count as free (__zone_watermark_ok, mm/page_alloc.c),
+// and the count that is printed is from a moment after the refusal. Where a higher zone is in
+// pieces, allocations take from the lower ones up to this line.
+func (in *shortage) atMark(z *event.Zone, order int) bool {
+	page := max(in.pageSize(), 4*kib)
+	slack := page<<min(order, 20) + *z.MinBytes/16
+	return *z.FreeBytes <= *z.MinBytes+reserve(z)+slack
+}
+
 // machineWide says that pages ran out, not the allowance of a cgroup.
 func (in *shortage) machineWide() bool {
 	switch in.main.Scope {
@@ -41,7 +51,7 @@ func (in *shortage) machineWide() bool {
 // fragmentation: there is free memory, but no block of the size that was asked for.
 func fragmentation(in *shortage) *draft {
 	t, m := in.main.Trigger, in.main.Memory
-	if !in.machineWide() || t == nil || t.Order == nil || *t.Order == 0 || m == nil {
+	if !in.machineWide() || t == nil || t.Order == nil || *t.Order <= 0 || m == nil {
 		return nil
 	}
 	order := *t.Order
@@ -60,6 +70,9 @@ func fragmentation(in *shortage) *draft {
 			return nil
 		}
 		if largestBlock(z) >= order {
+			if in.atMark(z, order) {
+				continue
+			}
 			return nil
 		}
 		free += *z.FreeBytes

@@ -192,7 +192,7 @@ func verdicts() map[string]string {
 		"hugepages": "hugepages", "no-swap": "swap-absent", "swap-full": "swap-full", "swap-room": "!swap-full",
 		"g-tmpfs": "shmem", "g-slab": "slab", "g-page-tables": "page-tables", "g-kernel-stacks": "kernel-stacks",
 		"allocating": "allocating-task", "g-protected": "protected-hog", "overcommit": "victim-dominates overcommit",
-		"fragmentation": "fragmentation !slab",
+		"fragmentation": "fragmentation",
 		"mempolicy":     "nodes-exhausted", "cpuset": "nodes-exhausted", "both-nodes": "!nodes-exhausted",
 	}
 }
