@@ -155,7 +155,8 @@ func (d *draft) raise(o owner, old, bytes uint64, kind event.LimitKind, why stri
 	case ownerLibvirt:
 		d.do(fmt.Sprintf("Raise the domain's hard limit from %s to %s, or leave the domain without one, as libvirt's manual advises.", size(old), size(bytes)),
 			why, o.label, command(timeline.Reversible, "in KiB; for the running domain only", "virsh memtune %s --live --hard-limit "+fmt.Sprint(bytes/kib), o.domain))
-		d.undo("Put the old limit back.", guardBelow(old), command(timeline.Reversible, "", "virsh memtune %s --live --hard-limit "+fmt.Sprint(old/kib), o.domain))
+		d.undo("Put the old limit back.", guardBelow(old)+" The command looks first.",
+			command(timeline.Reversible, "", `[ "$(virsh dommemstat %s | awk '/^rss/{print $2}')" -lt `+fmt.Sprint(old/kib)+` ] && virsh memtune %s --live --hard-limit `+fmt.Sprint(old/kib), o.domain, o.domain))
 	case ownerNode:
 		d.do("All pods together reached what the kubelet leaves to pods: have fewer or smaller pods on the node, or less reserved (kubeReserved, systemReserved, evictionHard in the kubelet's configuration).",
 			"What the pods use together is more than the node leaves to them; who asked for memory at the wrong moment is killed, or who is largest.", o.label, look("what is asked for and what the node has", `kubectl describe nodes`))
@@ -182,6 +183,9 @@ func pathsOf(o owner) []string {
 	return []string{dir + "/memory.max", dir + "/memory.current"}
 }
 
+// usageFile is the one of them that tells the usage.
+func usageFile(o owner) string { return pathsOf(o)[1] }
+
 // guardBelow is the guard of a limit's way back: a limit that is set below the usage
 // reclaims, and kills if that does not do (memory_max_write, mm/memcontrol.c).
 func guardBelow(old uint64) string {
@@ -206,18 +210,20 @@ func (d *draft) raisePod(o owner, old, bytes uint64, why string) {
 		d.do(text, why, o.label, s)
 		return
 	}
-	resources := "--limits=memory=" + quantity(bytes)
+	resources := func(n uint64) string { return "--limits=memory=" + quantity(n) }
 	if o.pod.QoS == "guaranteed" {
-		resources += " --requests=memory=" + quantity(bytes)
+		resources = func(n uint64) string { return "--limits=memory=" + quantity(n) + " --requests=memory=" + quantity(n) }
 		why += " The pod is of QoS class Guaranteed: request and limit are raised together, or it becomes Burstable and its oom_score_adj rises from -997."
 	}
 	var s shell
 	s.look("who owns the pod; of a ReplicaSet take its Deployment. Then set workload=deployment/NAME (or statefulset/NAME, daemonset/NAME)",
 		`kubectl -n %s get pod %s -o jsonpath='{range .metadata.ownerReferences[*]}{.kind}/{.name}{"\n"}{end}'`, o.pod.Namespace, o.pod.Name)
-	s.add(timeline.Disruptive, "starts the workload's pods anew, one after another", `kubectl -n %s set resources "$workload" -c %s `+resources, o.pod.Namespace, o.ctr.Name)
+	const set = `kubectl -n %s set resources "${workload:?}" -c %s `
+	s.add(timeline.Disruptive, "starts the workload's pods anew, one after another", set+resources(bytes), o.pod.Namespace, o.ctr.Name)
 	d.do(text, why, o.label, s)
-	d.undo("Undo the rollout.", "Only if no other change was rolled out since, and what the container uses is well below "+size(old)+".",
-		command(timeline.Disruptive, "starts the pods anew", `kubectl -n %s rollout undo "$workload"`, o.pod.Namespace))
+	d.undo("Put the old limit back.", "Only if the limit is still the one that was set here, which the command looks at, and what the container uses is well below "+size(old)+".",
+		command(timeline.Disruptive, "starts the pods anew", `[ "$(kubectl -n %s get "${workload:?}" -o jsonpath='{.spec.template.spec.containers[?(@.name=="%s")].resources.limits.memory}')" = `+quantity(bytes)+` ] && `+set+resources(old),
+			o.pod.Namespace, o.ctr.Name, o.pod.Namespace, o.ctr.Name))
 }
 
 // find looks for a pod by its uid.
@@ -225,10 +231,16 @@ func (s *shell) find(p *event.Pod) {
 	s.look("which pod it is", "kubectl get pods -A -o custom-columns=UID:.metadata.uid,NS:.metadata.namespace,NAME:.metadata.name | grep -F -e %s", p.UID)
 }
 
-// quantity is a number of bytes as Kubernetes writes it.
+// quantity is a number of bytes as Kubernetes writes it: in its canonical form, so that it
+// reads back the same (k8s.io/apimachinery/pkg/api/resource).
 func quantity(n uint64) string {
-	if n%mib == 0 {
-		return fmt.Sprint(n/mib) + "Mi"
+	for _, u := range []struct {
+		bytes uint64
+		name  string
+	}{{1 << 40, "Ti"}, {gib, "Gi"}, {mib, "Mi"}, {kib, "Ki"}} {
+		if n >= u.bytes && n%u.bytes == 0 {
+			return fmt.Sprint(n/u.bytes) + u.name
+		}
 	}
 	return fmt.Sprint(n)
 }
@@ -247,10 +259,8 @@ func (d *draft) raiseContainer(o owner, old, bytes uint64, why string) {
 	}
 	s.add(timeline.Reversible, "if it is refused for --memory-swap, raise that by as much in the same command", cli+" update --memory="+fmt.Sprint(bytes)+" %s", id)
 	d.do(text, why, o.label, s)
-	s = shell{}
-	s.look("what it uses now", cli+" stats --no-stream %s", id)
-	s.add(timeline.Reversible, "", cli+" update --memory="+fmt.Sprint(old)+" %s", id)
-	d.undo("Put the old limit back.", guardBelow(old), s)
+	d.undo("Put the old limit back.", guardBelow(old)+" The command looks first.",
+		command(timeline.Reversible, "", `[ "$(cat %s)" -lt `+fmt.Sprint(old)+` ] && `+cli+" update --memory="+fmt.Sprint(old)+" %s", usageFile(o), id))
 }
 
 // systemctl is how the owner's systemd is spoken to.

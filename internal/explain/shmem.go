@@ -120,7 +120,7 @@ func (in *shortage) planShmem(d *draft, n uint64) {
 		}
 		if s := command(timeline.Reversible, "until it is mounted anew; for good in fstab or its unit", "mount -o remount,size="+fmt.Sprint(to)+" %s", m.Target); s.refused == 0 {
 			d.do(fmt.Sprintf("Keep %s from growing further: bound it at %s, just above what it holds.", m.Target, size(to)), "Its writers then get ENOSPC instead of the machine's memory.", "whoever mounts it", s)
-			d.undo("Give it its old size back.", "Only while RAM has room for all that it may hold then.", command(timeline.Reversible, "", "mount -o remount,size="+fmt.Sprint(m.SizeBytes)+" %s", m.Target))
+			d.undo("Give it its old size back.", "Only while RAM has room for all that it may hold then. The command looks first.", command(timeline.Reversible, "", available(m.SizeBytes)+" && mount -o remount,size="+fmt.Sprint(m.SizeBytes)+" %s", m.Target))
 		}
 	}
 }
