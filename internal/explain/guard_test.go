@@ -24,6 +24,7 @@ func TestGuards(t *testing.T) {
 		t.Skip("no shell here")
 	}
 	const ctr = "/sys/fs/cgroup/system.slice/docker-" + ctrID + ".scope/memory.current"
+	const web = "/sys/fs/cgroup/system.slice/web.service/"
 	const plenty, little = "MemAvailable: 9000000 kB\nSwapTotal: 1000 kB\nSwapFree: 0 kB\n", "MemAvailable: 500 kB\nSwapTotal: 1000 kB\nSwapFree: 0 kB\n"
 	const free, full = "Node 1 MemTotal: 9000000 kB\nNode 1 MemFree: 9000000 kB\n", "Node 1 MemTotal: 9000000 kB\nNode 1 MemFree: 1 kB\n"
 	stat := func(comm, start string) string {
@@ -74,6 +75,9 @@ func TestGuards(t *testing.T) {
 
 		{"room", "no swap", "swap-absent", "", false, map[string]string{"/proc/meminfo": plenty}, "swapoff /swapfile-oom; rm /swapfile-oom"},
 		{"no room", "no swap", "swap-absent", "", false, map[string]string{"/proc/meminfo": little}, ""},
+		{"fits", "a unit that has used its swap", "swap-limited", "", false, map[string]string{web + "memory.current": "100000000\n", web + "memory.swap.current": "60000000\n"}, "systemctl set-property --runtime web.service MemorySwapMax=67108864"},
+		{"does not fit", "a unit that has used its swap", "swap-limited", "", false, map[string]string{web + "memory.current": "500000000\n", web + "memory.swap.current": "60000000\n"}, ""},
+		{"gone", "a unit that has used its swap", "swap-limited", "", false, nil, ""},
 		{"room", "huge pages nobody uses", "hugepages", "", false, map[string]string{"/proc/meminfo": plenty}, "sysctl -w vm.nr_hugepages=2048"},
 		{"no room", "huge pages nobody uses", "hugepages", "", false, map[string]string{"/proc/meminfo": little}, ""},
 		{"room", "tmpfs of the machine", "shmem", "", false, map[string]string{"/proc/meminfo": plenty}, "mount -o remount,size=4294967296 /dev/shm"},

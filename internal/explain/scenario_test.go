@@ -216,6 +216,15 @@ func java(cmdline string, threads int) func(k *event.Kill) {
 	})
 }
 
+// mayNotSwap is a machine with swap, of which the unit web may use so much.
+func mayNotSwap(most, free uint64) *Machine {
+	return &Machine{
+		CgroupVersion: 2,
+		Memory:        &event.Memory{AvailableBytes: p(uint64(4 * gib)), SwapTotalBytes: p(uint64(2 * gib)), SwapFreeBytes: p(free)},
+		Cgroups:       []CgroupNow{{Cgroup: event.Cgroup{Version: 2, Path: "/system.slice/web.service"}, MaxBytes: p(uint64(512 * mib)), SwapMaxBytes: p(most)}},
+	}
+}
+
 // scenario is a timeline, and what is to be said of it.
 type scenario struct {
 	name    string
@@ -311,6 +320,14 @@ func scenarios() []scenario {
 		{name: "no swap on a node", events: []*event.Event{machine(0, memory(func(m *event.Memory) { m.SwapTotalBytes, m.SwapFreeBytes = p(uint64(0)), p(uint64(0)) }), victim(inPod))}, say: says{"swap-absent": high}},
 		{name: "no swap, and no anonymous memory", events: []*event.Event{machine(0, memory(func(m *event.Memory) { m.SwapTotalBytes, m.AnonBytes = p(uint64(0)), p(uint64(gib)) }))}, silent: []string{"swap-absent"}},
 		{name: "swap is full", events: []*event.Event{machine(0, memory(func(m *event.Memory) { m.SwapFreeBytes = p(uint64(mib)) }))}, say: says{"swap-full": high}, silent: []string{"swap-absent"}},
+		{name: "a unit that may not swap", events: []*event.Event{unit(0, sampled(480, 481, 483, 484, 484, 484))}, machine: mayNotSwap(0, gib),
+			say: says{"swap-limited": medium, "limit-too-small": medium}},
+		{name: "a unit that has used its swap", events: []*event.Event{unit(0, func(k *event.Kill) { k.Limit.SwapBytes = p(uint64(64*mib - page)) })}, machine: mayNotSwap(64*mib, gib),
+			say: says{"swap-limited": medium, "limit-reached": low}},
+		{name: "a unit that may swap", events: []*event.Event{unit(0, func(k *event.Kill) { k.Limit.SwapBytes = p(uint64(10 * mib)) })}, machine: mayNotSwap(64*mib, gib), silent: []string{"swap-limited"}},
+		{name: "no swap, which a unit may not use", events: []*event.Event{unit(0)}, machine: mayNotSwap(0, 0), silent: []string{"swap-limited"}},
+		{name: "a unit of page cache that may not swap", events: []*event.Event{unit(0, stat(func(s *event.CgroupStat) { s.AnonBytes = p(uint64(50 * mib)) }), victim(func(v *event.Victim) { v.AnonRSSBytes = p(uint64(40 * mib)) }))}, machine: mayNotSwap(0, gib), silent: []string{"swap-limited"}},
+		{name: "a node's unit may not swap", events: []*event.Event{unit(0)}, machine: func() *Machine { m := mayNotSwap(0, gib); m.Kubelet = &Kubelet{Runs: true}; return m }(), silent: []string{"swap-limited"}},
 		{name: "promised twice", events: []*event.Event{machine(0, memory(func(m *event.Memory) { m.CommittedBytes = p(uint64(40 * gib)) }), func(k *event.Kill) { k.Settings.OvercommitMemory = p(1) })}, say: says{"overcommit": medium}},
 		{name: "promised twice, heuristically", events: []*event.Event{machine(0, memory(func(m *event.Memory) { m.CommittedBytes = p(uint64(40 * gib)) }))}, silent: []string{"overcommit"}},
 		{name: "strict, and yet", events: []*event.Event{machine(0, func(k *event.Kill) { k.Settings.OvercommitMemory = p(2) })}, machine: &Machine{CommitLimitBytes: p(uint64(12 * gib))}, say: says{"overcommit": medium}},
