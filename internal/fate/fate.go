@@ -96,7 +96,8 @@ type Step struct {
 // Find answers a question. at writes times.
 func Find(q Question, k Known, at func(time.Time) string) Answer {
 	a := asker{q: q, k: k, at: at}
-	for _, look := range []func() bool{a.kills, a.dying, a.sigkills, a.witnesses, a.running, a.complete} {
+	a.listen()
+	for _, look := range append(a.order(), a.running, a.complete) {
 		if look() {
 			a.alsoNow()
 			return a.Answer
@@ -116,6 +117,48 @@ type asker struct {
 	died  time.Time // when, as far as the answer tells
 	exits []Witness // ended by SIGKILL, whoever sent it
 	saw   []Witness // of OOM kills in its unit or container
+	did   []Witness // who say that they did it
+}
+
+// aftermath is how long what others do counts as a consequence of a kill: a runtime cleans
+// up, systemd stops the rest of the unit (TimeoutStopSec= is 90 s by default).
+const aftermath = 5 * time.Minute
+
+// order is in which order evidence is asked, the strongest first. But pids come again, and
+// units are started anew: what came long after is about another end, and the last one is
+// in question. Of a name alone there may be many at once: there the strongest is told.
+func (a *asker) order() []func() bool {
+	kill, sigkill, told := a.lastKill(), a.lastSigkill(), a.told()
+	if told != nil && told.Report.Trust == killlog.TrustUser {
+		told = nil // it proves nothing
+	}
+	type source struct {
+		look func() bool
+		time time.Time
+	}
+	var first *source
+	ask := func(look func() bool, t time.Time, about bool) {
+		if first == nil || about && !first.time.IsZero() && t.Sub(first.time) > aftermath {
+			first = &source{look, t}
+		}
+	}
+	one := a.q.PID > 0 || a.q.Unit+a.q.Container+a.q.Pod != ""
+	if kill != nil {
+		ask(a.kills, kill.Time, true)
+	}
+	if sigkill != nil {
+		ask(a.sigkills, sigkill.Time, one)
+	}
+	if told != nil {
+		ask(a.witnesses, told.Time, one && (a.q.PID == 0 && a.q.Comm == "" || told.Report.PID > 0))
+	}
+	if first == nil {
+		return []func() bool{a.dying, a.witnesses}
+	}
+	if kill != nil && first.time.Sub(kill.Time) > aftermath {
+		a.Notes = append(a.Notes, "long before that the kernel's OOM killer killed "+name(kill.Kill.Victim.PID, kill.Kill.Victim.Comm)+a.when(kill))
+	}
+	return []func() bool{first.look}
 }
 
 // who names whom it is about.
