@@ -80,16 +80,16 @@ func nodesExhausted(in *shortage) *draft {
 	if t == nil || t.Cgroup == nil || nodes == "" {
 		return d
 	}
-	unit := cgroup.Parse(t.Cgroup.Path)
-	if unit.Pod != nil || unit.Container != nil || unit.Unit == "" || userUnit.MatchString(t.Cgroup.Path) {
+	ident, unit := cgroup.Parse(t.Cgroup.Path), hostUnit(t.Cgroup.Path)
+	if ident.Pod != nil || ident.Container != nil || unit == "" {
 		return d
 	}
 	s = shell{}
-	s.look("the nodes that have memory, and what is set", "nodes=$(cat /sys/devices/system/node/has_memory); systemctl show -p AllowedMemoryNodes %s", unit.Unit)
-	s.add(timeline.Reversible, "if the unit's AllowedMemoryNodes= is what binds it; until the next boot", `systemctl set-property --runtime %s AllowedMemoryNodes="$nodes"`, unit.Unit)
-	d.do("Allow the unit the other nodes as well.", "Memory of another node is slower, and there.", "systemd, unit "+unit.Unit, s)
+	s.look("the nodes that have memory, and what is set", "nodes=$(cat /sys/devices/system/node/has_memory); systemctl show -p AllowedMemoryNodes %s", unit)
+	s.add(timeline.Reversible, "if the unit's AllowedMemoryNodes= is what binds it; until the next boot", `systemctl set-property --runtime %s AllowedMemoryNodes="$nodes"`, unit)
+	d.do("Allow the unit the other nodes as well.", "Memory of another node is slower, and there.", "systemd, unit "+unit, s)
 	d.undo("Bind it to the old nodes again.", "Only while those have room for all that it has: what is elsewhere is moved there, and what does not fit brings the next kill. The command looks first.",
-		command(timeline.Reversible, "", `awk -v used="$(systemctl show --value -p MemoryCurrent %s)" '/MemFree:/{n+=$4} END{exit !(used~/^[0-9]+$/ && used+0<n*1024)}'`+meminfoOf(nodes)+` && systemctl set-property --runtime %s AllowedMemoryNodes=`+nodes, unit.Unit, unit.Unit))
+		command(timeline.Reversible, "", `awk -v used="$(systemctl show --value -p MemoryCurrent %s)" '/MemFree:/{n+=$4} END{exit !(used~/^[0-9]+$/ && used+0<n*1024)}'`+meminfoOf(nodes)+` && systemctl set-property --runtime %s AllowedMemoryNodes=`+nodes, unit, unit))
 	return d
 }
 

@@ -433,10 +433,46 @@ func scenarios() []scenario {
 		{"delegated", "/system.slice/web.service/workers", func(v *event.Victim) { v.Unit = "web.service" }},
 		{"guest", `/machine.slice/machine-qemu\x2d3\x2dweb\x2d1.scope`, func(v *event.Victim) { v.Unit = `machine-qemu\x2d3\x2dweb\x2d1.scope` }},
 		{"by hand", "/lab/a b", func(*event.Victim) {}},
+		{"guest, in libvirt's own folder", `/machine.slice/machine-qemu\x2d3\x2dweb\x2d1.scope/libvirt`, func(v *event.Victim) { v.Unit = `machine-qemu\x2d3\x2dweb\x2d1.scope` }},
+		{"session", "/user.slice/user-1000.slice/session-3.scope", func(v *event.Victim) { v.Unit = "session-3.scope" }},
+		{"template's unit", `/system.slice/system-my\x2djob.slice/my\x2djob@a-b.service`, func(v *event.Victim) { v.Unit = `my\x2djob@a-b.service` }},
+		{"user as a whole", "/user.slice/user-1000.slice/user@1000.service", func(v *event.Victim) { v.Unit = "tool.service" }},
+		{"rootless podman", "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + ctrID + ".scope/container", func(v *event.Victim) { v.Container = &event.Container{Runtime: "podman", ID: ctrID} }},
+		{"unit in a docker", "/system.slice/docker-" + ctrID + ".scope/system.slice/nginx.service", func(v *event.Victim) {
+			v.Unit, v.Container = "nginx.service", &event.Container{Runtime: "docker", ID: ctrID}
+		}},
+		{"unit in an lxc", "/lxc.payload.ct1/system.slice/nginx.service", func(v *event.Victim) { v.Unit = "nginx.service" }},
+		{"docker in a docker", "/docker/" + strings.Repeat("ab", 32) + "/docker/" + ctrID, func(v *event.Victim) { v.Container = &event.Container{Runtime: "docker", ID: ctrID} }},
 	} {
 		list = append(list, scenario{name: "limit of a " + kind.name, say: says{"limit-too-small": medium},
 			events: []*event.Event{unit(0, sampled(480, 481, 483, 484, 484, 484), at(kind.path, kind.change))}})
 	}
+	v1 := func(kind event.LimitKind) func(*event.Kill) {
+		return func(k *event.Kill) {
+			cg := *k.Limit.Cgroup
+			cg.Version, cg.Controller = 1, "memory"
+			k.Limit.Cgroup, k.Limit.Kind = &cg, kind
+		}
+	}
+	inDocker := at("/docker/"+ctrID, func(v *event.Victim) { v.Container = &event.Container{Runtime: "docker", ID: ctrID, Name: "web"} })
+	steady := sampled(480, 481, 483, 484, 484, 484)
+	list = append(list,
+		scenario{name: "v1, unit", say: says{"limit-too-small": medium}, events: []*event.Event{unit(0, steady, v1(event.LimitMemory))}},
+		scenario{name: "v1, unit with swap", say: says{"limit-too-small": medium}, events: []*event.Event{unit(0, steady, v1(event.LimitMemsw))}},
+		scenario{name: "v1, docker", say: says{"limit-too-small": medium}, events: []*event.Event{unit(0, steady, inDocker, v1(event.LimitMemory))}},
+		scenario{name: "v1, docker with swap", say: says{"limit-too-small": medium}, events: []*event.Event{unit(0, steady, inDocker, v1(event.LimitMemsw))}},
+		scenario{name: "a limit above it", say: says{"limit-too-small": medium}, events: []*event.Event{unit(0, steady)}, machine: &Machine{Cgroups: []CgroupNow{
+			{Cgroup: event.Cgroup{Path: "/system.slice"}, MaxBytes: p(uint64(600 * mib))}, {Cgroup: event.Cgroup{Path: "/system.slice/web.service"}, MaxBytes: p(uint64(512 * mib))},
+		}}},
+		scenario{name: "a docker has most", say: says{"victim-dominates": medium}, events: []*event.Event{machine(0, victim(func(v *event.Victim) {
+			v.AnonRSSBytes, v.Unit, v.Container = p(uint64(6*gib)), "docker-"+ctrID+".scope", &event.Container{Runtime: "docker", ID: ctrID, Name: "web"}
+			v.Cgroup = &event.Cgroup{Version: 2, Path: "/system.slice/docker-" + ctrID + ".scope"}
+		}))}},
+		scenario{name: "a user's unit has most", say: says{"victim-dominates": medium}, events: []*event.Event{machine(0, victim(func(v *event.Victim) {
+			v.AnonRSSBytes, v.Unit = p(uint64(6*gib)), "tool.service"
+			v.Cgroup = &event.Cgroup{Version: 2, Path: "/user.slice/user-1000.slice/user@1000.service/app.slice/tool.service"}
+		}))}},
+	)
 	for _, exe := range []string{"node", "python3", "prometheus", "postgres", "mysqld", "php-fpm8.2", "nginx", "redis-server"} {
 		list = append(list, scenario{name: exe, say: says{"growth-victim": high}, events: []*event.Event{
 			unit(0, victim(func(v *event.Victim) {
