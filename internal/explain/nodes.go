@@ -77,7 +77,7 @@ func nodesExhausted(in *shortage) *draft {
 		return d
 	}
 	d.do("Find out who bound it: a cpuset of systemd (AllowedMemoryNodes=), a container's cpuset-mems, the kubelet's memory manager (policy Static), a batch system.", "", "the owner of the cpuset", s)
-	if t == nil || t.Cgroup == nil || nodes == "" {
+	if t == nil || t.Cgroup == nil || t.Cgroup.Version == 1 || nodes == "" { // systemd has it for cgroup v2 alone
 		return d
 	}
 	ident, unit := cgroup.Parse(t.Cgroup.Path), hostUnit(t.Cgroup.Path)

@@ -267,6 +267,14 @@ func (d *draft) raisePod(o owner, old, bytes uint64, why string) {
 		d.do(fmt.Sprintf("Raise the pod's limit of %s to %s in its manifest. It is that of the pod as a whole: the sum of its containers' limits, or spec.resources; volumes of medium Memory count in it.", size(old), size(bytes)), why, o.label, s)
 		return
 	}
+	if isStatic(o.pod) {
+		var s shell
+		if !named(o.pod) {
+			s.find(o.pod)
+		}
+		d.do(fmt.Sprintf("Raise the container's memory limit from %s to %s in the manifest on the node, in the kubelet's staticPodPath (/etc/kubernetes/manifests by kubeadm): the kubelet starts the pod anew when the file changes, and what the API server shows is a mirror that cannot be changed.", size(old), size(bytes)), why, o.label, s)
+		return
+	}
 	text := fmt.Sprintf("Raise the container's memory limit from %s to %s in the manifest of the workload, so that the next rollout does not undo it.", size(old), size(bytes))
 	if !named(o.pod) || o.ctr == nil || !dnsName.MatchString(o.ctr.Name) {
 		var s shell
@@ -290,8 +298,16 @@ func (d *draft) raisePod(o owner, old, bytes uint64, why string) {
 			o.pod.Namespace, o.ctr.Name, o.pod.Namespace, o.ctr.Name))
 }
 
+// isStatic: of a pod that the kubelet has from a file the uid is a hash, not a UUID
+// (pkg/kubelet/config/common.go).
+func isStatic(p *event.Pod) bool { return len(p.UID) == 32 }
+
 // find looks for a pod by its uid.
 func (s *shell) find(p *event.Pod) {
+	if isStatic(p) { // its mirror has a uid of its own
+		s.look("which pod it is", `kubectl get pods -A -o custom-columns='HASH:.metadata.annotations.kubernetes\.io/config\.hash,NS:.metadata.namespace,NAME:.metadata.name' | grep -F -e %s`, p.UID)
+		return
+	}
 	s.look("which pod it is", "kubectl get pods -A -o custom-columns=UID:.metadata.uid,NS:.metadata.namespace,NAME:.metadata.name | grep -F -e %s", p.UID)
 }
 

@@ -279,7 +279,7 @@ func scenarios() []scenario {
 		}), victim(func(v *event.Victim) { v.AnonRSSBytes = p(uint64(30 * mib)) }))},
 			say: says{"shmem": high}, silent: []string{"limit-reached", "limit-too-small", "mlocked"}},
 		{name: "tmpfs of the machine", events: []*event.Event{machine(0, sampled(2048, 2048, 2048), memory(func(m *event.Memory) { m.ShmemBytes, m.AnonBytes = p(uint64(3*gib)), p(uint64(4*gib)) }))},
-			machine: &Machine{Tmpfs: []Mount{{"/dev/shm", 4 * gib, 2900*mib + 5}, {"/run", 800 * mib, 4 * mib}}},
+			machine: &Machine{Tmpfs: []Mount{{"/dev/shm", 4 * gib, 2900*mib + 5}, {"/run", 800 * mib, 4 * mib}, {"/run/containerd/io.containerd.grpc.v1.cri/sandboxes/a/shm", 4 * gib, 2 * gib}}},
 			say:     says{"shmem": medium, "bystanders": medium}},
 		{name: "slab of the machine", events: []*event.Event{machine(0, memory(func(m *event.Memory) {
 			m.SlabUnreclaimableBytes = p(uint64(5 * gib))
@@ -346,6 +346,8 @@ func scenarios() []scenario {
 		{name: "set below the usage, no trace", events: []*event.Event{unit(0, trigger(func(t *event.Task) {
 			t.PID, t.Comm, t.Cgroup = 1, p("systemd"), &event.Cgroup{Version: 2, Path: "/init.scope"}
 		}), func(k *event.Kill) { k.Limit.UsageBytes = p(uint64(900 * mib)) })}, say: says{"limit-lowered": medium}},
+		{name: "set below the usage, and raised since", events: []*event.Event{unit(0, trace("memory_max_write"), func(k *event.Kill) { k.Limit.UsageBytes = p(uint64(900 * mib)) })},
+			machine: &Machine{Cgroups: []CgroupNow{{Cgroup: event.Cgroup{Path: "/system.slice/web.service"}, MaxBytes: p(uint64(gib))}}}, say: says{"limit-lowered": high}},
 		{name: "a little over, its own", events: []*event.Event{unit(0, func(k *event.Kill) { k.Limit.UsageBytes = p(uint64(512*mib + 100*page)) })}, say: says{"limit-reached": low}, silent: []string{"limit-lowered"}},
 		{name: "throttled", events: []*event.Event{unit(0, func(k *event.Kill) {
 			k.Limit.HighBytes, k.Limit.Events = p(uint64(450*mib)), &event.CgroupEvents{High: p(uint64(9000))}
@@ -422,6 +424,7 @@ func scenarios() []scenario {
 		{"pod", podPath, inPod},
 		{"guaranteed pod", podPath, func(v *event.Victim) { inPod(v); v.Pod.QoS = "guaranteed" }},
 		{"pod without a name", podPath, func(*event.Victim) {}},
+		{"static pod", "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod8daa50c3a64c9ff60bb9eab7b44b56fd.slice/cri-containerd-" + ctrID + ".scope", func(*event.Victim) {}},
 		{"pod as a whole", "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod8f1d2c3b_5a47_4e0e_b9a1_77c2d1e0a942.slice", inPod},
 		{"all pods", "/kubepods.slice", inPod},
 		{"docker", "/system.slice/docker-" + ctrID + ".scope", func(v *event.Victim) {
