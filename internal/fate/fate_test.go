@@ -273,6 +273,7 @@ func TestNotAmongThem(t *testing.T) {
 		{"of which unit is not told", Question{PID: 42, Unit: "web.service"}, event.Victim{PID: 42, Comm: event.Ptr("webd")}, kmsg, Unknown, "killed webd[42]; whether that is the one"},
 		{"of which pod is not told", Question{PID: 42, Pod: "shop/cart"}, event.Victim{PID: 42}, kmsg, Unknown, "whether that is the one"},
 		{"a pid in a container", Question{PID: 42}, event.Victim{PID: 4242, NSPID: event.Ptr(42)}, kmsg, Unknown, "which had pid 42 in its container"},
+		{"by anybody", Question{PID: 7}, event.Victim{PID: 7}, syslog, Yes, "any user can write such a one"},
 	} {
 		got := Find(tt.q, Known{Timeline: doc(tt.victim, tt.source), KillsSinceBoot: event.Ptr[uint64](1)}, clock)
 		if got.Verdict != tt.verdict || !strings.Contains(strings.Join(got.Notes, "\n"), tt.note) {

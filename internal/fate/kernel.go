@@ -29,6 +29,9 @@ func (a *asker) kills() bool {
 		what = "killed, with another process that has the same memory,"
 	}
 	a.Text = fmt.Sprintf("the kernel's OOM killer %s %s%s%s", what, name(last.Kill.Victim.PID, last.Kill.Victim.Comm), a.when(last), of(last.Kill))
+	if !a.vouched(last) {
+		a.Notes = append(a.Notes, "it is told by a log that does not say who wrote a line: any user can write such a one")
+	}
 	if last.Simulated {
 		a.Notes = append(a.Notes, "oomtrace simulate had this done")
 	}
