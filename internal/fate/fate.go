@@ -137,26 +137,32 @@ func (a *asker) order() []func() bool {
 		time time.Time
 	}
 	var first *source
-	ask := func(look func() bool, t time.Time, about bool) {
-		if first == nil || about && !first.time.IsZero() && t.Sub(first.time) > aftermath {
+	// ask puts a source first if there was none, or if it may tell of another end, and does
+	// so some time after.
+	ask := func(look func() bool, t time.Time, another bool, after time.Duration) {
+		if first == nil || another && !first.time.IsZero() && t.Sub(first.time) > after {
 			first = &source{look, t}
 		}
 	}
 	one := a.q.PID > 0 || a.q.Unit+a.q.Container+a.q.Pod != ""
 	if kill != nil {
-		ask(a.kills, kill.Time, true)
+		ask(a.kills, kill.Time, true, aftermath)
 	}
 	if sigkill != nil {
-		ask(a.sigkills, sigkill.Time, one)
+		after := aftermath
+		if kill != nil && a.q.PID > 0 && others(kill.Kill.Victim.StartBoottimeNS, sigkill.Sigkill.Victim.StartBoottimeNS) {
+			after = 0
+		}
+		ask(a.sigkills, sigkill.Time, one, after)
 	}
 	if told != nil {
-		ask(a.witnesses, told.Time, one && (a.q.PID == 0 && a.q.Comm == "" || told.Report.PID > 0))
+		ask(a.witnesses, told.Time, one && (a.q.PID == 0 && a.q.Comm == "" || told.Report.PID > 0), aftermath)
 	}
 	if first == nil {
 		return []func() bool{a.dying, a.witnesses}
 	}
-	if kill != nil && first.time.Sub(kill.Time) > aftermath {
-		a.Notes = append(a.Notes, "long before that the kernel's OOM killer killed "+name(kill.Kill.Victim.PID, kill.Kill.Victim.Comm)+a.when(kill))
+	if kill != nil && first.time.After(kill.Time) {
+		a.Notes = append(a.Notes, "before that the kernel's OOM killer killed "+name(kill.Kill.Victim.PID, kill.Kill.Victim.Comm)+a.when(kill))
 	}
 	return []func() bool{first.look}
 }
@@ -178,4 +184,11 @@ func (q Question) who() string {
 		}
 	}
 	return strings.Join(words, " of ")
+}
+
+// others says whether two processes of one pid are known to be two, by when they began. What
+// reads that from /proc has it in ticks of 10 ms.
+func others(a, b *uint64) bool {
+	const tick = 10_000_000
+	return a != nil && b != nil && max(*a, *b)-min(*a, *b) > tick
 }

@@ -214,6 +214,14 @@ func TestLastEnd(t *testing.T) {
 			Victim: event.Task{PID: 7, Comm: event.Ptr("job"), Unit: "job.service"}, Verdict: event.VerdictOther, Sender: &event.Task{PID: 9, Comm: event.Ptr("bash")},
 		}}
 	}
+	began := func(e *event.Event, ns uint64) *event.Event {
+		if e.Kill != nil {
+			e.Kill.Victim.StartBoottimeNS = &ns
+		} else {
+			e.Sigkill.Victim.StartBoottimeNS = &ns
+		}
+		return e
+	}
 	dying := func(after time.Duration) *event.Event {
 		return &event.Event{Time: noon.Add(after), NoKill: &event.NoKill{Victim: &event.Victim{PID: 7, Comm: event.Ptr("job")}}}
 	}
@@ -228,13 +236,15 @@ func TestLastEnd(t *testing.T) {
 		text    string
 		note    string
 	}{
-		{"the pid once more", Question{PID: 7}, []*event.Event{kill(0), sigkill(later)}, nil, No, "bash[9] killed job[7]", "long before that the kernel's OOM killer killed job[7], 12:00:00"},
-		{"the unit once more", Question{Unit: "job.service"}, []*event.Event{kill(0), sigkill(later)}, nil, No, "bash[9] killed job[7]", "long before that"},
+		{"the pid once more", Question{PID: 7}, []*event.Event{kill(0), sigkill(later)}, nil, No, "bash[9] killed job[7]", "before that the kernel's OOM killer killed job[7], 12:00:00"},
+		{"the unit once more", Question{Unit: "job.service"}, []*event.Event{kill(0), sigkill(later)}, nil, No, "bash[9] killed job[7]", "before that"},
+		{"the pid once more, soon", Question{PID: 7}, []*event.Event{began(kill(0), 1e9), began(sigkill(time.Minute), 50e9)}, nil, No, "bash[9] killed job[7]", "before that"},
+		{"the same one", Question{PID: 7}, []*event.Event{began(kill(0), 1e9), began(sigkill(time.Minute), 1e9+1)}, nil, Yes, "the kernel's OOM killer killed", ""},
 		{"killed after that", Question{PID: 7}, []*event.Event{sigkill(0), kill(later)}, nil, Yes, "the kernel's OOM killer killed", ""},
 		{"in its course", Question{Unit: "job.service"}, []*event.Event{kill(0), sigkill(90 * time.Second)}, nil, Yes, "the kernel's OOM killer killed", ""},
 		{"of what it was dying is known", Question{PID: 7}, []*event.Event{sigkill(0), dying(time.Second)}, nil, No, "bash[9] killed job[7]", ""},
 		{"dying of a kill", Question{PID: 7}, []*event.Event{kill(0), dying(time.Hour)}, nil, Yes, "the kernel's OOM killer killed", ""},
-		{"systemd, a day after", Question{PID: 7}, []*event.Event{kill(-later)}, log, No, "systemd killed job[7], 12:01:30", "long before that"},
+		{"systemd, a day after", Question{PID: 7}, []*event.Event{kill(-later)}, log, No, "systemd killed job[7], 12:01:30", "before that"},
 		{"systemd, in its course", Question{PID: 7}, []*event.Event{kill(0)}, log, Yes, "the kernel's OOM killer killed", ""},
 	} {
 		d := &timeline.Document{Boots: []timeline.Boot{{}}}
