@@ -35,7 +35,11 @@ func panicUnarmed(in *shortage) *draft {
 		when = " now"
 	}
 	d.cite(in.at(), "vm.panic_on_oom is %d%s.", *s.PanicOnOOM, when)
-	d.say("The next time that the machine runs out of memory it panics (vm.panic_on_oom %d)", *s.PanicOnOOM)
+	whose := "the machine"
+	if *s.PanicOnOOM > 1 { // check_panic_on_oom, mm/oom_kill.c
+		whose = "the machine, or a single cgroup or cpuset in it,"
+	}
+	d.say("The next time that %s runs out of memory the machine panics (vm.panic_on_oom %d)", whose, *s.PanicOnOOM)
 	if k == nil || k.Loaded == nil {
 		d.Title = "vm.panic_on_oom is set, and whether a dump is armed is not known"
 		d.Summary += "; whether a dump would be taken is not known."

@@ -358,6 +358,7 @@ func scenarios() []scenario {
 		{name: "panics, unarmed", events: []*event.Event{machine(0, func(k *event.Kill) { k.Settings.PanicOnOOM, k.Settings.Kdump = p(1), &event.Kdump{Loaded: p(false)} })}, machine: &Machine{Settings: Settings{PanicSeconds: p(0)}}, say: says{"panic-without-dump": high}},
 		{name: "panics, not known", events: []*event.Event{machine(0, func(k *event.Kill) { k.Settings.PanicOnOOM = p(1) })}, say: says{"panic-without-dump": low}},
 		{name: "panics by now", events: []*event.Event{machine(0, func(k *event.Kill) { k.Settings.PanicOnOOM = p(0) })}, machine: &Machine{Settings: Settings{Settings: event.Settings{PanicOnOOM: p(1), Kdump: &event.Kdump{Loaded: p(false)}}}}, say: says{"panic-without-dump": high}},
+		{name: "panics for a cgroup", events: []*event.Event{unit(0)}, machine: &Machine{Settings: Settings{Settings: event.Settings{PanicOnOOM: p(2), Kdump: &event.Kdump{Loaded: p(false)}}}}, say: says{"panic-without-dump": high}},
 		{name: "panics no more", events: []*event.Event{machine(0, func(k *event.Kill) { k.Settings.PanicOnOOM = p(1) })}, machine: &Machine{Settings: Settings{Settings: event.Settings{PanicOnOOM: p(0)}}}, silent: []string{"panic-without-dump"}},
 		{name: "panics, armed", events: []*event.Event{machine(0, func(k *event.Kill) { k.Settings.PanicOnOOM, k.Settings.Kdump = p(1), &event.Kdump{Loaded: p(true)} })}, silent: []string{"panic-without-dump"}},
 		{name: "panicked", events: []*event.Event{eventtest.NoKillPanic()}, machine: &Machine{Kubelet: &Kubelet{Runs: true}}, say: says{"panicked": high}},
