@@ -30,11 +30,11 @@ func panicUnarmed(in *shortage) *draft {
 	}
 	d := in.about("panic-without-dump", timeline.High, "vm.panic_on_oom is set, and no dump is armed")
 	d.subject = "" // it is the machine's
-	when := ""
+	cite := func(format string, args ...any) { d.cite(in.at(), format, args...) }
 	if now {
-		when = " now"
+		cite("This shortage ended with a kill.")
+		cite = d.now
 	}
-	d.cite(in.at(), "vm.panic_on_oom is %d%s.", *s.PanicOnOOM, when)
 	whose := "the machine"
 	if *s.PanicOnOOM > 1 { // check_panic_on_oom, mm/oom_kill.c
 		whose = "the machine, or a single cgroup or cpuset in it,"
@@ -42,13 +42,14 @@ func panicUnarmed(in *shortage) *draft {
 	d.say("The next time that %s runs out of memory the machine panics (vm.panic_on_oom %d)", whose, *s.PanicOnOOM)
 	if k == nil || k.Loaded == nil {
 		d.Title = "vm.panic_on_oom is set, and whether a dump is armed is not known"
+		cite("vm.panic_on_oom is %d.", *s.PanicOnOOM)
 		d.Summary += "; whether a dump would be taken is not known."
 		d.RefutedBy = "A crash kernel that is loaded."
 		d.ask("Is a crash kernel loaded?", look("1 is yes", "cat /sys/kernel/kexec_crash_loaded"))
 		return d
 	}
 	d.Summary += ", and with no crash kernel loaded nothing is left to tell why."
-	d.cite(in.at(), "No crash kernel is loaded.")
+	cite("vm.panic_on_oom is %d, and no crash kernel is loaded.", *s.PanicOnOOM)
 	d.RefutedBy = "A crash kernel that is loaded by now: /sys/kernel/kexec_crash_loaded is 1."
 	d.planPanic(in.machine, in.node())
 	return d
