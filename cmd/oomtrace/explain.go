@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -237,7 +238,7 @@ func (x *explanation) ask(ctx context.Context, r *dossier.Report, loc *time.Loca
 			return err
 		}
 	}
-	lines := x.lines.Witnesses()
+	lines := x.narrow(x.lines.Witnesses(), loc)
 	if n := x.lines.LeftOut(); n > 0 {
 		x.gaps = append(x.gaps, fmt.Sprintf("%d older lines of user space are left out, there were too many", n))
 	}
@@ -245,13 +246,41 @@ func (x *explanation) ask(ctx context.Context, r *dossier.Report, loc *time.Loca
 		r.Others = dossier.Deeds(lines)
 		return nil
 	}
-	known := fate.Known{Timeline: r.Timeline, Witnesses: lines, KillsSinceBoot: r.Counted.KillsSinceBoot}
-	if !r.Elsewhere {
+	known := fate.Known{Timeline: r.Timeline, Witnesses: lines}
+	if !r.Elsewhere && x.asksRunning(r.Timeline) {
+		known.KillsSinceBoot = r.Counted.KillsSinceBoot
 		x.flags.host.now(ctx, &known, x.question, x.now)
 	}
 	answer := fate.Find(*x.question, known, func(t time.Time) string { return t.In(loc).Format("2006-01-02 15:04:05-07:00") })
 	r.Answer = &answer
 	return nil
+}
+
+// asksRunning says whether the running boot is in question: what the kernel has counted in
+// it says nothing of those before.
+func (x *explanation) asksRunning(d *timeline.Document) bool {
+	if x.flags.narrow.boot == "" {
+		return true
+	}
+	boots, err := findBoots(d, string(x.flags.narrow.boot))
+	if err != nil {
+		return false
+	}
+	for i := range boots {
+		if d.Boots[i].Running {
+			return true
+		}
+	}
+	return false
+}
+
+// narrow leaves out the lines that nobody asked for, as the timeline does with entries. A
+// line that does not tell its time stays.
+func (x *explanation) narrow(lines []fate.Witness, loc *time.Location) []fate.Witness {
+	since, until := x.flags.narrow.since.Time(x.now, loc), x.flags.narrow.until.Time(x.now, loc)
+	return slices.DeleteFunc(lines, func(w fate.Witness) bool {
+		return !w.Time.IsZero() && (w.Time.Before(since) || !until.IsZero() && w.Time.After(until))
+	})
 }
 
 // journal asks the journal of this machine.

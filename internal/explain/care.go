@@ -41,7 +41,7 @@ func (in *shortage) care(d *draft, v *event.Victim) {
 			look("as a user of the database", `mysql -e "show variables where variable_name in ('innodb_buffer_pool_size','max_connections','tmp_table_size','sort_buffer_size','join_buffer_size')"`))
 	case programPHP:
 		d.do("Make pm.max_children · (the size of one worker) fit the limit, and set pm.max_requests so that workers are started anew.",
-			"Each worker is as large as its largest request, up to memory_limit.", owner, look("how large the workers are", "ps -C php-fpm -o pid,rss,args --sort=-rss"))
+			"Each worker is as large as its largest request, up to memory_limit.", owner, look("how large the workers are", "ps -eo pid,rss,args --sort=-rss | grep '[p]hp-fpm'"))
 	case programNginx:
 		d.do("See what nginx keeps in memory: worker_processes, worker_connections, buffers, proxy_cache keys_zone, modules.",
 			"nginx itself does not grow with its uptime; a module or a buffer for each connection does.", owner, look("", "ps -C nginx -o pid,rss,args --sort=-rss"))

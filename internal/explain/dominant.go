@@ -21,7 +21,7 @@ func dominant(in *shortage) *draft {
 	in.citeMachine(d, ram)
 	d.RefutedBy = "The same size on days when nothing was killed: then another has grown since, by what was free before."
 	in.care(d, v)
-	in.bound(d, v.Unit, v.Pod, has)
+	in.bound(d, v, has)
 	if len(d.Actions) == 0 {
 		d.do("Find out how large it is meant to be, and give it a limit above that.", "A limit of its own keeps its next shortage from being the machine's.", "whoever runs it", shell{})
 	}

@@ -50,6 +50,7 @@ func rules() []rule {
 		{"memory-high", memoryHigh},
 		{"swap-absent", swapAbsent},
 		{"swap-full", swapFull},
+		{"swap-limited", swapLimited},
 		{"overcommit", overcommit},
 		{"panic-without-dump", panicUnarmed},
 		{"victim-stuck", victimStuck},
@@ -101,7 +102,7 @@ func Find(d *timeline.Document, m *Machine) []timeline.Finding {
 func rank(d *draft) int {
 	n := map[timeline.Confidence]int{timeline.High: 0, timeline.Medium: 1, timeline.Low: 2}[d.Confidence]
 	switch d.ID {
-	case "memory-high", "swap-absent", "swap-full", "overcommit", "panic-without-dump", "repeated", "victim-stuck", "bystanders":
+	case "memory-high", "swap-absent", "swap-full", "swap-limited", "overcommit", "panic-without-dump", "repeated", "victim-stuck", "bystanders":
 		n += 3
 	}
 	return n

@@ -121,11 +121,13 @@ func (in *shortage) boundTasks(d *draft) {
 	switch {
 	case v.Pod != nil:
 		d.do("Bound the pids of pods: podPidsLimit in the kubelet's configuration.", why, "the kubelet", shell{})
-	case v.Container != nil && v.Container.Runtime == "docker" && hexID.MatchString(v.Container.ID):
+	case v.Container != nil:
 		var s shell
-		s.look("how many it has now", "docker stats --no-stream %s", v.Container.ID)
-		d.do("Bound the container's pids (--pids-limit, also of docker update).", why, "docker, container "+or(v.Container.Name, short(v.Container.ID)), s)
-	case v.Unit != "" && v.Unit != "init.scope" && (v.Cgroup == nil || !userUnit.MatchString(v.Cgroup.Path)):
+		if cli := containerCLI(v.Container, pathOf(v.Cgroup)); cli != "" && hexID.MatchString(v.Container.ID) {
+			s.look("how many it has now", cli+" stats --no-stream %s", v.Container.ID)
+		}
+		d.do("Bound the container's pids (--pids-limit, where it is started from).", why, containerName(v.Container), s)
+	case v.Unit != "" && v.Unit != "init.scope" && (v.Cgroup == nil || hostUnit(v.Cgroup.Path) == v.Unit):
 		var s shell
 		s.look("how many it has, and may have", "systemctl show -p TasksCurrent -p TasksMax %s", v.Unit)
 		if u := in.unitNow(v.Unit); u != nil && u.TasksMax != "" {

@@ -59,23 +59,34 @@ func growthVictim(in *shortage) *draft {
 			in.raiseByStep(d, fmt.Sprintf("It buys time, and no more: at %s a minute the step lasts for %s.", size(uint64(r*60)), lasting(int64(float64(more)/r*1000))))
 		}
 	} else {
-		in.bound(d, v.Unit, v.Pod, t.to)
+		in.bound(d, v, t.to)
 	}
 	return d
 }
 
 // bound advises a limit for what grew on a machine that ran out: so the next shortage is
 // its own.
-func (in *shortage) bound(d *draft, unit string, pod *event.Pod, usage uint64) {
+func (in *shortage) bound(d *draft, v *event.Victim, usage uint64) {
 	const why = "What has no limit of its own runs until the machine has nothing left, and the kernel then chooses among all. A limit keeps the next shortage where it comes from: a limit below what it needs kills it."
+	need := "above what it is known to need: how much that is, its usage over some days tells, and the size at the kill (" + size(usage) + ") does not."
+	o := ownerOf(&event.Limit{Cgroup: v.Cgroup}, v)
 	switch {
-	case pod != nil:
-		d.do("Give the container a memory limit in its manifest, and a request that is what it needs.", why, "the spec of pod "+podName(pod), shell{})
-	case unit != "" && unit != "init.scope":
+	case v.Pod != nil:
+		d.do("Give the container a memory limit in its manifest, and a request that is what it needs.", why, "the spec of pod "+podName(v.Pod), shell{})
+	case v.Container != nil:
+		d.do("Give the container a limit (--memory, mem_limit of a compose file) where it is started from, "+need, why, containerName(v.Container), shell{})
+	case o.kind == ownerUserUnit:
+		d.do("Give the unit a limit (MemoryMax=), "+need, why, o.label, look("the limits that are set, and what it uses", o.systemctl()+" show -p MemoryMax -p MemoryHigh -p MemoryCurrent %s", o.unit))
+	case v.Unit != "" && v.Unit != "init.scope" && (v.Cgroup == nil || hostUnit(v.Cgroup.Path) == v.Unit):
 		var s shell
-		s.look("the limits that are set, and what it uses", "systemctl show -p MemoryMax -p MemoryHigh -p MemoryCurrent -p MemoryPeak %s", unit)
-		d.do("Give the unit a limit (MemoryMax=), above what it is known to need: how much that is, its usage over some days tells, and the size at the kill ("+size(usage)+") does not.", why, "systemd, unit "+unit, s)
+		s.look("the limits that are set, and what it uses", "systemctl show -p MemoryMax -p MemoryHigh -p MemoryCurrent -p MemoryPeak %s", v.Unit)
+		d.do("Give the unit a limit (MemoryMax=), "+need, why, "systemd, unit "+v.Unit, s)
 	}
+}
+
+// containerName names a container in words.
+func containerName(c *event.Container) string {
+	return or(c.Runtime, "the container runtime") + ", container " + or(c.Name, short(c.ID))
 }
 
 // growthElsewhere: another grew, and was not killed for it.

@@ -48,10 +48,12 @@ func limitLowered(in *shortage) *draft {
 	}
 	d.RefutedBy = "A limit that has been what it is for long: its owner's history (a rollout, a deploy, an autoscaler, systemctl set-property in a shell's) has no change at that time. A charge on behalf of the cgroup by a task outside of it looks the same where there is no call trace."
 	o := ownerOf(l, &in.main.Victim)
-	if over {
+	switch {
+	case in.raised(d, limit):
+	case over:
 		use := *l.UsageBytes
 		d.raise(o, limit, (use+use/10+16*mib-1)/(16*mib)*(16*mib), l.Kind, "What it was before is not in the evidence. Computed: the usage at the kill and a tenth more.")
-	} else {
+	default:
 		d.do("Put the old limit back, or one above what is used; what it was before is not in the evidence.", "", o.label, shell{})
 	}
 	d.do("To lower a limit, first have what runs there give memory back, and lower it in steps that stay above the usage.", "memory.high, set first and above the working set, makes it give back what it can, without a kill.", o.label, shell{})

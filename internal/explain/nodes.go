@@ -77,21 +77,35 @@ func nodesExhausted(in *shortage) *draft {
 		return d
 	}
 	d.do("Find out who bound it: a cpuset of systemd (AllowedMemoryNodes=), a container's cpuset-mems, the kubelet's memory manager (policy Static), a batch system.", "", "the owner of the cpuset", s)
-	if t == nil || t.Cgroup == nil || nodes == "" {
+	if t == nil || t.Cgroup == nil || t.Cgroup.Version == 1 || nodes == "" { // systemd has it for cgroup v2 alone
 		return d
 	}
-	unit := cgroup.Parse(t.Cgroup.Path)
-	if unit.Pod != nil || unit.Container != nil || unit.Unit == "" || userUnit.MatchString(t.Cgroup.Path) {
+	ident, unit := cgroup.Parse(t.Cgroup.Path), hostUnit(t.Cgroup.Path)
+	if ident.Pod != nil || ident.Container != nil || unit == "" {
 		return d
 	}
 	s = shell{}
-	s.look("the nodes that have memory, and what is set", "nodes=$(cat /sys/devices/system/node/has_memory); systemctl show -p AllowedMemoryNodes %s", unit.Unit)
-	s.add(timeline.Reversible, "if the unit's AllowedMemoryNodes= is what binds it; until the next boot", `systemctl set-property --runtime %s AllowedMemoryNodes="$nodes"`, unit.Unit)
-	d.do("Allow the unit the other nodes as well.", "Memory of another node is slower, and there.", "systemd, unit "+unit.Unit, s)
-	d.undo("Bind it to the old nodes again.", "Only while those have room for all that it has: what is elsewhere is moved there, and what does not fit brings the next kill.",
-		command(timeline.Reversible, "", "systemctl set-property --runtime %s AllowedMemoryNodes="+nodes, unit.Unit))
+	s.look("the nodes that have memory, and what is set", "nodes=$(cat /sys/devices/system/node/has_memory); systemctl show -p AllowedMemoryNodes %s", unit)
+	s.add(timeline.Reversible, "if the unit's AllowedMemoryNodes= is what binds it; until the next boot", `systemctl set-property --runtime %s AllowedMemoryNodes="$nodes"`, unit)
+	d.do("Allow the unit the other nodes as well.", "Memory of another node is slower, and there.", "systemd, unit "+unit, s)
+	d.undo("Bind it to the old nodes again.", "Only while those have room for all that it has: what is elsewhere is moved there, and what does not fit brings the next kill. The command looks first.",
+		command(timeline.Reversible, "", `awk -v used="$(systemctl show --value -p MemoryCurrent %s)" '/MemFree:/{n+=$4} END{exit !(used~/^[0-9]+$/ && used+0<n*1024)}'`+meminfoOf(nodes)+` && systemctl set-property --runtime %s AllowedMemoryNodes=`+nodes, unit, unit))
 	return d
 }
+
+// meminfoOf are the files that tell what is free on the nodes of a list.
+func meminfoOf(nodes string) string {
+	var files strings.Builder
+	for node := range nodesMost {
+		if listed(nodes, node) {
+			files.WriteString(" /sys/devices/system/node/node" + itoa(node) + "/meminfo")
+		}
+	}
+	return files.String()
+}
+
+// nodesMost is MAX_NUMNODES of the largest kernels.
+const nodesMost = 1024
 
 // allows says whether a node is one of those that were allowed, or may be: the kernel's
 // report has the zones of these alone, a reading of /proc/zoneinfo those of all.
@@ -100,7 +114,12 @@ func (in *shortage) allows(node int) bool {
 	if l == nil || !nodeList.MatchString(l.Nodes) {
 		return true
 	}
-	for part := range strings.SplitSeq(l.Nodes, ",") {
+	return listed(l.Nodes, node)
+}
+
+// listed says whether a node is in a list such as "0-1,3".
+func listed(nodes string, node int) bool {
+	for part := range strings.SplitSeq(nodes, ",") {
 		first, last, _ := strings.Cut(part, "-")
 		a, err := strconv.Atoi(first)
 		b, err2 := strconv.Atoi(cmp.Or(last, first))

@@ -30,21 +30,26 @@ func panicUnarmed(in *shortage) *draft {
 	}
 	d := in.about("panic-without-dump", timeline.High, "vm.panic_on_oom is set, and no dump is armed")
 	d.subject = "" // it is the machine's
-	when := ""
+	cite := func(format string, args ...any) { d.cite(in.at(), format, args...) }
 	if now {
-		when = " now"
+		cite("This shortage ended with a kill.")
+		cite = d.now
 	}
-	d.cite(in.at(), "vm.panic_on_oom is %d%s.", *s.PanicOnOOM, when)
-	d.say("The next time that the machine runs out of memory it panics (vm.panic_on_oom %d)", *s.PanicOnOOM)
+	whose := "the machine"
+	if *s.PanicOnOOM > 1 { // check_panic_on_oom, mm/oom_kill.c
+		whose = "the machine, or a single cgroup or cpuset in it,"
+	}
+	d.say("The next time that %s runs out of memory the machine panics (vm.panic_on_oom %d)", whose, *s.PanicOnOOM)
 	if k == nil || k.Loaded == nil {
 		d.Title = "vm.panic_on_oom is set, and whether a dump is armed is not known"
+		cite("vm.panic_on_oom is %d.", *s.PanicOnOOM)
 		d.Summary += "; whether a dump would be taken is not known."
 		d.RefutedBy = "A crash kernel that is loaded."
 		d.ask("Is a crash kernel loaded?", look("1 is yes", "cat /sys/kernel/kexec_crash_loaded"))
 		return d
 	}
 	d.Summary += ", and with no crash kernel loaded nothing is left to tell why."
-	d.cite(in.at(), "No crash kernel is loaded.")
+	cite("vm.panic_on_oom is %d, and no crash kernel is loaded.", *s.PanicOnOOM)
 	d.RefutedBy = "A crash kernel that is loaded by now: /sys/kernel/kexec_crash_loaded is 1."
 	d.planPanic(in.machine, in.node())
 	return d
@@ -63,11 +68,12 @@ func (d *draft) planPanic(m *Machine, node bool) {
 	s.look("keep the old value in this shell", "old=$(sysctl -n vm.panic_on_oom)")
 	s.add(timeline.Reversible, "until the next boot; for good in /etc/sysctl.d", "sysctl -w vm.panic_on_oom=0")
 	d.do("Let the kernel kill a process instead of the machine.", "A panic costs everything that runs there: all sessions, all that is not written yet, and the time of a boot.", "the machine's operator", s)
-	guard := "Only with a crash kernel loaded (/sys/kernel/kexec_crash_loaded is 1), kernel.panic above 0, the value 1 (at 2 a single cgroup's limit brings the machine down), and a machine whose loss others make up for."
 	if node {
-		guard = "Not on this node: the kubelet sets it back to 0, and a panic ends all pods. Elsewhere: o" + guard[1:]
+		d.undo("Leave it at 0.", "There is no way back on this node: the kubelet sets it to 0 again, and a panic ends all pods.", shell{})
+	} else {
+		d.undo("Put the old value back.", "Only on a machine whose loss others make up for; with a crash kernel loaded, kernel.panic above 0, no kubelet, and the value 1 (at 2 a single cgroup's limit brings the machine down). The command looks at all but the first.",
+			command(timeline.Reversible, "in the same shell", `[ "$(cat /sys/kernel/kexec_crash_loaded)" = 1 ] && [ "$(sysctl -n kernel.panic)" -gt 0 ] && [ ! -e /var/lib/kubelet ] && [ "${old:?}" = 1 ] && sysctl -w vm.panic_on_oom="$old"`))
 	}
-	d.undo("Put the old value back.", guard, command(timeline.Reversible, "in the same shell", `sysctl -w vm.panic_on_oom="${old:?}"`))
 	d.do("Or arm a dump first, if a panic is meant (of machines in a cluster that fence each other, say).", "The dump then tells what filled memory. It needs crashkernel= on the kernel's command line, which takes that memory for good, and a boot.", "the machine's operator",
 		look("whether it is loaded, what is reserved, and the command line", "cat /sys/kernel/kexec_crash_loaded /sys/kernel/kexec_crash_size /proc/cmdline; sysctl kernel.panic"))
 }

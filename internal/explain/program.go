@@ -30,6 +30,9 @@ const (
 // tells that.
 const goDaemons = " prometheus alertmanager grafana grafana-server etcd kubelet kube-apiserver kube-controller-manager kube-scheduler kube-proxy dockerd containerd traefik caddy consul vault nomad influxd loki promtail thanos coredns minio telegraf node_exporter "
 
+// plainName is a name that a pattern of pgrep's takes for itself.
+var plainName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$`)
+
 var python = regexp.MustCompile(`^(python[0-9.]*|gunicorn|uwsgi|celery)$`)
 
 // programOf tells by the executable, the first word of the command line, or the name.
@@ -135,11 +138,22 @@ func reachOf(v *event.Victim) reach {
 	case named(v.Pod) && ctr != nil && dnsName.MatchString(ctr.Name):
 		return reach{prefix: "kubectl -n %s exec %s -c %s -- ", names: []string{v.Pod.Namespace, v.Pod.Name, ctr.Name}, pid: pid, note: note}
 	case v.Pod == nil && ctr != nil && (ctr.Runtime == "docker" || ctr.Runtime == "podman") && hexID.MatchString(ctr.ID):
-		return reach{prefix: ctr.Runtime + " exec %s ", names: []string{ctr.ID}, pid: pid, note: note}
-	case v.Pod == nil && ctr == nil && strings.HasSuffix(v.Unit, ".service") && v.Unit != "" && (v.Cgroup == nil || !userUnit.MatchString(v.Cgroup.Path)):
+		return reach{prefix: containerCLI(ctr, pathOf(v.Cgroup)) + " exec %s ", names: []string{ctr.ID}, pid: pid, note: note}
+	case v.Pod == nil && ctr == nil && strings.HasSuffix(v.Unit, ".service") && v.Unit != "" && (v.Cgroup == nil || hostUnit(v.Cgroup.Path) == v.Unit):
 		return reach{setup: `pid=$(systemctl show --value -p MainPID %s)`, setupN: []string{v.Unit}, pid: `"$pid"`, note: "as the user that it runs as, or root"}
 	}
-	return reach{setup: "pid=$(pgrep -n -x %s)", setupN: []string{string(programOf(v))}, pid: `"$pid"`, note: "the youngest process of this name"}
+	name := string(programOf(v)) // php-fpm, where the process is php-fpm8.2
+	if v.Comm != nil && plainName.MatchString(*v.Comm) {
+		name = *v.Comm
+	}
+	return reach{setup: "pid=$(pgrep -n -x %s)", setupN: []string{name}, pid: `"$pid"`, note: "the youngest process of this name"}
+}
+
+func pathOf(c *event.Cgroup) string {
+	if c == nil {
+		return ""
+	}
+	return c.Path
 }
 
 // begin adds what finds the process.

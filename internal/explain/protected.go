@@ -169,13 +169,24 @@ func (in *shortage) planHog(d *draft, hog *event.Candidate, immune bool) {
 	d.do("See who protected it: OOMScoreAdjust= of its unit, a pod's QoS class or priority, or the program itself.", "", owner, s)
 	if immune {
 		s = shell{}
-		s.look("keep the old value in this shell", "old=$(cat /proc/%s/oom_score_adj)", pid)
-		s.add(timeline.Reversible, "if it is still the same process; its children keep what they have", "choom -n -900 -p %s", pid)
+		began := "$(sed 's/.*) //' /proc/" + pid + "/stat | cut -d' ' -f20)" // starttime: field 22, behind a name that may hold anything
+		s.look("keep the old value in this shell, and when the process began", `old="$(cat /proc/%s/oom_score_adj) `+began+`"`, pid)
+		s.add(timeline.Reversible, "its children keep what they have", `[ "$(cat /proc/%s/comm)" = %s ] && choom -n -900 -p %s`, pid, commOf(hog), pid)
 		d.do("Take the immunity from what can grow: OOMScoreAdjust= between -900 and -500 in its unit, and for the process that runs now as follows.", "At -900 it is still the last to be chosen, unless it takes nearly all there is. Immune is for what cannot grow: where only immune processes are left, a cgroup has no victim and hangs, and the machine panics.", owner, s)
-		d.undo("Put the old value back.", "Only while it is the same process, and one that cannot grow; in the same shell.", command(timeline.Reversible, "", `choom -n "${old:?}" -p %s`, pid))
+		d.undo("Put the old value back.", "Only if it cannot grow, and while it is the same process: the command looks when that began. In the same shell.",
+			command(timeline.Reversible, "", `[ "${old:?}" = "${old%% *} `+began+`" ] && choom -n "${old%% *}" -p %s`, pid))
 	}
 	d.do("Give it a limit of its own that it can live with (MemoryMax= of its unit), if it is to stay protected.", "Then its growth ends at its own limit, and costs nobody else.", owner, shell{})
 	in.care(d, &event.Victim{PID: hog.PID, Comm: hog.Comm, CommHex: hog.CommHex})
+}
+
+// commOf is the name of a candidate as the kernel has it; "", which no command takes, where
+// it is not known, or not told as it is.
+func commOf(c *event.Candidate) string {
+	if c.Comm == nil || c.CommHex != "" {
+		return ""
+	}
+	return *c.Comm
 }
 
 // exposedVictim: the victim was chosen for the oom_score_adj that it has, as pods do.

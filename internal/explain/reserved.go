@@ -4,6 +4,7 @@ package explain
 
 import (
 	"fmt"
+	"math/bits"
 
 	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/internal/timeline"
@@ -36,14 +37,15 @@ func hugepages(in *shortage) *draft {
 	}
 	spare := *mm.HugepagesSpare
 	old := *mm.Settings.Hugepages
-	if spare == 0 || spare > old {
+	over, need := bits.Mul64(spare, *mm.HugepageBytes)
+	if spare == 0 || spare > old || over > 0 {
 		return d
 	}
 	d.now("vm.nr_hugepages is %d, of %s each; %d of them are free and not promised.", old, size(*mm.HugepageBytes), spare)
 	d.do(fmt.Sprintf("Give back what was not in use: vm.nr_hugepages from %d to %d. Computed: less the %d that are free now and not promised to a program (HugePages_Free less HugePages_Rsvd).", old, old-spare, spare), "It is RAM at once. A program that starts later and wants them fails, or uses small pages.", "the machine's operator",
 		command(timeline.Reversible, "until the next boot; for good in /etc/sysctl.d or on the kernel's command line", fmt.Sprintf("sysctl -w vm.nr_hugepages=%d", old-spare)))
-	d.undo("Reserve them again.", "Only while that much is free in whole pieces: the kernel reserves what it finds, so read the value back.",
-		command(timeline.Reversible, "", fmt.Sprintf("sysctl -w vm.nr_hugepages=%d; sysctl vm.nr_hugepages", old)))
+	d.undo("Reserve them again.", "Only while that much memory is available: the command looks. It has to be free in whole pieces as well: the kernel reserves what it finds, so read the value back.",
+		command(timeline.Reversible, "", available(need)+fmt.Sprintf(" && sysctl -w vm.nr_hugepages=%d && sysctl vm.nr_hugepages", old)))
 	return d
 }
 

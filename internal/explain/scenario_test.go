@@ -216,6 +216,15 @@ func java(cmdline string, threads int) func(k *event.Kill) {
 	})
 }
 
+// mayNotSwap is a machine with swap, of which the unit web may use so much.
+func mayNotSwap(most, free uint64) *Machine {
+	return &Machine{
+		CgroupVersion: 2,
+		Memory:        &event.Memory{AvailableBytes: p(uint64(4 * gib)), SwapTotalBytes: p(uint64(2 * gib)), SwapFreeBytes: p(free)},
+		Cgroups:       []CgroupNow{{Cgroup: event.Cgroup{Version: 2, Path: "/system.slice/web.service"}, MaxBytes: p(uint64(512 * mib)), SwapMaxBytes: p(most)}},
+	}
+}
+
 // scenario is a timeline, and what is to be said of it.
 type scenario struct {
 	name    string
@@ -270,7 +279,7 @@ func scenarios() []scenario {
 		}), victim(func(v *event.Victim) { v.AnonRSSBytes = p(uint64(30 * mib)) }))},
 			say: says{"shmem": high}, silent: []string{"limit-reached", "limit-too-small", "mlocked"}},
 		{name: "tmpfs of the machine", events: []*event.Event{machine(0, sampled(2048, 2048, 2048), memory(func(m *event.Memory) { m.ShmemBytes, m.AnonBytes = p(uint64(3*gib)), p(uint64(4*gib)) }))},
-			machine: &Machine{Tmpfs: []Mount{{"/dev/shm", 4 * gib, 2900*mib + 5}, {"/run", 800 * mib, 4 * mib}}},
+			machine: &Machine{Tmpfs: []Mount{{"/dev/shm", 4 * gib, 2900*mib + 5}, {"/run", 800 * mib, 4 * mib}, {"/run/containerd/io.containerd.grpc.v1.cri/sandboxes/a/shm", 4 * gib, 2 * gib}}},
 			say:     says{"shmem": medium, "bystanders": medium}},
 		{name: "slab of the machine", events: []*event.Event{machine(0, memory(func(m *event.Memory) {
 			m.SlabUnreclaimableBytes = p(uint64(5 * gib))
@@ -312,6 +321,14 @@ func scenarios() []scenario {
 		{name: "no swap on a node", events: []*event.Event{machine(0, memory(func(m *event.Memory) { m.SwapTotalBytes, m.SwapFreeBytes = p(uint64(0)), p(uint64(0)) }), victim(inPod))}, say: says{"swap-absent": high}},
 		{name: "no swap, and no anonymous memory", events: []*event.Event{machine(0, memory(func(m *event.Memory) { m.SwapTotalBytes, m.AnonBytes = p(uint64(0)), p(uint64(gib)) }))}, silent: []string{"swap-absent"}},
 		{name: "swap is full", events: []*event.Event{machine(0, memory(func(m *event.Memory) { m.SwapFreeBytes = p(uint64(mib)) }))}, say: says{"swap-full": high}, silent: []string{"swap-absent"}},
+		{name: "a unit that may not swap", events: []*event.Event{unit(0, sampled(480, 481, 483, 484, 484, 484))}, machine: mayNotSwap(0, gib),
+			say: says{"swap-limited": medium, "limit-too-small": medium}},
+		{name: "a unit that has used its swap", events: []*event.Event{unit(0, func(k *event.Kill) { k.Limit.SwapBytes = p(uint64(64*mib - page)) })}, machine: mayNotSwap(64*mib, gib),
+			say: says{"swap-limited": medium, "limit-reached": low}},
+		{name: "a unit that may swap", events: []*event.Event{unit(0, func(k *event.Kill) { k.Limit.SwapBytes = p(uint64(10 * mib)) })}, machine: mayNotSwap(64*mib, gib), silent: []string{"swap-limited"}},
+		{name: "no swap, which a unit may not use", events: []*event.Event{unit(0)}, machine: mayNotSwap(0, 0), silent: []string{"swap-limited"}},
+		{name: "a unit of page cache that may not swap", events: []*event.Event{unit(0, stat(func(s *event.CgroupStat) { s.AnonBytes = p(uint64(50 * mib)) }), victim(func(v *event.Victim) { v.AnonRSSBytes = p(uint64(40 * mib)) }))}, machine: mayNotSwap(0, gib), silent: []string{"swap-limited"}},
+		{name: "a node's unit may not swap", events: []*event.Event{unit(0)}, machine: func() *Machine { m := mayNotSwap(0, gib); m.Kubelet = &Kubelet{Runs: true}; return m }(), silent: []string{"swap-limited"}},
 		{name: "promised twice", events: []*event.Event{machine(0, memory(func(m *event.Memory) { m.CommittedBytes = p(uint64(40 * gib)) }), func(k *event.Kill) { k.Settings.OvercommitMemory = p(1) })}, say: says{"overcommit": medium}},
 		{name: "promised twice, heuristically", events: []*event.Event{machine(0, memory(func(m *event.Memory) { m.CommittedBytes = p(uint64(40 * gib)) }))}, silent: []string{"overcommit"}},
 		{name: "strict, and yet", events: []*event.Event{machine(0, func(k *event.Kill) { k.Settings.OvercommitMemory = p(2) })}, machine: &Machine{CommitLimitBytes: p(uint64(12 * gib))}, say: says{"overcommit": medium}},
@@ -330,6 +347,8 @@ func scenarios() []scenario {
 		{name: "set below the usage, no trace", events: []*event.Event{unit(0, trigger(func(t *event.Task) {
 			t.PID, t.Comm, t.Cgroup = 1, p("systemd"), &event.Cgroup{Version: 2, Path: "/init.scope"}
 		}), func(k *event.Kill) { k.Limit.UsageBytes = p(uint64(900 * mib)) })}, say: says{"limit-lowered": medium}},
+		{name: "set below the usage, and raised since", events: []*event.Event{unit(0, trace("memory_max_write"), func(k *event.Kill) { k.Limit.UsageBytes = p(uint64(900 * mib)) })},
+			machine: &Machine{Cgroups: []CgroupNow{{Cgroup: event.Cgroup{Path: "/system.slice/web.service"}, MaxBytes: p(uint64(gib))}}}, say: says{"limit-lowered": high}},
 		{name: "a little over, its own", events: []*event.Event{unit(0, func(k *event.Kill) { k.Limit.UsageBytes = p(uint64(512*mib + 100*page)) })}, say: says{"limit-reached": low}, silent: []string{"limit-lowered"}},
 		{name: "throttled", events: []*event.Event{unit(0, func(k *event.Kill) {
 			k.Limit.HighBytes, k.Limit.Events = p(uint64(450*mib)), &event.CgroupEvents{High: p(uint64(9000))}
@@ -340,6 +359,7 @@ func scenarios() []scenario {
 		{name: "panics, unarmed", events: []*event.Event{machine(0, func(k *event.Kill) { k.Settings.PanicOnOOM, k.Settings.Kdump = p(1), &event.Kdump{Loaded: p(false)} })}, machine: &Machine{Settings: Settings{PanicSeconds: p(0)}}, say: says{"panic-without-dump": high}},
 		{name: "panics, not known", events: []*event.Event{machine(0, func(k *event.Kill) { k.Settings.PanicOnOOM = p(1) })}, say: says{"panic-without-dump": low}},
 		{name: "panics by now", events: []*event.Event{machine(0, func(k *event.Kill) { k.Settings.PanicOnOOM = p(0) })}, machine: &Machine{Settings: Settings{Settings: event.Settings{PanicOnOOM: p(1), Kdump: &event.Kdump{Loaded: p(false)}}}}, say: says{"panic-without-dump": high}},
+		{name: "panics for a cgroup", events: []*event.Event{unit(0)}, machine: &Machine{Settings: Settings{Settings: event.Settings{PanicOnOOM: p(2), Kdump: &event.Kdump{Loaded: p(false)}}}}, say: says{"panic-without-dump": high}},
 		{name: "panics no more", events: []*event.Event{machine(0, func(k *event.Kill) { k.Settings.PanicOnOOM = p(1) })}, machine: &Machine{Settings: Settings{Settings: event.Settings{PanicOnOOM: p(0)}}}, silent: []string{"panic-without-dump"}},
 		{name: "panics, armed", events: []*event.Event{machine(0, func(k *event.Kill) { k.Settings.PanicOnOOM, k.Settings.Kdump = p(1), &event.Kdump{Loaded: p(true)} })}, silent: []string{"panic-without-dump"}},
 		{name: "panicked", events: []*event.Event{eventtest.NoKillPanic()}, machine: &Machine{Kubelet: &Kubelet{Runs: true}}, say: says{"panicked": high}},
@@ -406,6 +426,7 @@ func scenarios() []scenario {
 		{"pod", podPath, inPod},
 		{"guaranteed pod", podPath, func(v *event.Victim) { inPod(v); v.Pod.QoS = "guaranteed" }},
 		{"pod without a name", podPath, func(*event.Victim) {}},
+		{"static pod", "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod8daa50c3a64c9ff60bb9eab7b44b56fd.slice/cri-containerd-" + ctrID + ".scope", func(*event.Victim) {}},
 		{"pod as a whole", "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod8f1d2c3b_5a47_4e0e_b9a1_77c2d1e0a942.slice", inPod},
 		{"all pods", "/kubepods.slice", inPod},
 		{"docker", "/system.slice/docker-" + ctrID + ".scope", func(v *event.Victim) {
@@ -417,10 +438,46 @@ func scenarios() []scenario {
 		{"delegated", "/system.slice/web.service/workers", func(v *event.Victim) { v.Unit = "web.service" }},
 		{"guest", `/machine.slice/machine-qemu\x2d3\x2dweb\x2d1.scope`, func(v *event.Victim) { v.Unit = `machine-qemu\x2d3\x2dweb\x2d1.scope` }},
 		{"by hand", "/lab/a b", func(*event.Victim) {}},
+		{"guest, in libvirt's own folder", `/machine.slice/machine-qemu\x2d3\x2dweb\x2d1.scope/libvirt`, func(v *event.Victim) { v.Unit = `machine-qemu\x2d3\x2dweb\x2d1.scope` }},
+		{"session", "/user.slice/user-1000.slice/session-3.scope", func(v *event.Victim) { v.Unit = "session-3.scope" }},
+		{"template's unit", `/system.slice/system-my\x2djob.slice/my\x2djob@a-b.service`, func(v *event.Victim) { v.Unit = `my\x2djob@a-b.service` }},
+		{"user as a whole", "/user.slice/user-1000.slice/user@1000.service", func(v *event.Victim) { v.Unit = "tool.service" }},
+		{"rootless podman", "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + ctrID + ".scope/container", func(v *event.Victim) { v.Container = &event.Container{Runtime: "podman", ID: ctrID} }},
+		{"unit in a docker", "/system.slice/docker-" + ctrID + ".scope/system.slice/nginx.service", func(v *event.Victim) {
+			v.Unit, v.Container = "nginx.service", &event.Container{Runtime: "docker", ID: ctrID}
+		}},
+		{"unit in an lxc", "/lxc.payload.ct1/system.slice/nginx.service", func(v *event.Victim) { v.Unit = "nginx.service" }},
+		{"docker in a docker", "/docker/" + strings.Repeat("ab", 32) + "/docker/" + ctrID, func(v *event.Victim) { v.Container = &event.Container{Runtime: "docker", ID: ctrID} }},
 	} {
 		list = append(list, scenario{name: "limit of a " + kind.name, say: says{"limit-too-small": medium},
 			events: []*event.Event{unit(0, sampled(480, 481, 483, 484, 484, 484), at(kind.path, kind.change))}})
 	}
+	v1 := func(kind event.LimitKind) func(*event.Kill) {
+		return func(k *event.Kill) {
+			cg := *k.Limit.Cgroup
+			cg.Version, cg.Controller = 1, "memory"
+			k.Limit.Cgroup, k.Limit.Kind = &cg, kind
+		}
+	}
+	inDocker := at("/docker/"+ctrID, func(v *event.Victim) { v.Container = &event.Container{Runtime: "docker", ID: ctrID, Name: "web"} })
+	steady := sampled(480, 481, 483, 484, 484, 484)
+	list = append(list,
+		scenario{name: "v1, unit", say: says{"limit-too-small": medium}, events: []*event.Event{unit(0, steady, v1(event.LimitMemory))}},
+		scenario{name: "v1, unit with swap", say: says{"limit-too-small": medium}, events: []*event.Event{unit(0, steady, v1(event.LimitMemsw))}},
+		scenario{name: "v1, docker", say: says{"limit-too-small": medium}, events: []*event.Event{unit(0, steady, inDocker, v1(event.LimitMemory))}},
+		scenario{name: "v1, docker with swap", say: says{"limit-too-small": medium}, events: []*event.Event{unit(0, steady, inDocker, v1(event.LimitMemsw))}},
+		scenario{name: "a limit above it", say: says{"limit-too-small": medium}, events: []*event.Event{unit(0, steady)}, machine: &Machine{Cgroups: []CgroupNow{
+			{Cgroup: event.Cgroup{Path: "/system.slice"}, MaxBytes: p(uint64(600 * mib))}, {Cgroup: event.Cgroup{Path: "/system.slice/web.service"}, MaxBytes: p(uint64(512 * mib))},
+		}}},
+		scenario{name: "a docker has most", say: says{"victim-dominates": medium}, events: []*event.Event{machine(0, victim(func(v *event.Victim) {
+			v.AnonRSSBytes, v.Unit, v.Container = p(uint64(6*gib)), "docker-"+ctrID+".scope", &event.Container{Runtime: "docker", ID: ctrID, Name: "web"}
+			v.Cgroup = &event.Cgroup{Version: 2, Path: "/system.slice/docker-" + ctrID + ".scope"}
+		}))}},
+		scenario{name: "a user's unit has most", say: says{"victim-dominates": medium}, events: []*event.Event{machine(0, victim(func(v *event.Victim) {
+			v.AnonRSSBytes, v.Unit = p(uint64(6*gib)), "tool.service"
+			v.Cgroup = &event.Cgroup{Version: 2, Path: "/user.slice/user-1000.slice/user@1000.service/app.slice/tool.service"}
+		}))}},
+	)
 	for _, exe := range []string{"node", "python3", "prometheus", "postgres", "mysqld", "php-fpm8.2", "nginx", "redis-server"} {
 		list = append(list, scenario{name: exe, say: says{"growth-victim": high}, events: []*event.Event{
 			unit(0, victim(func(v *event.Victim) {

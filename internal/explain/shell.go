@@ -78,3 +78,9 @@ func command(class timeline.Class, note, format string, names ...string) shell {
 	s.add(class, note, format, names...)
 	return s
 }
+
+// available is a command that fails unless more than so many bytes are available. It has no
+// %, for it becomes part of a format.
+func available(bytes uint64) string {
+	return `awk '/^MemAvailable:/{n=$2} END{exit !(n>` + fmt.Sprint(bytes/kib) + `)}' /proc/meminfo`
+}

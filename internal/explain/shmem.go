@@ -106,11 +106,11 @@ func (in *shortage) planShmem(d *draft, n uint64) {
 		d.do("Bound the volumes of medium Memory with sizeLimit in the pod's spec, or have them on disk; what they may hold counts in the containers' limits.", "A full volume gives its writer ENOSPC, which it can handle, and no kill.", "the spec of pod "+podName(v.Pod), shell{})
 		return
 	}
-	if in.machine == nil {
+	if in.machine == nil || in.main.Scope == event.ScopeMemcg { // whose files they are, the machine's tmpfs do not tell
 		return
 	}
 	for _, m := range in.machine.Tmpfs {
-		if m.UsedBytes < n/4 || m.SizeBytes <= m.UsedBytes || strings.HasPrefix(m.Target, "/var/lib/kubelet/") {
+		if m.UsedBytes < n/4 || m.SizeBytes <= m.UsedBytes || managedMount(m.Target) {
 			continue
 		}
 		to := (m.UsedBytes/mib + 1) * mib
@@ -120,7 +120,18 @@ func (in *shortage) planShmem(d *draft, n uint64) {
 		}
 		if s := command(timeline.Reversible, "until it is mounted anew; for good in fstab or its unit", "mount -o remount,size="+fmt.Sprint(to)+" %s", m.Target); s.refused == 0 {
 			d.do(fmt.Sprintf("Keep %s from growing further: bound it at %s, just above what it holds.", m.Target, size(to)), "Its writers then get ENOSPC instead of the machine's memory.", "whoever mounts it", s)
-			d.undo("Give it its old size back.", "Only while RAM has room for all that it may hold then.", command(timeline.Reversible, "", "mount -o remount,size="+fmt.Sprint(m.SizeBytes)+" %s", m.Target))
+			d.undo("Give it its old size back.", "Only while RAM has room for all that it may hold then. The command looks first.", command(timeline.Reversible, "", available(m.SizeBytes)+" && mount -o remount,size="+fmt.Sprint(m.SizeBytes)+" %s", m.Target))
 		}
 	}
+}
+
+// managedMount says whether a tmpfs is the kubelet's or a container runtime's, who bound it
+// themselves (sizeLimit, --shm-size).
+func managedMount(target string) bool {
+	for _, dir := range []string{"/var/lib/kubelet/", "/var/lib/docker/", "/var/lib/containers/", "/run/containerd/", "/run/containers/"} {
+		if strings.HasPrefix(target, dir) {
+			return true
+		}
+	}
+	return false
 }

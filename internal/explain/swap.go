@@ -4,6 +4,7 @@ package explain
 
 import (
 	"fmt"
+	"path"
 
 	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/internal/timeline"
@@ -82,4 +83,75 @@ func swapFull(in *shortage) *draft {
 	d.RefutedBy = "Swap that has been full for weeks, while nothing was killed: then it holds what nobody needs."
 	d.do("Find what is in swap.", "Who has most there has grown, or has slept for long.", "whoever responds", look("swap by process, in kB, the largest last", "grep -H VmSwap /proc/[0-9]*/status 2>/dev/null | sort -k2 -n | tail"))
 	return d
+}
+
+// swapLimited: the machine has swap to spare, and the cgroup that ran out may have none of
+// it, or no more. Whether a cgroup may swap is no part of a kill: it is what is set now.
+func swapLimited(in *shortage) *draft {
+	limit, ok := in.memcg()
+	anon, has := in.anon()
+	c := limitCgroup(in.main.Kill)
+	if !ok || !has || c == nil || c.Path == "" || !share(anon, limit, mostlyAnon) || in.machine == nil || in.machine.CgroupVersion != 2 {
+		return nil
+	}
+	if in.node() && !in.limitedSwap() || isKube(c.Path) { // the kubelet decides there
+		return nil
+	}
+	var most *uint64
+	for _, n := range in.machine.Cgroups {
+		if n.Cgroup.Path == c.Path {
+			most = n.SwapMaxBytes
+		}
+	}
+	used, usedKnown := known(in.main.Limit.SwapBytes)
+	if most == nil || *most > 0 && (!usedKnown || used < *most-*most/50) {
+		return nil
+	}
+	total, free := in.swap()
+	when := "at the kill"
+	if m := in.machine.Memory; free == nil && m != nil {
+		total, free, when = m.SwapTotalBytes, m.SwapFreeBytes, "now"
+	}
+	if total == nil || free == nil || !share(*free, limit, 10) {
+		return nil
+	}
+	d := in.about("swap-limited", timeline.Medium, "There is swap, and the cgroup may not use it")
+	d.say("%s of the limit of %s was anonymous memory, which only swap or a kill gives back. The machine had %s of swap free, and memory.swap.max of the cgroup is %s: none of it, used or not, could make room.", size(anon), size(limit), size(*free), size(*most))
+	if *most > 0 {
+		d.Title = "There is swap, and the cgroup had used what it may"
+		d.say("%s of the limit of %s was anonymous memory, which only swap or a kill gives back. The machine had %s of swap free, but the cgroup had used the %s that it may (memory.swap.max).", size(anon), size(limit), size(*free), size(*most))
+		d.cite(in.at(), "Swap of the cgroup at the kill: %s.", size(used))
+	}
+	d.cite(in.at(), "Anonymous memory %s, %s of the limit.", size(anon), percent(anon, limit))
+	if when == "now" {
+		d.now("swap %s, free %s.", size(*total), size(*free))
+	} else {
+		d.cite(in.at(), "Swap of the machine %s, free %s.", size(*total), size(*free))
+	}
+	d.now("memory.swap.max of the cgroup is %d.", *most)
+	d.RefutedBy = "memory.swap.max that was set since the kill. Or memory that is all in use: swap would be read back at once, and the cgroup slow instead of short of memory; who answers requests is often kept from swap for that."
+	in.allowSwap(d, limit, *most, *free)
+	return d
+}
+
+// allowSwap advises some swap for a cgroup, and the way back to old.
+func (in *shortage) allowSwap(d *draft, limit, old, free uint64) {
+	o := ownerOf(in.main.Limit, &in.main.Victim)
+	more := min(limit/4, free/2) / mib * mib
+	why := "It buys time, and no more: memory that grows without end fills swap as well, and stalls take the place of kills."
+	if in.found["growth-victim"] || in.found["growth-elsewhere"] {
+		why += " Something grows here: that comes first."
+	}
+	if o.kind != ownerUnit && o.kind != ownerUserUnit || more == 0 {
+		d.do("If its memory is not all in use, have it use some swap (memory.swap.max; of a container --memory-swap, which is memory and swap together).", why, o.label, shell{})
+		return
+	}
+	var s shell
+	s.setProperty(o, fmt.Sprintf("MemorySwapMax=%d", old+more))
+	d.do(fmt.Sprintf("If its memory is not all in use, let it use some swap: MemorySwapMax= of %s from %s to %s.", o.unit, size(old), size(old+more)),
+		why+fmt.Sprintf(" %s more is a quarter of the limit, at most half of what is free: a start, and not computed from a need.", size(more)), o.label, s)
+	now := usageFile(o)
+	s = command(timeline.Reversible, "", `[ $(($(cat %s) + $(cat %s))) -lt `+fmt.Sprint(limit)+` ] && `+o.systemctl()+` set-property --runtime %s MemorySwapMax=`+fmt.Sprint(old),
+		now, path.Join(path.Dir(now), "memory.swap.current"), o.unit)
+	d.undo("Put the old value back.", "Only while what is in swap would fit below "+size(limit)+" beside what is used. The command looks first.", s)
 }

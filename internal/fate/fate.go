@@ -96,7 +96,8 @@ type Step struct {
 // Find answers a question. at writes times.
 func Find(q Question, k Known, at func(time.Time) string) Answer {
 	a := asker{q: q, k: k, at: at}
-	for _, look := range []func() bool{a.kills, a.dying, a.sigkills, a.witnesses, a.running, a.complete} {
+	a.listen()
+	for _, look := range append(a.order(), a.running, a.complete) {
 		if look() {
 			a.alsoNow()
 			return a.Answer
@@ -116,6 +117,54 @@ type asker struct {
 	died  time.Time // when, as far as the answer tells
 	exits []Witness // ended by SIGKILL, whoever sent it
 	saw   []Witness // of OOM kills in its unit or container
+	did   []Witness // who say that they did it
+}
+
+// aftermath is how long what others do counts as a consequence of a kill: a runtime cleans
+// up, systemd stops the rest of the unit (TimeoutStopSec= is 90 s by default).
+const aftermath = 5 * time.Minute
+
+// order is in which order evidence is asked, the strongest first. But pids come again, and
+// units are started anew: what came long after is about another end, and the last one is
+// in question. Of a name alone there may be many at once: there the strongest is told.
+func (a *asker) order() []func() bool {
+	kill, sigkill, told := a.lastKill(), a.lastSigkill(), a.told()
+	if told != nil && told.Report.Trust == killlog.TrustUser {
+		told = nil // it proves nothing
+	}
+	type source struct {
+		look func() bool
+		time time.Time
+	}
+	var first *source
+	// ask puts a source first if there was none, or if it may tell of another end, and does
+	// so some time after.
+	ask := func(look func() bool, t time.Time, another bool, after time.Duration) {
+		if first == nil || another && !first.time.IsZero() && t.Sub(first.time) > after {
+			first = &source{look, t}
+		}
+	}
+	one := a.q.PID > 0 || a.q.Unit+a.q.Container+a.q.Pod != ""
+	if kill != nil {
+		ask(a.kills, kill.Time, true, aftermath)
+	}
+	if sigkill != nil {
+		after := aftermath
+		if kill != nil && a.q.PID > 0 && others(kill.Kill.Victim.StartBoottimeNS, sigkill.Sigkill.Victim.StartBoottimeNS) {
+			after = 0
+		}
+		ask(a.sigkills, sigkill.Time, one, after)
+	}
+	if told != nil {
+		ask(a.witnesses, told.Time, one && (a.q.PID == 0 && a.q.Comm == "" || told.Report.PID > 0), aftermath)
+	}
+	if first == nil {
+		return []func() bool{a.dying, a.witnesses}
+	}
+	if kill != nil && first.time.After(kill.Time) {
+		a.Notes = append(a.Notes, "before that the kernel's OOM killer killed "+name(kill.Kill.Victim.PID, kill.Kill.Victim.Comm)+a.when(kill))
+	}
+	return []func() bool{first.look}
 }
 
 // who names whom it is about.
@@ -135,4 +184,11 @@ func (q Question) who() string {
 		}
 	}
 	return strings.Join(words, " of ")
+}
+
+// others says whether two processes of one pid are known to be two, by when they began. What
+// reads that from /proc has it in ticks of 10 ms.
+func others(a, b *uint64) bool {
+	const tick = 10_000_000
+	return a != nil && b != nil && max(*a, *b)-min(*a, *b) > tick
 }

@@ -201,3 +201,124 @@ func TestHostileNames(t *testing.T) {
 		t.Errorf("by its own name: %+v", got)
 	}
 }
+
+// A pid comes again, and a unit is started anew: the last end is in question. What is done
+// in the course of a kill is no other end.
+func TestLastEnd(t *testing.T) {
+	const later = 24 * time.Hour
+	kill := func(after time.Duration) *event.Event {
+		return &event.Event{Time: noon.Add(after), Kill: &event.Kill{Scope: event.ScopeGlobal, Victim: event.Victim{PID: 7, Comm: event.Ptr("job"), Unit: "job.service"}}}
+	}
+	sigkill := func(after time.Duration) *event.Event {
+		return &event.Event{Time: noon.Add(after), Sigkill: &event.Sigkill{
+			Victim: event.Task{PID: 7, Comm: event.Ptr("job"), Unit: "job.service"}, Verdict: event.VerdictOther, Sender: &event.Task{PID: 9, Comm: event.Ptr("bash")},
+		}}
+	}
+	began := func(e *event.Event, ns uint64) *event.Event {
+		if e.Kill != nil {
+			e.Kill.Victim.StartBoottimeNS = &ns
+		} else {
+			e.Sigkill.Victim.StartBoottimeNS = &ns
+		}
+		return e
+	}
+	dying := func(after time.Duration) *event.Event {
+		return &event.Event{Time: noon.Add(after), NoKill: &event.NoKill{Victim: &event.Victim{PID: 7, Comm: event.Ptr("job")}}}
+	}
+	log := witnesses(t, `Nov 29 12:01:30 h systemd[1]: job.service: Killing process 7 (job) with signal SIGKILL.
+`)
+	for _, tt := range []struct {
+		name    string
+		q       Question
+		events  []*event.Event
+		lines   []Witness
+		verdict Verdict
+		text    string
+		note    string
+	}{
+		{"the pid once more", Question{PID: 7}, []*event.Event{kill(0), sigkill(later)}, nil, No, "bash[9] killed job[7]", "before that the kernel's OOM killer killed job[7], 12:00:00"},
+		{"the unit once more", Question{Unit: "job.service"}, []*event.Event{kill(0), sigkill(later)}, nil, No, "bash[9] killed job[7]", "before that"},
+		{"the pid once more, soon", Question{PID: 7}, []*event.Event{began(kill(0), 1e9), began(sigkill(time.Minute), 50e9)}, nil, No, "bash[9] killed job[7]", "before that"},
+		{"the same one", Question{PID: 7}, []*event.Event{began(kill(0), 1e9), began(sigkill(time.Minute), 1e9+1)}, nil, Yes, "the kernel's OOM killer killed", ""},
+		{"killed after that", Question{PID: 7}, []*event.Event{sigkill(0), kill(later)}, nil, Yes, "the kernel's OOM killer killed", ""},
+		{"in its course", Question{Unit: "job.service"}, []*event.Event{kill(0), sigkill(90 * time.Second)}, nil, Yes, "the kernel's OOM killer killed", ""},
+		{"of what it was dying is known", Question{PID: 7}, []*event.Event{sigkill(0), dying(time.Second)}, nil, No, "bash[9] killed job[7]", ""},
+		{"dying of a kill", Question{PID: 7}, []*event.Event{kill(0), dying(time.Hour)}, nil, Yes, "the kernel's OOM killer killed", ""},
+		{"systemd, a day after", Question{PID: 7}, []*event.Event{kill(-later)}, log, No, "systemd killed job[7], 12:01:30", "before that"},
+		{"systemd, in its course", Question{PID: 7}, []*event.Event{kill(0)}, log, Yes, "the kernel's OOM killer killed", ""},
+	} {
+		d := &timeline.Document{Boots: []timeline.Boot{{}}}
+		for _, e := range tt.events {
+			d.Entries = append(d.Entries, timeline.Entry{Event: e})
+		}
+		got := Find(tt.q, Known{Timeline: d, Witnesses: tt.lines}, clock)
+		if got.Verdict != tt.verdict || !strings.Contains(got.Text, tt.text) || !strings.Contains(strings.Join(got.Notes, "\n"), tt.note) {
+			t.Errorf("%s: %s: %s; %q", tt.name, got.Verdict, got.Text, got.Notes)
+		}
+	}
+}
+
+// That all kills are known proves nothing of one that may be among them, nor where the list
+// is from a file that any user writes to.
+func TestNotAmongThem(t *testing.T) {
+	doc := func(v event.Victim, s timeline.Source) *timeline.Document {
+		return &timeline.Document{
+			Sources: []timeline.Source{s}, Boots: []timeline.Boot{{Running: true}},
+			Entries: []timeline.Entry{{Event: &event.Event{Kill: &event.Kill{Victim: v}}, SeenIn: []int{0}}},
+		}
+	}
+	kmsg := timeline.Source{Kind: timeline.KindKernelLog, Format: "kmsg"}
+	syslog := timeline.Source{Kind: timeline.KindKernelLog, Format: "syslog"}
+	for _, tt := range []struct {
+		name    string
+		q       Question
+		victim  event.Victim
+		source  timeline.Source
+		verdict Verdict
+		note    string
+	}{
+		{"another", Question{PID: 42}, event.Victim{PID: 7}, kmsg, No, ""},
+		{"another, by the record", Question{PID: 42}, event.Victim{PID: 7}, timeline.Source{Kind: timeline.KindRecord}, No, ""},
+		{"another, by anybody", Question{PID: 42}, event.Victim{PID: 7}, syslog, Unknown, "1 are in no log"},
+		{"of which unit is not told", Question{PID: 42, Unit: "web.service"}, event.Victim{PID: 42, Comm: event.Ptr("webd")}, kmsg, Unknown, "killed webd[42]; whether that is the one"},
+		{"of which pod is not told", Question{PID: 42, Pod: "shop/cart"}, event.Victim{PID: 42}, kmsg, Unknown, "whether that is the one"},
+		{"a pid in a container", Question{PID: 42}, event.Victim{PID: 4242, NSPID: event.Ptr(42)}, kmsg, Unknown, "which had pid 42 in its container"},
+		{"by anybody", Question{PID: 7}, event.Victim{PID: 7}, syslog, Yes, "any user can write such a one"},
+	} {
+		got := Find(tt.q, Known{Timeline: doc(tt.victim, tt.source), KillsSinceBoot: event.Ptr[uint64](1)}, clock)
+		if got.Verdict != tt.verdict || !strings.Contains(strings.Join(got.Notes, "\n"), tt.note) {
+			t.Errorf("%s: %s: %s; %q", tt.name, got.Verdict, got.Text, got.Notes)
+		}
+	}
+}
+
+// Who has the pid now, elsewhere, is not the one in question.
+func TestRunsElsewhere(t *testing.T) {
+	now := &Now{Comm: event.Ptr("sshd"), Unit: "ssh.service", Started: noon}
+	for q, want := range map[Question]Verdict{
+		{PID: 7}: No, {PID: 7, Unit: "ssh.service"}: No, {PID: 7, Unit: "web.service"}: Unknown, {PID: 7, Pod: "shop/cart"}: Unknown,
+	} {
+		if got := Find(q, Known{Timeline: &timeline.Document{}, Now: now}, clock); got.Verdict != want {
+			t.Errorf("%+v: %s: %s", q, got.Verdict, got.Text)
+		}
+	}
+}
+
+// A user who writes what systemd writes of a kill makes no "yes", nor a story without end.
+func TestForgedKill(t *testing.T) {
+	const line = `{"__REALTIME_TIMESTAMP":"1764415200000000","SYSLOG_IDENTIFIER":"systemd","_PID":"9","_UID":"1000","_SYSTEMD_UNIT":"session-1.scope","MESSAGE":"cart.service: A process of this unit has been killed by the OOM killer."}` + "\n"
+	forged := witnesses(t, strings.Repeat(line, 100))
+	if len(forged) != 100 {
+		t.Fatalf("%d lines", len(forged))
+	}
+	got := Find(Question{Unit: "cart.service"}, Known{Timeline: &timeline.Document{}, Witnesses: forged}, clock)
+	if got.Verdict != Unknown || len(got.Evidence) > citedMost {
+		t.Errorf("%s: %s, %d lines", got.Verdict, got.Text, len(got.Evidence))
+	}
+	real := witnesses(t, `{"__REALTIME_TIMESTAMP":"1764415100000000","SYSLOG_IDENTIFIER":"systemd-oomd","_PID":"8","_UID":"0","_SYSTEMD_UNIT":"systemd-oomd.service","MESSAGE":"Killed /system.slice/cart.service due to memory pressure for /system.slice being 51.07% > 50.00% for > 20s with reclaim activity"}
+`)
+	got = Find(Question{Unit: "cart.service"}, Known{Timeline: &timeline.Document{}, Witnesses: append(real, forged...)}, clock)
+	if got.Verdict != No || got.By != event.VerdictSystemdOOMD {
+		t.Errorf("beside a line that is sure: %s: %s", got.Verdict, got.Text)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/decode/kmsg"
 	"github.com/oomtrace/oomtrace/internal/timeline"
 )
 
@@ -28,6 +29,9 @@ func (a *asker) kills() bool {
 		what = "killed, with another process that has the same memory,"
 	}
 	a.Text = fmt.Sprintf("the kernel's OOM killer %s %s%s%s", what, name(last.Kill.Victim.PID, last.Kill.Victim.Comm), a.when(last), of(last.Kill))
+	if !a.vouched(last) {
+		a.Notes = append(a.Notes, "it is told by a log that does not say who wrote a line: any user can write such a one")
+	}
 	if last.Simulated {
 		a.Notes = append(a.Notes, "oomtrace simulate had this done")
 	}
@@ -35,6 +39,24 @@ func (a *asker) kills() bool {
 		a.Notes = append(a.Notes, fmt.Sprintf("%d earlier %s, the first%s", n, plural(n, "kill fits too", "kills fit too"), a.when(&a.k.Timeline.Entries[found[0]])))
 	}
 	return true
+}
+
+// lastKill is the last of them; nil without one.
+func (a *asker) lastKill() *timeline.Entry {
+	return a.lastOf(func(e *timeline.Entry) bool { return e.Kill != nil && a.q.fits(ofVictim(&e.Kill.Victim)) })
+}
+
+func (a *asker) lastSigkill() *timeline.Entry {
+	return a.lastOf(func(e *timeline.Entry) bool { return e.Sigkill != nil && a.q.fits(ofTask(&e.Sigkill.Victim)) })
+}
+
+func (a *asker) lastOf(is func(*timeline.Entry) bool) *timeline.Entry {
+	for i := len(a.k.Timeline.Entries) - 1; i >= 0; i-- {
+		if e := &a.k.Timeline.Entries[i]; is(e) {
+			return e
+		}
+	}
+	return nil
 }
 
 // of says whose limit it was.
@@ -143,7 +165,7 @@ func (a *asker) complete() bool {
 		return false
 	}
 	boot, known, ok := a.killed()
-	if !ok {
+	if !ok || a.namesake(boot) {
 		return false
 	}
 	since := ""
@@ -174,11 +196,54 @@ func (a *asker) killed() (boot int, n uint64, ok bool) {
 	pids := map[int]bool{} // not kills: one that is told of twice must not stand for two
 	for i := range a.k.Timeline.Entries {
 		// The kernel does not count those that shared a victim's memory.
-		if e := &a.k.Timeline.Entries[i]; e.Boot == boot && e.Kill != nil && e.Kill.Role != event.RoleSharedMM {
+		if e := &a.k.Timeline.Entries[i]; e.Boot == boot && e.Kill != nil && e.Kill.Role != event.RoleSharedMM && a.vouched(e) {
 			pids[e.Kill.Victim.PID] = true
 		}
 	}
 	return boot, uint64(len(pids)), true
+}
+
+// vouched says whether a kill is from where no user can write one: in the files of a syslog
+// daemon, and in what was cut from a log, a line with the name of the kernel is anybody's.
+func (a *asker) vouched(e *timeline.Entry) bool {
+	for _, i := range e.SeenIn {
+		switch s := &a.k.Timeline.Sources[i]; {
+		case s.Kind != timeline.KindKernelLog:
+			return true
+		default:
+			switch kmsg.Format(s.Format) {
+			case kmsg.FormatKmsg, kmsg.FormatDmesg, kmsg.FormatDmesgTime, kmsg.FormatDmesgISO, kmsg.FormatJournalJSON, kmsg.FormatJournalExport:
+				return true
+			case kmsg.FormatSyslog, kmsg.FormatSyslogISO, kmsg.FormatJournalShort, kmsg.FormatDocker, kmsg.FormatCRI, kmsg.FormatPlain:
+			}
+		}
+	}
+	return len(e.SeenIn) == 0
+}
+
+// namesake looks for a kill of the running boot that may be the one in question, and does
+// not fit since not all is known of it: no list that it is in proves that it was not killed.
+func (a *asker) namesake(boot int) bool {
+	for i := range a.k.Timeline.Entries {
+		e := &a.k.Timeline.Entries[i]
+		if e.Kill == nil || e.Boot != boot {
+			continue
+		}
+		v := &e.Kill.Victim
+		inside := v.NSPID != nil && *v.NSPID == a.q.PID
+		if v.PID != a.q.PID && !inside {
+			continue
+		}
+		text := "the kernel's OOM killer killed " + name(v.PID, v.Comm) + a.when(e)
+		if inside && v.PID != a.q.PID {
+			text += ", which had pid " + itoa(a.q.PID) + " in its container"
+		} else {
+			text += "; whether that is the one in question is not told"
+		}
+		a.Notes = append(a.Notes, text)
+		return true
+	}
+	return false
 }
 
 // boot is the running one.

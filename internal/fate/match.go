@@ -121,8 +121,11 @@ func (q *Question) concerns(r *killlog.Report) bool {
 	}
 	if asked.Unit != "" && s.cgroup != nil && under(r.Cgroup, asked.Unit) {
 		asked.Unit = ""
+		if asked == (Question{}) {
+			return true
+		}
 	}
-	return asked.fits(s)
+	return asked != (Question{}) && asked.fits(s)
 }
 
 // under says whether a unit is a folder of a cgroup's path: what is killed is all below.

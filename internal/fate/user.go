@@ -4,6 +4,7 @@ package fate
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/oomtrace/oomtrace/decode/event"
@@ -11,10 +12,9 @@ import (
 	"github.com/oomtrace/oomtrace/internal/timeline"
 )
 
-// witnesses asks the lines of user space, the last first: who says that it did it comes
-// before who saw how it ended.
-func (a *asker) witnesses() bool {
-	var did []Witness
+// listen gathers the lines of user space that are about the question, the last first.
+// What a user says of others is left out where somebody who can be believed says something.
+func (a *asker) listen() {
 	for i := len(a.k.Witnesses) - 1; i >= 0; i-- {
 		w := a.k.Witnesses[i]
 		if !a.q.concerns(&w.Report) {
@@ -22,53 +22,86 @@ func (a *asker) witnesses() bool {
 		}
 		switch w.Report.Kind {
 		case killlog.KindKill, killlog.KindEvict:
-			did = append(did, w)
+			a.did = append(a.did, w)
 		case killlog.KindOOM:
 			a.saw = append(a.saw, w)
 		case killlog.KindExit, killlog.KindResult:
 			a.exits = append(a.exits, w)
 		}
 	}
-	for _, w := range a.saw {
-		a.cite(w)
+	users := func(w Witness) bool { return w.Report.Trust == killlog.TrustUser }
+	if told := a.told(); told != nil && !users(*told) {
+		a.did, a.saw = slices.DeleteFunc(a.did, users), slices.DeleteFunc(a.saw, users)
 	}
-	if len(a.saw) > 0 {
-		w := a.saw[0]
-		a.died, a.By = w.Time, event.VerdictKernelOOM
-		a.Text = fmt.Sprintf("%s says that the kernel's OOM killer has killed in %s%s", programName(w.Report.By), place(&w.Report), a.witnessed(w))
-		a.Verdict = Yes
+}
+
+// surest is the line that can be believed best, of several the last.
+func surest(lines []Witness) *Witness {
+	var best *Witness
+	for i := range lines {
+		if w := &lines[i]; best == nil || doubtful(w) < doubtful(best) {
+			best = w
+		}
+	}
+	return best
+}
+
+// doubtful is less for who can be believed better.
+func doubtful(w *Witness) int {
+	return slices.Index([]killlog.Trust{killlog.TrustSystem, killlog.TrustLine, killlog.TrustUser}, w.Report.Trust)
+}
+
+// told is the line that counts; nil without one. Who saw what the kernel did goes before
+// who did something in its course.
+func (a *asker) told() *Witness {
+	saw, did := surest(a.saw), surest(a.did)
+	switch {
+	case saw == nil:
+		return did
+	case did == nil:
+		return saw
+	case doubtful(did) != doubtful(saw):
+		return surest([]Witness{*saw, *did})
+	case !saw.Time.IsZero() && did.Time.Sub(saw.Time) > aftermath:
+		return did
+	}
+	return saw
+}
+
+// witnesses asks the lines of user space: who says that it did it, or saw that the kernel
+// did, comes before who saw how it ended.
+func (a *asker) witnesses() bool {
+	w := a.told()
+	if w == nil {
+		return false
+	}
+	lines := a.did
+	if w.Report.Kind == killlog.KindOOM {
+		lines = a.saw
+	}
+	for _, l := range lines[:min(len(lines), citedMost)] {
+		a.cite(l)
+	}
+	a.died = w.Time
+	if w.Report.Kind == killlog.KindOOM {
+		a.Verdict, a.By = Yes, event.VerdictKernelOOM
+		a.Text = fmt.Sprintf("%s says that the kernel's OOM killer has killed in %s%s", programName(w.Report.By), place(&w.Report), a.witnessed(*w))
 		if a.q.PID > 0 || a.q.Comm != "" {
 			a.Verdict = Unknown
 			a.Text += ", and not whom"
 		}
-		a.doubt(w)
-		a.exited()
-		a.count()
-		return true
-	}
-	if len(did) == 0 {
-		return false
-	}
-	// Who is sure goes before who says so last.
-	w := did[0]
-	for _, other := range did {
-		if w.Report.Trust != killlog.TrustSystem && other.Report.Trust == killlog.TrustSystem {
-			w = other
+		defer a.count()
+	} else {
+		a.Verdict, a.By = No, w.Report.By
+		a.Text = deed(&w.Report) + a.witnessed(*w)
+		if reason := w.Report.Reason; reason != "" {
+			a.Text += ": " + reason
 		}
 	}
-	for _, d := range did[:min(len(did), citedMost)] {
-		a.cite(d)
-	}
-	a.Verdict, a.By, a.died = No, w.Report.By, w.Time
-	a.Text = deed(&w.Report) + a.witnessed(w)
-	if reason := w.Report.Reason; reason != "" {
-		a.Text += ": " + reason
-	}
 	if w.Report.Trust == killlog.TrustUser {
-		// What a user says of others proves nothing.
-		a.Verdict = Unknown
+		a.Verdict = Unknown // what a user says of others proves nothing
 	}
-	a.doubt(w)
+	a.doubt(*w)
 	a.exited()
 	return true
 }
@@ -165,6 +198,10 @@ func (a *asker) running() bool {
 		return false
 	}
 	if a.q.Comm != "" && (n.Comm == nil || !sameComm(a.q.Comm, event.RawString(*n.Comm, n.CommHex))) {
+		return false
+	}
+	// Who runs elsewhere has the pid of one that has ended.
+	if a.q.Unit != "" && a.q.Unit != n.Unit || a.q.Container+a.q.Pod != "" {
 		return false
 	}
 	a.Verdict = No
