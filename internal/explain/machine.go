@@ -71,6 +71,7 @@ type Process struct {
 	CommHex  string
 	RSSBytes uint64
 	Unit     string
+	Cgroup   string // its path; "" not known
 }
 
 // Mount is a mounted tmpfs.

@@ -3,7 +3,10 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/oomtrace/oomtrace/decode/badness"
 	"github.com/oomtrace/oomtrace/decode/event"
@@ -28,8 +31,8 @@ func (in *shortage) allowed() (uint64, bool) {
 
 // memoryOf is what a process has that counts: resident, swapped, page tables.
 func (in *shortage) memoryOf(c *event.Candidate) (uint64, bool) {
-	if c.AnonRSSBytes != nil {
-		n := *c.AnonRSSBytes
+	if rss := cmp.Or(c.AnonRSSBytes, c.RSSBytes); rss != nil { // of which the log before 6.8 tells the sum alone
+		n := *rss
 		for _, p := range []*uint64{c.FileRSSBytes, c.ShmemRSSBytes, c.SwapBytes, c.PgtablesBytes} {
 			if p != nil {
 				n += *p
@@ -107,15 +110,29 @@ func protectedHog(in *shortage) *draft {
 	return d
 }
 
-// immuneNow: of immune processes the kernel tells nothing, but the machine does.
+// covers says whether what ran out is that of a process in the cgroup at path, too.
+func (in *shortage) covers(path string) bool {
+	if in.main.Scope == event.ScopeGlobal {
+		return true
+	}
+	c := limitCgroup(in.main.Kill)
+	return c != nil && c.Path != "" && !c.Truncated && (path == c.Path || strings.HasPrefix(path, strings.TrimSuffix(c.Path, "/")+"/"))
+}
+
+// immuneNow: of immune processes the kernel tells nothing where it holds back its report,
+// but the machine does.
 func (in *shortage) immuneNow() *draft {
-	ram, ok := in.global()
+	room, ok := in.room()
 	victim, has := in.victimMemory()
-	if !ok || !has || in.machine == nil || len(in.machine.Immune) == 0 {
+	if !ok || !has || in.machine == nil {
 		return nil
 	}
-	x := in.machine.Immune[0]
-	if x.RSSBytes <= victim || !share(x.RSSBytes, ram, grewSome) {
+	at := slices.IndexFunc(in.machine.Immune, func(x Process) bool { return in.covers(x.Cgroup) })
+	if at < 0 {
+		return nil
+	}
+	x := in.machine.Immune[at]
+	if x.RSSBytes <= victim || !share(x.RSSBytes, room, grewSome) {
 		return nil
 	}
 	d := in.about("protected-hog", timeline.Medium, "A process that may not be killed is larger than the victim was")

@@ -130,6 +130,11 @@ func candidate(pid int, comm string, adj int, anon uint64) func(k *event.Kill) {
 	}
 }
 
+// small makes the victim a small one.
+func small(k *event.Kill) {
+	k.Victim.AnonRSSBytes, k.Victim.PointsPages = p(uint64(20*mib)), p(int64(6000))
+}
+
 func memory(change func(m *event.Memory)) func(k *event.Kill) {
 	return func(k *event.Kill) { change(k.Memory) }
 }
@@ -338,6 +343,9 @@ func scenarios() []scenario {
 		{name: "a guaranteed pod stays", events: []*event.Event{machine(0, victim(inPod), candidate(700, "dbd", 0, 2053), candidate(800, "hog", -997, 5000))}, say: says{"protected-hog": high}},
 		{name: "protected, and small", events: []*event.Event{machine(0, candidate(700, "dbd", 0, 2053), candidate(800, "sshd", -900, 10))}, silent: []string{"protected-hog"}},
 		{name: "immune", events: []*event.Event{machine(0, candidate(800, "hog", -1000, 5000))}, say: says{"protected-hog": high}},
+		{name: "immune, by a log that sums up", events: []*event.Event{unit(0, small, func(k *event.Kill) {
+			k.Candidates = []event.Candidate{{PID: 55, Comm: p("agent"), OOMScoreAdj: p(-1000), RSSBytes: p(uint64(400 * mib)), SwapBytes: p(uint64(0)), PgtablesBytes: p(uint64(mib))}}
+		})}, say: says{"protected-hog": high}},
 		{name: "a pod goes first", events: []*event.Event{machine(0, victim(func(v *event.Victim) { inPod(v); v.OOMScoreAdj, v.PointsPages = p(1000), p(int64(2_600_000)) }), candidate(800, "hog", 0, 5000))}, say: says{"exposed-victim": high}, silent: []string{"protected-hog"}},
 		{name: "who asked was taken", events: []*event.Event{machine(0, func(k *event.Kill) { k.Choice = event.ChoiceAllocatingTask }, candidate(800, "hog", 0, 5000))}, say: says{"allocating-task": high}, silent: []string{"protected-hog"}},
 		{name: "set below the usage", events: []*event.Event{unit(0, trigger(func(t *event.Task) {
@@ -398,6 +406,10 @@ func scenarios() []scenario {
 			m.ActiveAnonBytes, m.InactiveAnonBytes, m.ActiveFileBytes, m.InactiveFileBytes, m.SlabReclaimableBytes = p(uint64(6*gib)), p(uint64(gib)), p(uint64(0)), p(uint64(0)), p(uint64(0))
 		}), candidate(701, "other", 0, 1500))}, say: says{"machine-full": low}, silent: []string{"unaccounted"}},
 		{name: "immune now", events: []*event.Event{machine(0)}, machine: &Machine{Immune: []Process{{PID: 55, Comm: p("agent"), RSSBytes: 3 * gib, Unit: "agent.service"}}, Units: []Unit{{Name: "agent.service", OOMScoreAdjust: "-1000"}}}, say: says{"protected-hog": medium}},
+		{name: "immune now, in the cgroup", events: []*event.Event{unit(0, small)}, machine: &Machine{Immune: []Process{
+			{PID: 54, Comm: p("elsewhere"), RSSBytes: 3 * gib, Cgroup: "/system.slice/web.service-2"}, {PID: 55, Comm: p("agent"), RSSBytes: 400 * mib, Cgroup: "/system.slice/web.service/agent"},
+		}}, say: says{"protected-hog": medium}},
+		{name: "immune now, and not in the cgroup", events: []*event.Event{unit(0, small)}, machine: &Machine{Immune: []Process{{PID: 54, Comm: p("elsewhere"), RSSBytes: 3 * gib}}}, silent: []string{"protected-hog"}},
 		{name: "raised since", events: []*event.Event{unit(0, sampled(480, 481, 483, 484, 484, 484))}, machine: &Machine{Cgroups: []CgroupNow{{Cgroup: event.Cgroup{Path: "/system.slice/web.service"}, MaxBytes: p(uint64(gib))}}, Units: []Unit{{Name: "web.service", MemoryMax: "512M"}}},
 			say: says{"limit-too-small": medium}},
 		{name: "one has most", events: []*event.Event{machine(0, victim(func(v *event.Victim) {

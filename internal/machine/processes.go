@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/oomtrace/oomtrace/decode/event"
 	"github.com/oomtrace/oomtrace/internal/explain"
 )
 
@@ -22,7 +23,14 @@ func (f *facts) immune(ctx context.Context) (func(*explain.Machine), []Gap) {
 	}
 	var immune []explain.Process
 	for _, p := range found[:min(len(found), immuneTold)] {
-		immune = append(immune, explain.Process{PID: p.PID, Comm: p.Comm, CommHex: p.CommHex, RSSBytes: p.RSSBytes, Unit: p.Unit})
+		immune = append(immune, explain.Process{PID: p.PID, Comm: p.Comm, CommHex: p.CommHex, RSSBytes: p.RSSBytes, Unit: p.Unit, Cgroup: pathOf(p.Cgroup)})
 	}
 	return func(m *explain.Machine) { m.Immune = immune }, gaps
+}
+
+func pathOf(c *event.Cgroup) string {
+	if c == nil || c.Truncated {
+		return ""
+	}
+	return c.Path
 }
