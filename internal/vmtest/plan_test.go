@@ -176,10 +176,9 @@ func bound() plan {
 	return plan{
 		name: name,
 		shortage: []scenario.Step{
-			scenario.Run("bound-size", "/bin/mount", "-o", "remount,size=370M", "/shm"),
 			start("bound-rest", "load", "-adj", "-900", "-hold", "rest", "100", "1ms"),
 			start("bound-victim", "load", "-adj", "600", "-hold", "victim", "60", "1ms"),
-			run("bound", "fill", "-adj", "500", "writer", "2000"),
+			run("bound", "fill", "-size", "370M", "-adj", "500", "writer", "2000"),
 		},
 		steps: []scenario.Step{
 			carry(name, id),
@@ -188,9 +187,10 @@ func bound() plan {
 			undo("bound-early", name, id),
 			run("bound-kept", "cat", "/proc/mounts"),
 			scenario.Stop("bound-rest"),
-			run("bound-empty", "empty", "/shm"),
+			scenario.Run("bound-clear", "/bin/sh", "-c", "rm /shm/*"),
 			undo("bound-undo", name, id),
 			run("bound-restored", "cat", "/proc/mounts"),
+			run("bound-empty", "empty", "/shm"),
 		},
 		check: func(t *testing.T, r *Result) {
 			want(t, "the writer", r.Report.Procs["bound"].Signal, "killed")

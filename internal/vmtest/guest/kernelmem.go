@@ -46,13 +46,14 @@ func taker(workload string, args []string, more func(*flag.FlagSet)) (int, error
 	return n, setComm([]byte(f.Arg(0)))
 }
 
-// fill [-dir DIR] [-kib N] [-begin N] NAME COUNT: writes COUNT files of N KiB, mounting a tmpfs for
+// fill [-dir DIR] [-size SIZE] [-kib N] [-begin N] NAME COUNT: writes COUNT files of N KiB, mounting a tmpfs for
 // them if DIR is not there. The files stay.
 func fill(args []string) error {
-	var dir string
+	var dir, size string
 	var kib, begin int
 	count, err := taker("fill", args, func(f *flag.FlagSet) {
 		f.StringVar(&dir, "dir", "/shm", "folder")
+		f.StringVar(&size, "size", "100%", "what is mounted may hold")
 		f.IntVar(&kib, "kib", 1024, "size of a file")
 		f.IntVar(&begin, "begin", 0, "number of the first")
 	})
@@ -60,7 +61,7 @@ func fill(args []string) error {
 		return err
 	}
 	if err := os.Mkdir(dir, 0o755); err == nil {
-		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=100%,nr_inodes=0"); err != nil {
+		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "nr_inodes=0,size="+size); err != nil {
 			return fmt.Errorf("fill: mount tmpfs on %s: %w", dir, err)
 		}
 	} else if !errors.Is(err, os.ErrExist) {
