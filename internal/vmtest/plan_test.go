@@ -24,7 +24,10 @@ func TestPlans(t *testing.T) {
 	for _, k := range explainedOn() {
 		t.Run(k.String(), func(t *testing.T) {
 			t.Parallel()
-			all := []plan{raise(), nodesAllowed(), whoAsks(), bound(), immunity(), panics(), reserved()}
+			all := []plan{raise(), putBack(), nodesAllowed(), whoAsks(), bound(), immunity(), panics(), reserved()}
+			if k.Series != "5.10" { // Debian's counts swap of cgroups with swapaccount=1 alone
+				all = append(all, someSwap())
+			}
 			var steps []scenario.Step
 			for _, p := range all {
 				steps = append(steps, run(p.name+"-room", "await", "/proc/vmstat", "nr_free_pages", "80000"), scenario.Write("/tmp/"+p.name, ""))
@@ -107,6 +110,72 @@ func raise() plan {
 			want(t, "exit of the rollback while the load is above the old limit", r.Report.Procs["raise-early"].Exit, 1)
 			shows(t, r, "raise-kept", "50331648")
 			shows(t, r, "raise-restored", "33554432")
+		},
+	}
+}
+
+// putBack: a limit that was set below what is used.
+func putBack() plan {
+	const name, id = "lowered", "limit-lowered"
+	load := []string{"load", "-hold", "lowered", "1ms", "40"}
+	file := scenario.CgroupV2 + "/" + unit(name) + "/memory.max"
+	return plan{
+		name: name,
+		shortage: []scenario.Step{
+			limit(name, "64M"),
+			start("lowered", load...).In(unit(name)),
+			scenario.Write(file, "24M"),
+			scenario.Wait("lowered"),
+		},
+		steps: []scenario.Step{
+			carry(name, id),
+			run("lowered-raised", "cat", file),
+			start("lowered-again", load...).In(unit(name)),
+			undo("lowered-early", name, id),
+			scenario.Stop("lowered-again"),
+			undo("lowered-undo", name, id),
+			run("lowered-restored", "cat", file),
+		},
+		check: func(t *testing.T, r *Result) {
+			want(t, "the load, when the limit was lowered", r.Report.Procs["lowered"].Signal, "killed")
+			if n := number(t, r, "lowered-raised"); n <= 40<<20 {
+				t.Errorf("the limit is %d, want more than the load", n)
+			}
+			want(t, "the load, with the limit put back", r.Report.Procs["lowered-again"].Signal, "terminated")
+			want(t, "exit of the rollback while the load is above the old limit", r.Report.Procs["lowered-early"].Exit, 1)
+			want(t, "the limit in the end", number(t, r, "lowered-restored"), 24<<20)
+		},
+	}
+}
+
+// someSwap: swap that a cgroup may not use.
+func someSwap() plan {
+	const name, id = "swapless", "swap-limited"
+	load := []string{"load", "-hold", "swapless", "24", "1ms", "10"}
+	file := scenario.CgroupV2 + "/" + unit(name) + "/memory.swap.max"
+	return plan{
+		name: name,
+		shortage: []scenario.Step{
+			run("swapless-on", "swap", "on", "128"),
+			scenario.Cgroup(unit(name), "memory.max=32M", "memory.swap.max=0"),
+			run("swapless", load...).In(unit(name)),
+		},
+		steps: []scenario.Step{
+			carry(name, id),
+			run("swapless-allowed", "cat", file),
+			start("swapless-again", load...).In(unit(name)),
+			undo("swapless-early", name, id),
+			scenario.Stop("swapless-again"),
+			undo("swapless-undo", name, id),
+			run("swapless-restored", "cat", file),
+			run("swapless-off", "swap", "off"),
+		},
+		check: func(t *testing.T, r *Result) {
+			want(t, "the load, without swap", r.Report.Procs["swapless"].Signal, "killed")
+			want(t, "swap that is allowed", number(t, r, "swapless-allowed"), 8<<20)
+			want(t, "the load, with some swap", r.Report.Procs["swapless-again"].Signal, "terminated")
+			want(t, "exit of the rollback while the load has swap", r.Report.Procs["swapless-early"].Exit, 1)
+			want(t, "swap that is allowed in the end", number(t, r, "swapless-restored"), 0)
 		},
 	}
 }
