@@ -170,8 +170,8 @@ func limits() []exhibit {
 				limit("bystanders", "64M"),
 				scenario.Start("bystanders-gate", "ready", scenario.Guest, "lock", "/tmp/bystanders"),
 				start("bystander", "load", "-hold", "bystander", "16", "1ms").In(unit("bystanders")),
-				scenario.Start("bystanders-asker", "waiting", hog("-gate", "/tmp/bystanders", "asker", "14")...).In(unit("bystanders")),
-				scenario.Start("bystanders-hog", "", slowly("grower", "-900", "36", "1")...).In(unit("bystanders")),
+				scenario.Start("bystanders-asker", "waiting", hog("-gate", "/tmp/bystanders", "asker", "20")...).In(unit("bystanders")),
+				scenario.Start("bystanders-hog", "", slowly("grower", "-900", "30", "1")...).In(unit("bystanders")),
 			},
 			after: []scenario.Step{
 				scenario.Until("bystanders-hog", "ready"),
