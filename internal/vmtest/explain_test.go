@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-
 	"slices"
 	"strconv"
 	"strings"
@@ -181,17 +180,18 @@ func (x exhibit) look(t *testing.T, r *Result, log []byte) {
 }
 
 // verdicts are the findings that an exhibit is to have, by the kernel's log and a watcher's
-// record together, and, behind a "!", those that its nearest neighbour has, and it not.
+// record together, and, behind a "!", those that its nearest neighbour has, and it not. Of
+// high confidence it is to have no others but those behind a "?", and that there is no swap.
 func verdicts() map[string]string {
 	return map[string]string{
 		"steady": "limit-too-small !growth-victim", "restart": "limit-too-small", "leak": "growth-victim !limit-too-small",
-		"protected": "protected-hog", "three": "protected-hog", "deserved": "growth-victim !protected-hog !growth-elsewhere",
+		"protected": "protected-hog growth-elsewhere", "three": "protected-hog growth-elsewhere", "deserved": "growth-victim !protected-hog !growth-elsewhere",
 		"bystanders": "growth-elsewhere bystanders protected-hog",
 		"tmpfs":      "shmem", "cache": "!shmem", "slab": "slab", "page-tables": "page-tables", "kernel-stacks": "kernel-stacks",
 		"bomb": "fork-bomb", "workers": "!fork-bomb", "lowered": "limit-lowered",
-		"hugepages": "hugepages", "no-swap": "swap-absent", "swap-full": "swap-full", "swap-room": "!swap-full",
+		"hugepages": "hugepages ?growth-victim", "no-swap": "swap-absent ?growth-victim", "swap-full": "swap-full ?growth-victim", "swap-room": "mlocked ?growth-victim !swap-full",
 		"g-tmpfs": "shmem", "g-slab": "slab", "g-page-tables": "page-tables", "g-kernel-stacks": "kernel-stacks",
-		"allocating": "allocating-task", "g-protected": "protected-hog", "overcommit": "victim-dominates overcommit",
+		"allocating": "allocating-task", "g-protected": "protected-hog ?growth-elsewhere", "overcommit": "victim-dominates overcommit",
 		"fragmentation": "fragmentation",
 		"mempolicy":     "nodes-exhausted", "cpuset": "nodes-exhausted", "both-nodes": "!nodes-exhausted",
 	}
@@ -207,10 +207,18 @@ func (x exhibit) judge(t *testing.T, r *Result, log []byte, parsed Log) {
 		if which != byBoth {
 			continue
 		}
+		certain := []string{"swap-absent"}
 		for id := range strings.FieldsSeq(verdicts()[x.name]) {
+			id, may := strings.CutPrefix(id, "?")
 			id, not := strings.CutPrefix(id, "!")
-			if has := slices.ContainsFunc(list, func(f timeline.Finding) bool { return f.ID == id }); has == not {
+			certain = append(certain, id)
+			if has := slices.ContainsFunc(list, func(f timeline.Finding) bool { return f.ID == id }); !may && has == not {
 				t.Errorf("by %s %s is found: %t, want %t", which, id, has, !not)
+			}
+		}
+		for _, f := range list {
+			if f.Confidence == timeline.High && !slices.Contains(certain, f.ID) {
+				t.Errorf("by %s %s is found for certain, and is not so", which, f.ID)
 			}
 		}
 	}
