@@ -137,7 +137,11 @@ func merge(drafts []*draft) []*draft {
 			for _, o := range more {
 				entries = append(entries, o.About...)
 			}
-			f.cite(entries, "The same was found in %s of this limit.", plural(len(more), "other incident"))
+			of := " of this limit"
+			if k.subject == "" { // it is the machine's
+				of = ""
+			}
+			f.cite(entries, "The same was found in %s%s.", plural(len(more), "other incident"), of)
 			f.About = append(entries, f.About...)
 			slices.Sort(f.About)
 		}
