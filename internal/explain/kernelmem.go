@@ -9,36 +9,54 @@ import (
 	"github.com/oomtrace/oomtrace/internal/timeline"
 )
 
-// part picks a kind of memory: of the cgroup whose limit was hit, or of the machine.
-func (in *shortage) part(ofLimit func(*event.CgroupStat) *uint64, ofMachine func(*event.Memory) *uint64) (n, room uint64, ok bool) {
-	room, ok = in.room()
-	if !ok {
-		return 0, 0, false
+// held is a kind of memory, of all that there is.
+type held struct {
+	n, room uint64
+	at      []int  // who tells
+	when    string // "" at the kill
+}
+
+// part picks a kind of memory: of the cgroup whose limit was hit, or of the machine. What is
+// read of the machine after a kill lacks what the victim held; then a sample from just before
+// it counts, where that has more.
+func (in *shortage) part(ofLimit func(*event.CgroupStat) *uint64, ofMachine func(*event.Memory) *uint64) (h held, ok bool) {
+	if h.room, ok = in.room(); !ok {
+		return held{}, false
 	}
+	h.at = in.at()
 	var p *uint64
-	if in.main.Scope == event.ScopeMemcg {
+	m := in.main.Memory
+	switch {
+	case in.main.Scope == event.ScopeMemcg:
 		if s := in.stat(); s != nil {
 			p = ofLimit(s)
 		}
-	} else if m := in.main.Memory; m != nil {
+	case m != nil:
 		p = ofMachine(m)
 	}
-	if p == nil {
-		return 0, 0, false
+	if b := in.before; b != nil && in.main.Scope != event.ScopeMemcg && (m == nil || m.AgeMS != nil && *m.AgeMS >= 0) {
+		if q := ofMachine(b.memory); q != nil && (p == nil || *q > *p) {
+			p, h.at, h.when = q, []int{b.at}, ", "+lasting(b.beforeMS)+" before the kill"
+		}
 	}
-	return *p, room, true
+	if p == nil {
+		return held{}, false
+	}
+	h.n = *p
+	return h, true
 }
 
 // slab: the kernel's own objects, which it cannot give up.
 func slab(in *shortage) *draft {
-	n, room, ok := in.part(
+	h, ok := in.part(
 		func(s *event.CgroupStat) *uint64 { return s.SlabUnreclaimableBytes },
 		func(m *event.Memory) *uint64 { return m.SlabUnreclaimableBytes })
+	n, room := h.n, h.room
 	if !ok || !share(n, room, partSome) || in.found["fork-bomb"] {
 		return nil
 	}
 	// Each thread has some 10 KiB of slab beside its stack of 16 KiB.
-	if stacks, _, ok := in.part(stacksOfLimit, stacksOfMachine); ok && stacks >= n {
+	if stacks, ok := in.part(stacksOfLimit, stacksOfMachine); ok && stacks.n >= n {
 		return nil
 	}
 	c := timeline.Medium
@@ -47,7 +65,7 @@ func slab(in *shortage) *draft {
 	}
 	d := in.about("slab", c, "Memory is full of the kernel's own objects (slab)")
 	d.say("%s of %s was slab that the kernel cannot give up. It is no process's, so no kill gives it back, unless what holds the objects (open files, sockets) goes with the process.", size(n), in.place())
-	d.cite(in.at(), "Unreclaimable slab %s, %s of %s.", size(n), percent(n, room), in.place())
+	d.cite(h.at, "Unreclaimable slab %s, %s of %s%s.", size(n), percent(n, room), in.place(), h.when)
 	var largest []event.Slab
 	if m := in.main.Memory; m != nil && in.main.Scope != event.ScopeMemcg {
 		for _, s := range m.Slabs {
@@ -98,13 +116,14 @@ func slabMeans(name string) string {
 
 // pageTables: what maps memory takes more than it may.
 func pageTables(in *shortage) *draft {
-	n, room, ok := in.part(
+	h, ok := in.part(
 		func(s *event.CgroupStat) *uint64 { return s.PagetablesBytes },
 		func(m *event.Memory) *uint64 { return m.PagetablesBytes })
+	n, room := h.n, h.room
 	// memory.stat tells of them since commit f0c0c115fb81 ("mm: memcontrol: account
 	// pagetables per node") (in v5.11), and what is read after a kill lacks the victim's.
 	if p := in.main.Victim.PgtablesBytes; p != nil && *p > n {
-		n = *p
+		n, h.at, h.when = *p, in.at(), ""
 		room, ok = in.room()
 	}
 	if !ok || !share(n, room, 10) || in.found["fork-bomb"] {
@@ -116,7 +135,7 @@ func pageTables(in *shortage) *draft {
 	}
 	d := in.about("page-tables", c, "Page tables take a large part of memory")
 	d.say("Page tables were %s, %s of %s. A process that maps a large shared area has tables of its own for it, 1/512 of what it has touched with pages of 4 KiB: many processes multiply that.", size(n), percent(n, room), in.place())
-	d.cite(in.at(), "Page tables %s.", size(n))
+	d.cite(h.at, "Page tables %s%s.", size(n), h.when)
 	if p := in.main.Victim.PgtablesBytes; p != nil {
 		d.cite(in.at(), "Those of %s: %s.", victimName(&in.main.Victim), size(*p))
 	}
@@ -134,7 +153,8 @@ func stacksOfMachine(m *event.Memory) *uint64   { return m.KernelStackBytes }
 
 // kernelStacks: too many threads.
 func kernelStacks(in *shortage) *draft {
-	n, room, ok := in.part(stacksOfLimit, stacksOfMachine)
+	h, ok := in.part(stacksOfLimit, stacksOfMachine)
+	n, room := h.n, h.room
 	if !ok || !share(n, room, 10) || in.found["fork-bomb"] {
 		return nil
 	}
@@ -144,7 +164,7 @@ func kernelStacks(in *shortage) *draft {
 	}
 	d := in.about("kernel-stacks", c, "Kernel stacks take a large part of memory: there are too many threads")
 	d.say("Kernel stacks were %s, %s of %s: some %s threads, if each has 16 KiB as on x86-64 and arm64.", size(n), percent(n, room), in.place(), count(n/(16*kib)))
-	d.cite(in.at(), "Kernel stacks %s.", size(n))
+	d.cite(h.at, "Kernel stacks %s%s.", size(n), h.when)
 	if t := in.main.Victim.Threads; t != nil {
 		d.cite(in.at(), "%s has %d threads.", victimName(&in.main.Victim), *t)
 	}

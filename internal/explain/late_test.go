@@ -56,6 +56,33 @@ func TestLateSettings(t *testing.T) {
 	}
 }
 
+// What the victim held is gone when memory is read after the kill: a sample tells.
+func TestJustBefore(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		before    float64 // s
+		ms        int64   // the age of what was read for the kill, 0: the log's
+		wantFound string
+	}{
+		{"a sample just before", 2, 4, "kernel-stacks (high)"},
+		{"one of long ago", 60, 4, "machine-full (low)"},
+		{"a report of the moment", 2, 0, "machine-full (low)"},
+	} {
+		k := machine(100, memory(func(m *event.Memory) {
+			m.KernelStackBytes = p(uint64(20 * mib))
+			if tt.ms > 0 {
+				m.AgeMS = &tt.ms
+			}
+		}), small)
+		s := *machine(100 - tt.before)
+		s.Type, s.Kill = event.TypeSample, nil
+		s.Sample = &event.Sample{Reason: event.SamplePressure, Memory: &event.Memory{KernelStackBytes: p(uint64(3 * gib))}}
+		if got := ids(Find(document(&s, k), nil)); got != tt.wantFound {
+			t.Errorf("%s: found %s, want %s", tt.name, got, tt.wantFound)
+		}
+	}
+}
+
 // Who was killed a moment before has not grown elsewhere: its memory had not come back.
 func TestKilledBefore(t *testing.T) {
 	lead := func(k *event.Kill) {

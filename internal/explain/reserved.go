@@ -54,7 +54,7 @@ func mlocked(in *shortage) *draft {
 	if in.found["shmem"] { // what is in tmpfs without swap is unevictable as well
 		return nil
 	}
-	n, room, ok := in.part(
+	h, ok := in.part(
 		func(s *event.CgroupStat) *uint64 { return s.UnevictableBytes },
 		func(m *event.Memory) *uint64 {
 			if m.MlockedBytes != nil {
@@ -62,6 +62,7 @@ func mlocked(in *shortage) *draft {
 			}
 			return m.UnevictableBytes
 		})
+	n, room := h.n, h.room
 	if !ok || !share(n, room, partSome) {
 		return nil
 	}
@@ -71,7 +72,7 @@ func mlocked(in *shortage) *draft {
 	}
 	d := in.about("mlocked", c, "Much memory is locked, and cannot be reclaimed")
 	d.say("%s of %s is locked (mlock, a guest with locked memory, ramfs): neither swap nor reclaim helps there, only a smaller program.", size(n), in.place())
-	d.cite(in.at(), "Locked or unevictable: %s, %s of %s.", size(n), percent(n, room), in.place())
+	d.cite(h.at, "Locked or unevictable: %s, %s of %s%s.", size(n), percent(n, room), in.place(), h.when)
 	d.RefutedBy = "As much locked memory at times when nothing is killed, and something else that has grown."
 	d.do("Find who locked it.", "", "whoever runs the program", look("locked memory by process, in kB, the largest last", "grep -H VmLck /proc/[0-9]*/status 2>/dev/null | sort -k2 -n | tail"))
 	d.do("Have it lock less (its own option, <locked/> of a libvirt domain), or bound it: LimitMEMLOCK= of its unit, which makes mlock fail for it.", "Who locks for no loss of time locks all that it has, what it does not use as well.", "whoever runs the program", shell{})

@@ -34,6 +34,7 @@ type shortage struct {
 	kills   []kill // at least one, in order
 	ends    []ending
 	main    kill            // the one that most is known of
+	before  *reading        // what a sample tells of the machine's memory just before it
 	found   map[string]bool // rules that have spoken of it, and not only asked
 	asked   bool
 	// history are the shortages of the same limit, in order, this one included.
@@ -49,7 +50,7 @@ func shortages(d *timeline.Document, m *Machine) []*shortage {
 	groupers := map[int]*incident.Grouper{}
 	histories := map[string][]*shortage{}
 	wall := wallBoots(d)
-	late := lateOf(d)
+	late, reads := lateOf(d), readingsOf(d)
 	for i := range d.Entries {
 		e := d.Entries[i].Event
 		if e == nil || e.Kill == nil {
@@ -87,6 +88,7 @@ func shortages(d *timeline.Document, m *Machine) []*shortage {
 	for _, in := range list {
 		in.history = histories[in.key]
 		in.main = richest(in.kills)
+		in.before = reads.before(in)
 	}
 	addEnds(d, list)
 	return list

@@ -41,7 +41,7 @@ func findings(t *testing.T, which evidence, log, record []byte) []timeline.Findi
 }
 
 // partOf is what a record has of the processes that a log names, and of their episodes;
-// the frame of the session too.
+// the frame of the session and its samples too.
 func partOf(t *testing.T, record []byte, l Log) []byte {
 	t.Helper()
 	pids, episodes := map[int]bool{}, map[string]bool{}
@@ -61,7 +61,7 @@ func partOf(t *testing.T, record []byte, l Log) []byte {
 		if e.Type == "oom.kill" && pids[e.Victim.PID] {
 			episodes[e.Episode] = true
 		}
-		if strings.HasPrefix(e.Type, "session.") || episodes[e.Episode] {
+		if strings.HasPrefix(e.Type, "session.") || e.Type == "sample" || episodes[e.Episode] {
 			part = append(part, line...)
 		}
 	}
