@@ -113,6 +113,9 @@ func showExplanation(ctx context.Context, env *cli.Env, flags *explainFlags, arg
 		return err
 	}
 	episodes, paths := tellApart(args)
+	if flags.all && len(episodes) > 0 {
+		return cli.Usagef("--all explains every incident; leave it out, or %q", episodes[0])
+	}
 	here := len(paths)+len(flags.sources.kmsg)+len(flags.sources.events) == 0
 	now := time.Now()
 	x := &explanation{env: env, flags: flags, now: now, here: here, question: flags.question()}
@@ -128,7 +131,7 @@ func showExplanation(ctx context.Context, env *cli.Env, flags *explainFlags, arg
 		return err
 	}
 	if err := choose(r, episodes, flags.all); err != nil {
-		return cli.Nothing(err)
+		return cli.Nothing(fmt.Errorf("%w; leave %q out for a list of them", err, strings.Join(episodes, " ")))
 	}
 	if err := render.Dossier(env.Stdout, r, options); err != nil {
 		return err
@@ -315,6 +318,9 @@ func (x *explanation) outcome(r *dossier.Report) error {
 		return outcome(x.env, d, told, told)
 	}
 	err := outcome(x.env, d, 0, 0)
+	if len(d.Entries) > 0 && cli.Code(err) == cli.ExitNothing {
+		return cli.Nothing(fmt.Errorf("no kill was found, and nothing else to explain; 'oomtrace timeline' shows what there is"))
+	}
 	if n := r.Counted.Missing(); n > 0 && cli.Code(err) == cli.ExitNothing {
 		return cli.Nothing(fmt.Errorf("the kernel has killed %d for memory since it booted, and nothing that could be read tells of that: %s", n, strings.TrimPrefix(err.Error(), "nothing found: ")))
 	}

@@ -49,9 +49,29 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	env := &cli.Env{Stdin: stdin, Stdout: stdout, Stderr: stderr, Getenv: os.Getenv, OnHangUp: hangUps.call}
 	root := newRoot(env)
 	root.SetArgs(args[1:])
+	out := checked{w: stdout}
+	root.SetOut(&out)
 	err := root.ExecuteContext(ctx)
+	if err == nil {
+		err = out.err
+	}
 	if err != nil && !errors.Is(err, syscall.EPIPE) {
 		env.Warnf("%s", render.Sanitize(strings.ReplaceAll(err.Error(), "\n", "; ")))
 	}
 	return cli.Code(err)
+}
+
+// checked is what cobra writes help and completions to, whose errors it ignores.
+type checked struct {
+	w   io.Writer
+	err error
+}
+
+// Write implements io.Writer.
+func (c *checked) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	if c.err == nil {
+		c.err = err
+	}
+	return n, err
 }

@@ -34,6 +34,9 @@ type recordedFile struct {
 // openRecordings finds what the arguments name; none is the service's record. One of
 // several that is not there is no error yet.
 func openRecordings(ctx context.Context, env *cli.Env, args []string) (all []*recording, err error) {
+	if err := checkPaths(args); err != nil {
+		return nil, err
+	}
 	if len(args) == 0 {
 		r, err := openRecord(record.DefaultDir)
 		switch {

@@ -9,7 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -125,7 +127,10 @@ func (r *recording) replay(ctx context.Context, env *cli.Env, sink *replaySink) 
 // from going on.
 func (f *recordedFile) replay(ctx context.Context, env *cli.Env, sink *replaySink, sessions *sessions) (problem, err error) {
 	file, err := f.open()
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w; run as root, or as a user who may read it", err), nil
+	case err != nil:
 		return err, nil // names the file
 	}
 	defer file.Close()
@@ -147,6 +152,7 @@ func (f *recordedFile) replay(ctx context.Context, env *cli.Env, sink *replaySin
 			if err != nil {
 				unknown[e.Type]++
 			}
+			damage.any = true
 			sessions.event(e)
 			if err := sink.event(e, scanner.Raw()); err != nil {
 				return nil, err
@@ -183,9 +189,24 @@ func compression(in *bufio.Reader) string {
 func unpack(how, file string) string {
 	cat := map[string]string{"gzip": "zcat", "zstd": "zstdcat", "xz": "xzcat", "bzip2": "bzcat", "lz4": "lz4cat"}[how]
 	if file != "-" {
-		cat += " " + file
+		cat += " " + shellWord(file)
 	}
 	return cat + " | oomtrace replay -"
+}
+
+// odd are the bytes of a word that a shell may take for something else.
+var odd = regexp.MustCompile(`[^A-Za-z0-9_@%+=:,./-]`)
+
+// shellWord is a file's name as a shell takes it. One that is shown otherwise than it is,
+// or would be taken for an option, is to be filled in.
+func shellWord(file string) string {
+	switch {
+	case file == "" || file[0] == '-' || render.Sanitize(file) != file:
+		return "FILE"
+	case odd.MatchString(file):
+		return "'" + strings.ReplaceAll(file, "'", `'\''`) + "'"
+	}
+	return file
 }
 
 // warnUnknown says which events a table cannot show.
@@ -211,6 +232,7 @@ func warnUnknown(env *cli.Env, file string, unknown map[event.Type]int) {
 type damage struct {
 	first error
 	more  int
+	any   bool // there is an event in the file
 }
 
 func (d *damage) add(err error) {
@@ -238,6 +260,8 @@ func (d *damage) problem(file string) error {
 		advice = "; all before it was read, the writer was stopped or the disk was full"
 	case errors.As(d.first, &schema) && strings.HasPrefix(schema.Found, "oomtrace/"):
 		advice = "" // the error says it
+	case !d.any && !errors.Is(d.first, event.ErrEmpty):
+		advice += "; the kernel's log is for 'oomtrace timeline'"
 	}
 	return fmt.Errorf("%s: %w%s%s", file, d.first, more, advice)
 }

@@ -145,7 +145,7 @@ func findBoots(d *timeline.Document, arg string) (map[int]bool, error) {
 		}
 	}
 	if len(found) == 0 {
-		return nil, cli.Nothing(fmt.Errorf("no boot %q among the %d that the sources tell of; see --list-boots", arg, len(d.Boots)))
+		return nil, cli.Nothing(fmt.Errorf("no boot %q among the %d that the sources tell of; see 'oomtrace timeline --list-boots'", arg, len(d.Boots)))
 	}
 	return found, nil
 }
@@ -155,7 +155,7 @@ func outcome(env *cli.Env, d *timeline.Document, found, shown int) error {
 	bad := 0
 	for i := range d.Sources {
 		s := &d.Sources[i]
-		if s.Error == "" || s.Default && s.State == timeline.StateNotRead || s.Kind == timeline.KindDirectory && shown > 0 {
+		if s.Error == "" || s.Default && s.State == timeline.StateNotRead {
 			continue
 		}
 		bad++
@@ -183,6 +183,8 @@ func lookedAt(d *timeline.Document) string {
 			text += " (" + s.Error + ")"
 		case s.Records != nil:
 			text += fmt.Sprintf(" (no kill in %d records)", *s.Records)
+		case s.State == timeline.StateNotRead && s.Notes != nil:
+			text += " (" + strings.Join(s.Notes, "; ") + ")"
 		}
 		parts = append(parts, render.Sanitize(text))
 	}
@@ -249,14 +251,12 @@ func (f *sourceFlags) document(ctx context.Context, env *cli.Env, paths []string
 	for _, p := range f.events {
 		inputs = append(inputs, evidence.Named{Path: p, Kind: timeline.KindRecord})
 	}
-	stdin := 0
+	var named []string
 	for _, in := range inputs {
-		if in.Path == "-" {
-			stdin++
-		}
+		named = append(named, in.Path)
 	}
-	if stdin > 1 {
-		return nil, cli.Usagef("standard input can be read once, but \"-\" was given %d times", stdin)
+	if err := checkPaths(named); err != nil {
+		return nil, err
 	}
 	progress, done := newProgress(env)
 	defer done()
@@ -275,6 +275,23 @@ func (f *sourceFlags) document(ctx context.Context, env *cli.Env, paths []string
 		return nil, err
 	}
 	return b.Document(), nil
+}
+
+// checkPaths returns usage errors.
+func checkPaths(paths []string) error {
+	stdin := 0
+	for _, p := range paths {
+		switch p {
+		case "":
+			return cli.Usagef("a source has an empty name; give a file or a directory, or \"-\" for standard input")
+		case "-":
+			stdin++
+		}
+	}
+	if stdin > 1 {
+		return cli.Usagef("standard input can be read once, but \"-\" was given %d times", stdin)
+	}
+	return nil
 }
 
 // newProgress tells on a terminal how far the reading is; done wipes it off.

@@ -191,7 +191,9 @@ func (o *Options) directory(ctx context.Context, b *timeline.Builder, dir string
 		return refuse(b, src, timeline.KindDirectory, fmt.Sprintf(
 			"no kernel log and no record of events in it: %d other files, and %d directories, which are not looked into", other, below))
 	case below > 0 && len(files) == 0:
-		return refuse(b, src, timeline.KindDirectory, fmt.Sprintf("%d directories in it are not looked into; name them", below))
+		// What was asked for was read: this is no error.
+		src.Notes = []string{fmt.Sprintf("%d directories in it are not looked into; name them", below)}
+		return refuse(b, src, timeline.KindDirectory, "")
 	}
 	return nil
 }

@@ -240,10 +240,7 @@ func unpack(how string, in io.Reader, path string) (r io.Reader, stop func(), er
 		return wrapped{z, how}, z.Close, nil
 	}
 	cat := map[string]string{"xz": "xzcat", "lz4": "lz4cat"}[how]
-	if path != "-" {
-		cat += " " + path
-	}
-	return nil, nil, fmt.Errorf("compressed with %s, which is not unpacked here; read it with '%s | oomtrace timeline -'", how, cat)
+	return nil, nil, fmt.Errorf("compressed with %s, which is not unpacked here; have %s unpack it, and give what that prints as \"-\"", how, cat)
 }
 
 // wrapped names what failed.
@@ -254,10 +251,11 @@ type wrapped struct {
 
 func (w wrapped) Read(p []byte) (int, error) {
 	n, err := w.r.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = fmt.Errorf("unpack %s: %w; all before it was read", w.how, err)
-	} else if errors.Is(err, io.ErrUnexpectedEOF) {
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
 		err = fmt.Errorf("unpack %s: cut off; all before it was read", w.how)
+	case err != nil && !errors.Is(err, io.EOF):
+		err = fmt.Errorf("unpack %s: %w; all before it was read", w.how, err)
 	}
 	return n, err
 }

@@ -484,6 +484,12 @@ func TestLogFails(t *testing.T) {
 		r := newLogRig(t, 0, func(s *session) { s.log.tells = tells })
 		r.log.start()
 		r.take(1)
+		told := func(pid int) {
+			k := kill(pid, pid)
+			k.Role = event.RoleChosen
+			r.finishKill(k, 0, ownClocks.boot(), killed{})
+		}
+		told(11) // its line may be among what could not be read
 		if err := unix.Shutdown(r.fd, unix.SHUT_WR); err != nil {
 			t.Fatal(err)
 		}
@@ -491,6 +497,11 @@ func TestLogFails(t *testing.T) {
 		err := r.log.wait()
 		if warned := strings.Contains(strings.Join(r.said, "; "), "are not seen any more"); (err != nil) != tells || warned == tells {
 			t.Errorf("tells %v: %v, said %q", tells, err, r.said)
+		}
+		told(12)
+		r.settleCross(time.Now().Add(2 * crossWait))
+		if c := r.crossChecked(); !tells && *c != (event.CrossCheck{}) {
+			t.Errorf("a log that cannot be read is said to lack kills: %+v", c)
 		}
 	}
 }

@@ -16,9 +16,20 @@ import (
 func (p *pump) takeLogged(e logEvent, more bool) {
 	if !more {
 		p.fromLog = nil
+		p.endOfLog()
 		return
 	}
 	p.logged(e)
+}
+
+// endOfLog has nothing held against a log that ended before the session: that it has no
+// line of a kill means nothing then.
+func (p *pump) endOfLog() {
+	if boot := p.clocks.boot(); !p.cross.over(boot) {
+		p.cross.end(boot)
+		p.cross.seen = nil
+		p.armCross()
+	}
 }
 
 // logged takes what the log tells.

@@ -29,8 +29,8 @@ type file struct {
 }
 
 // adopt checks that the file is one to write to, makes it private, and finds out
-// whether it ends within a line, as after a crash.
-func (f *file) adopt() error {
+// whether it ends within a line, as after a crash. shared: others may have put it there.
+func (f *file) adopt(shared bool) error {
 	if err := unix.Fstat(int(f.Fd()), &f.st); err != nil {
 		return fmt.Errorf("examine %s: %w", FileName, err)
 	}
@@ -39,6 +39,9 @@ func (f *file) adopt() error {
 		return fmt.Errorf("%s is no plain file", FileName)
 	case int(f.st.Uid) != os.Geteuid():
 		return fmt.Errorf("%s belongs to another user (uid %d)", FileName, f.st.Uid)
+	case shared && f.st.Nlink > 1:
+		// Who may not write to a file of root may still link to it.
+		return fmt.Errorf("%s has other names (hard links), and others can write to the directory", FileName)
 	}
 	if err := f.Chmod(0o600); err != nil {
 		return fmt.Errorf("make %s private: %w", FileName, unwrapPath(err))
@@ -47,20 +50,41 @@ func (f *file) adopt() error {
 	if err := unix.Fstatfs(int(f.Fd()), &fs); err == nil && (fs.Type == unix.TMPFS_MAGIC || fs.Type == unix.RAMFS_MAGIC) {
 		f.reserved = -1 // it would take memory
 	}
+	if err := f.lookAtEnd(); err != nil {
+		return fmt.Errorf("read the end of %s: %w", FileName, unwrapPath(err))
+	}
+	return nil
+}
+
+// lookAtEnd finds out whether the file ends within a line.
+func (f *file) lookAtEnd() error {
+	f.partial = false
 	if f.st.Size == 0 {
 		return nil
 	}
 	var last [1]byte
 	if _, err := f.ReadAt(last[:], f.st.Size-1); err != nil {
-		return fmt.Errorf("read the end of %s: %w", FileName, unwrapPath(err))
+		return err
 	}
 	f.partial = last[0] != '\n'
 	return nil
 }
 
-// gone looks at the file, and says whether it was removed.
+// gone looks at the file, and says whether it was removed. One that somebody cut short, as
+// logrotate's copytruncate does, is one to begin again.
 func (f *file) gone() bool {
-	return unix.Fstat(int(f.Fd()), &f.st) != nil || f.st.Nlink == 0
+	was := f.st.Size
+	if unix.Fstat(int(f.Fd()), &f.st) != nil || f.st.Nlink == 0 {
+		return true
+	}
+	if f.st.Size < was {
+		f.reserved = min(f.reserved, 0) // which went with what was cut
+		f.begun = false
+		if f.lookAtEnd() != nil {
+			f.partial = true // an empty line does no harm
+		}
+	}
+	return false
 }
 
 // size is what gone saw: others may have truncated the file.

@@ -33,7 +33,7 @@ func fullName(n uint64) string { return fmt.Sprintf("%s%06d%s", fullPrefix, n, f
 // fullNumber is what fullName was given; ok is false for all other names.
 func fullNumber(name string) (n uint64, ok bool) {
 	digits := strings.TrimSuffix(strings.TrimPrefix(name, fullPrefix), fullSuffix)
-	n, err := strconv.ParseUint(digits, 10, 64)
+	n, err := strconv.ParseUint(digits, 10, 63) // so that there is always a higher one
 	return n, err == nil && n > 0 && name == fullName(n)
 }
 
@@ -44,7 +44,7 @@ var ErrNone = errors.New("no record")
 // to while a watcher runs. The error is ErrNone when there is none. A watcher may rename
 // and remove files at any time: to read them all use [OpenFiles].
 func Files(dir string) ([]string, error) {
-	full, current, err := list(dir)
+	full, current, err := listPath(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -61,14 +61,24 @@ func Files(dir string) ([]string, error) {
 	return paths, nil
 }
 
-// list returns the numbers of dir's full files, lowest first, and whether it has one
-// that is not full.
-func list(dir string) (full []uint64, current bool, err error) {
-	entries, err := os.ReadDir(dir)
+// listPath is list of the directory that has the path.
+func listPath(path string) (full []uint64, current bool, err error) {
+	dir, err := os.Open(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, false, fmt.Errorf("%w: there is no directory %s", ErrNone, dir)
+		return nil, false, fmt.Errorf("%w: there is no directory %s", ErrNone, path)
 	case err != nil:
+		return nil, false, fmt.Errorf("read record: %w", err)
+	}
+	defer dir.Close()
+	return list(dir)
+}
+
+// list returns the numbers of dir's full files, lowest first, and whether it has one
+// that is not full. It reads dir to its end.
+func list(dir *os.File) (full []uint64, current bool, err error) {
+	entries, err := dir.ReadDir(-1)
+	if err != nil {
 		return nil, false, fmt.Errorf("read record: %w", err)
 	}
 	for _, e := range entries {
@@ -97,19 +107,19 @@ func OpenFiles(dir string) (files []*os.File, err error) {
 	}()
 	// The newest first. If it is full by the time of listing it is there with a number,
 	// and what has a higher one came later.
-	current, err := os.Open(filepath.Join(dir, FileName))
+	current, err := openPlain(filepath.Join(dir, FileName))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read record: %w", err)
 	}
 	if current != nil {
 		defer func() { files = append(files, current) }()
 	}
-	full, _, err := list(dir)
+	full, _, err := listPath(dir)
 	if err != nil {
 		return nil, err
 	}
 	for _, n := range full {
-		f, err := os.Open(filepath.Join(dir, fullName(n)))
+		f, err := openPlain(filepath.Join(dir, fullName(n)))
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // its time was over
 			continue
@@ -125,6 +135,16 @@ func OpenFiles(dir string) (files []*os.File, err error) {
 		return nil, fmt.Errorf("%w in %s", ErrNone, dir)
 	}
 	return files, nil
+}
+
+// openPlain opens a file. What is none, and has the name of one, is as good as not there:
+// a FIFO would keep the reader waiting for ever.
+func openPlain(path string) (*os.File, error) {
+	st, err := os.Stat(path)
+	if err == nil && !st.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+	}
+	return os.Open(path)
 }
 
 func closeAll(files []*os.File) {

@@ -33,7 +33,7 @@ func TestFiles(t *testing.T) {
 	}
 	// By number, of whatever length; what only looks like one is none.
 	makeFiles(t, dir, "events.1000000.jsonl", FileName, "events.000002.jsonl", "events.999999.jsonl",
-		"events.2.jsonl", "events.000000.jsonl", "events.+00001.jsonl", "events..jsonl", "events.jsonl.1", "events.000003.jsonl.gz", "xevents.000001.jsonl")
+		"events.18446744073709551615.jsonl", "events.2.jsonl", "events.000000.jsonl", "events.+00001.jsonl", "events..jsonl", "events.jsonl.1", "events.000003.jsonl.gz", "xevents.000001.jsonl")
 	if err := os.Mkdir(filepath.Join(dir, "events.000004.jsonl"), 0o700); err != nil {
 		t.Fatal(err)
 	}

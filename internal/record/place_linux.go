@@ -37,7 +37,7 @@ func (p *place) open() error {
 	if err := take(dir); err != nil {
 		return errors.Join(err, dir.Close())
 	}
-	full, _, err := list(p.path)
+	full, _, err := list(dir)
 	if err != nil {
 		return errors.Join(err, dir.Close())
 	}
@@ -87,10 +87,16 @@ func (p *place) current() (*file, error) {
 		return nil, err
 	}
 	f := &file{File: os.NewFile(uintptr(fd), FileName)}
-	if err := f.adopt(); err != nil {
+	if err := f.adopt(p.shared()); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+// shared says whether others may put files into the directory.
+func (p *place) shared() bool {
+	var st unix.Stat_t
+	return unix.Fstat(int(p.dir.Fd()), &st) != nil || st.Mode&0o022 != 0 || st.Uid != 0 && int(st.Uid) != os.Geteuid()
 }
 
 // retire gives the present file a number, and removes what is too old then. That it has

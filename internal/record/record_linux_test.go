@@ -166,6 +166,55 @@ func TestOpenGuards(t *testing.T) {
 	}
 }
 
+// In a directory that others can write to a file may be a link to one of root's that has
+// nothing to do with it. In one of our own it is a backup's, and no harm.
+func TestOpenHardLink(t *testing.T) {
+	for _, mode := range []fs.FileMode{0o700, 0o777} {
+		dir := t.TempDir()
+		precious := filepath.Join(t.TempDir(), "precious")
+		if err := errors.Join(os.WriteFile(precious, []byte("mine"), 0o644), os.Link(precious, filepath.Join(dir, FileName)), os.Chmod(dir, mode)); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Open(dir, Options{})
+		if mode == 0o700 {
+			if err != nil {
+				t.Fatal(err)
+			}
+			closeRecorder(t, r)
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), "has other names (hard links)") {
+			t.Errorf("%v", err)
+		}
+		if st, err := os.Stat(precious); err != nil || st.Mode().Perm() != 0o644 {
+			t.Errorf("mode %v, %v", st.Mode(), err)
+		}
+	}
+}
+
+// What has the name of a file and is none keeps no reader waiting.
+func TestReadNoFile(t *testing.T) {
+	dir := t.TempDir()
+	makeFiles(t, dir, "events.000001.jsonl")
+	if err := errors.Join(unix.Mkfifo(filepath.Join(dir, "events.000002.jsonl"), 0o600), unix.Mkfifo(filepath.Join(dir, FileName), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	files, err := OpenFiles(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeAll(files)
+	if len(files) != 1 || filepath.Base(files[0].Name()) != "events.000001.jsonl" {
+		t.Errorf("%d files", len(files))
+	}
+	if err := os.Remove(filepath.Join(dir, "events.000001.jsonl")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenFiles(dir); !errors.Is(err, ErrNone) {
+		t.Errorf("%v, want ErrNone", err)
+	}
+}
+
 // smallDisk mounts a disk of 64 KiB.
 func smallDisk(t *testing.T) string {
 	t.Helper()

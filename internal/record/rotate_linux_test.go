@@ -230,6 +230,25 @@ func TestReopen(t *testing.T) {
 	}
 }
 
+// What somebody cut short, as logrotate's copytruncate does, can be read alone again.
+func TestTruncated(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, FileName)
+	r := openWith(t, dir, Options{})
+	add(t, r, eventtest.SessionStart(), ends(1))
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	add(t, r, ends(2), ends(3))
+	wantNumbers(t, dir, ": c 2 3")
+	if err := os.Truncate(path, lineLen(t, ends(2))/2); err != nil {
+		t.Fatal(err)
+	}
+	add(t, r, ends(4))
+	closeRecorder(t, r)
+	wantNumbers(t, dir, ": bad c 4")
+}
+
 // A record that is removed is begun anew, without being told; where it cannot be, events
 // are dropped, counted, and tried again.
 func TestRemoved(t *testing.T) {

@@ -29,8 +29,9 @@ func (b *Builder) weave() []*boot {
 	for _, s := range b.strands {
 		s.boot = &boot{strands: []*strand{s}}
 		if id := s.host.BootID; id != "" {
-			if first := ids[id]; first != nil {
-				join(first, s, nil)
+			if first := ids[id]; first != nil { // all of an id are compatible
+				s.boot = first.boot
+				s.boot.strands = append(s.boot.strands, s)
 			} else {
 				ids[id] = s
 			}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/decode/event/eventtest"
 	"github.com/oomtrace/oomtrace/internal/timeline"
 )
 
@@ -421,6 +422,30 @@ func TestRecordDamaged(t *testing.T) {
 }
 
 // Samples are told where a kill followed.
+// A watcher that was started again and again takes bounded room: what it saw last is told,
+// that it never ended is said once.
+func TestManySessions(t *testing.T) {
+	const n = 5000
+	var events []*event.Event
+	for i := range uint64(n) {
+		e := bpf(i, 1000*uint64(time.Second)+i, int(i)+1, 10, "hog", utc("2026-06-20 12:47:02"))
+		e.Session = fmt.Sprintf("%016x", i)
+		start := *e
+		start.Type, start.Kill, start.SessionStart = event.TypeSessionStart, nil, eventtest.SessionStart().SessionStart
+		events = append(events, &start)
+		if i == 0 || i == n-1 {
+			events = append(events, e)
+		}
+	}
+	d := build(t, timeline.Options{}, input{path: "events.jsonl", events: events})
+	if len(d.Boots) != 1 || len(d.Entries) == 0 || d.Entries[len(d.Entries)-1].Kill.Victim.PID != n {
+		t.Errorf("%d boots, %d entries", len(d.Boots), len(d.Entries))
+	}
+	if got := d.Sources[0].Notes; len(got) != 1 || !strings.HasPrefix(got[0], fmt.Sprintf("of %d watchers the end was not recorded", n)) {
+		t.Errorf("%d notes, the first %q", len(got), got[0])
+	}
+}
+
 func TestSamples(t *testing.T) {
 	at := utc("2026-06-20 12:47:02")
 	sample := func(seq uint64, ago time.Duration) *event.Event {

@@ -18,7 +18,7 @@ import (
 func (b *Builder) Record(ctx context.Context, in Input) error {
 	in.Source.Kind, in.Source.State, in.Source.Format = KindRecord, StateRead, event.Schema
 	b.sources = append(b.sources, in.Source)
-	r := &record{b: b, source: len(b.sources) - 1, sessions: map[session]*strand{}, latest: map[string]*strand{}, ended: map[string]bool{}}
+	r := &record{b: b, source: len(b.sources) - 1, sessions: map[session]*strand{}, latest: map[string]*strand{}, boots: map[string]*strand{}, ended: map[string]bool{}}
 	scanner := event.NewScanner(in.Reader)
 	for {
 		e, err := scanner.Next()
@@ -60,7 +60,10 @@ type record struct {
 	lines    uint64
 	sessions map[session]*strand
 	latest   map[string]*strand // of a session
-	ended    map[string]bool    // by session: whether it has ended
+	boots    map[string]*strand // of a boot, by its id
+	last     *strand
+	ended    map[string]bool // by session: whether it has ended
+	unended  int             // sessions that are not in there any more
 
 	samples []sampled // the last, which a kill would make part of the story
 	apart   uint64    // samples that no kill followed
@@ -95,6 +98,10 @@ func (r *record) take(events ...*event.Event) {
 		case e.SessionStart != nil:
 			if _, open := r.ended[e.Session]; open && e.SessionStart.Continued {
 				continue // an earlier file told it
+			}
+			if len(r.ended) >= maxStrands {
+				r.unended += len(r.ended)
+				clear(r.ended)
 			}
 			r.ended[e.Session] = false
 		case e.SessionEnd != nil:
@@ -143,13 +150,22 @@ func (r *record) strand(e *event.Event) *strand {
 		return s
 	}
 	s := r.sessions[key]
-	if s == nil {
+	switch {
+	case s != nil:
+	case len(r.sessions) >= maxStrands: // as where a watcher is started again and again
+		if s = r.boots[key.bootID]; s == nil {
+			s = r.last
+		}
+	default:
 		s = &strand{source: r.source, index: len(r.sessions), session: e.Session}
 		if e.Host != nil {
 			s.host = *e.Host
 		}
-		r.sessions[key] = s
+		r.sessions[key], r.boots[key.bootID], r.last = s, s, s
 		r.b.strands = append(r.b.strands, s)
+	}
+	if len(r.latest) >= maxStrands {
+		clear(r.latest)
 	}
 	r.latest[e.Session] = s
 	return s
@@ -167,9 +183,13 @@ func (r *record) finish() {
 	if n := r.apart + uint64(len(r.samples)); n > 0 {
 		src.Notes = append(src.Notes, fmt.Sprintf("%d samples with no kill in the ten minutes after are not in the timeline", n))
 	}
-	if src.State == StateRead {
-		for range r.ended {
-			src.Notes = append(src.Notes, "a watcher's end was not recorded: it still runs, or was killed; what it lost is not known")
-		}
+	if src.State != StateRead {
+		return
+	}
+	switch n := r.unended + len(r.ended); {
+	case n == 1:
+		src.Notes = append(src.Notes, "a watcher's end was not recorded: it still runs, or was killed; what it lost is not known")
+	case n > 1:
+		src.Notes = append(src.Notes, fmt.Sprintf("of %d watchers the end was not recorded: each still runs, or was killed; what they lost is not known", n))
 	}
 }
