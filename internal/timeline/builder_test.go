@@ -436,3 +436,20 @@ func TestSamples(t *testing.T) {
 		t.Errorf("notes %q", notes)
 	}
 }
+
+// Which source was named first does not matter: of two daemons' times of one kill the
+// finer one is told, with its own error.
+func TestOrderOfSources(t *testing.T) {
+	fine := input{path: "fine", log: killed("2026-06-20T12:46:52.613000+00:00 db1 kernel: [ 1000.100000] ", 611, 10, "hog")}
+	coarse := input{path: "coarse", mod: utc("2026-06-21 00:00:00"), log: killed("Jun 20 12:46:52 db1 kernel: [ 1000.100000] ", 611, 10, "hog")}
+	for _, inputs := range [][]input{{fine, coarse}, {coarse, fine}} {
+		d := build(t, timeline.Options{Zone: time.UTC, Year: 2026}, inputs...)
+		if len(d.Entries) != 1 {
+			t.Fatalf("%d entries, want one", len(d.Entries))
+		}
+		e := d.Entries[0]
+		if e.Time.Nanosecond() != 613_000_000 || e.TimeErrorMS != nil {
+			t.Errorf("%s first: the time is %v, off by %v; want that of the finer log", inputs[0].path, e.Time, e.TimeErrorMS)
+		}
+	}
+}

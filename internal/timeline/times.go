@@ -24,7 +24,11 @@ func (b *Builder) setClock(o *boot) {
 	for _, s := range o.strands {
 		if len(s.anchors) > 0 && trust(s) == best {
 			o.clock.anchors = append(o.clock.anchors, s.anchors...)
-			o.clock.guessed = s.guessed
+			for _, g := range s.guessed {
+				if !slices.Contains(o.clock.guessed, g) {
+					o.clock.guessed = append(o.clock.guessed, g)
+				}
+			}
 		}
 	}
 	if m := b.o.Machine; m != nil && !m.Booted.IsZero() && best != 0 && o.runningOn(m) {
@@ -36,7 +40,9 @@ func (b *Builder) setClock(o *boot) {
 	if len(o.clock.anchors) == 0 {
 		o.clock.anchors, o.clock.guessed = pairAnchors(o.pairs)
 	}
-	slices.SortFunc(o.clock.anchors, func(x, y anchor) int { return cmp.Compare(x.stamp, y.stamp) })
+	slices.SortFunc(o.clock.anchors, func(x, y anchor) int { // in the same order whichever source is first
+		return cmp.Or(cmp.Compare(x.stamp, y.stamp), cmp.Compare(x.err, y.err), cmp.Compare(x.wall, y.wall))
+	})
 	for _, s := range o.strands {
 		b.move(o, s)
 	}
