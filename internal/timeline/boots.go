@@ -233,20 +233,43 @@ func near(a, b uint64) bool {
 // that began late has its first times late.
 const beginsApart = 10 * time.Second
 
-// weaveByBegin joins strands of one host whose times say that they began together.
+// weaveByBegin joins strands of one host whose times say that they began together. Each
+// is compared with those that began just before it: a log can have thousands of boots.
 func (b *Builder) weaveByBegin() {
-	for i, s := range b.strands {
-		for _, t := range b.strands[:i] {
-			if s.boot == t.boot || len(s.anchors) == 0 || len(t.anchors) == 0 || s.host.Name == "" || !sameName(s.host.Name, t.host.Name) {
-				continue
-			}
-			x, y := (&clock{anchors: s.anchors}).began(), (&clock{anchors: t.anchors}).began()
-			if x.Sub(y).Abs() <= beginsApart {
-				join(t, s, nil)
+	type begin struct {
+		n  int // of the strand
+		at time.Time
+	}
+	hosts := map[string][]begin{}
+	var names []string // in order, so that the result is the same each time
+	for n, s := range b.strands {
+		if len(s.anchors) == 0 || s.host.Name == "" {
+			continue
+		}
+		name, _, _ := strings.Cut(strings.ToLower(s.host.Name), ".")
+		if hosts[name] == nil {
+			names = append(names, name)
+		}
+		hosts[name] = append(hosts[name], begin{n, (&clock{anchors: s.anchors}).began()})
+	}
+	for _, name := range names {
+		begins := hosts[name]
+		slices.SortStableFunc(begins, func(x, y begin) int { return x.at.Compare(y.at) })
+		for i, x := range begins {
+			for _, y := range slices.Backward(begins[max(0, i-maxNear):i]) {
+				if x.at.Sub(y.at) > beginsApart {
+					break
+				}
+				if s, t := b.strands[x.n], b.strands[y.n]; s.boot != t.boot {
+					join(b.strands[min(x.n, y.n)], b.strands[max(x.n, y.n)], nil)
+				}
 			}
 		}
 	}
 }
+
+// maxNear bounds how many of those that are near in time are compared.
+const maxNear = 32
 
 // order puts boots in order of time; one that has none comes behind the one that its
 // source tells of before, or before the one behind it.
