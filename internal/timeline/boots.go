@@ -243,10 +243,10 @@ func (b *Builder) weaveByBegin() {
 	hosts := map[string][]begin{}
 	var names []string // in order, so that the result is the same each time
 	for n, s := range b.strands {
-		if len(s.anchors) == 0 || s.host.Name == "" {
+		name, _, _ := strings.Cut(strings.ToLower(s.host.Name), ".")
+		if len(s.anchors) == 0 || name == "" {
 			continue
 		}
-		name, _, _ := strings.Cut(strings.ToLower(s.host.Name), ".")
 		if hosts[name] == nil {
 			names = append(names, name)
 		}
