@@ -36,6 +36,11 @@ func (b *Builder) weave() []*boot {
 			}
 		}
 	}
+	for _, s := range b.strands {
+		if s.again != nil {
+			join(s.again, s, nil)
+		}
+	}
 	b.weaveByFacts()
 	b.weaveByBegin()
 	var out []*boot
@@ -78,7 +83,7 @@ func compatible(s, t *strand) bool {
 	if s.host.BootID != "" && t.host.BootID != "" {
 		return s.host.BootID == t.host.BootID
 	}
-	return s.source != t.source && (s.host.Name == "" || t.host.Name == "" || sameName(s.host.Name, t.host.Name))
+	return (s.source != t.source || s.first() == t.first()) && (s.host.Name == "" || t.host.Name == "" || sameName(s.host.Name, t.host.Name))
 }
 
 // sameName compares host names, with or without a domain.

@@ -118,7 +118,17 @@ type strand struct {
 	// by dmesg.
 	guessed []event.TimeGuess
 	dmesg   bool
-	boot    *boot
+	// again is the strand that this one is of: its source repeats itself.
+	again *strand
+	boot  *boot
+}
+
+// first is s, or the one that it repeats.
+func (s *strand) first() *strand {
+	if s.again != nil {
+		return s.again
+	}
+	return s
 }
 
 // fact is an event, where it stands in its strand, and on the clock of its boot.

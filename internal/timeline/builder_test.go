@@ -453,3 +453,32 @@ func TestOrderOfSources(t *testing.T) {
 		}
 	}
 }
+
+// A log without the kernel's stamps that has lines twice, as one that was put together of
+// pieces that overlap, tells of one boot and of one kill. Another time, pid or size is
+// another kill.
+func TestToldAgainWithoutStamps(t *testing.T) {
+	const prefix = "2026-06-20T12:%s+00:00 db1 kernel: "
+	at := func(s string) string { return fmt.Sprintf(prefix, s) }
+	log := at("00:00") + "Linux version 6.1.0 (a@b) #1 SMP\n" +
+		killed(at("46:52"), 611, 10, "hog") + killed(at("46:52"), 612, 10, "hog") + killed(at("46:53"), 611, 20, "hog")
+	more := killed(at("50:00"), 613, 10, "hog")
+	for name, c := range map[string]struct {
+		log   string
+		kills uint64
+	}{
+		"with its boot":    {log + log + more, 4},
+		"thrice":           {log + log + log, 3},
+		"without":          {log + log[strings.Index(log, "\n")+1:] + more, 4},
+		"of two machines":  {log + strings.ReplaceAll(log, "db1", "db2"), 6},
+		"on the day after": {log + strings.ReplaceAll(log, "06-20", "06-21"), 6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := build(t, timeline.Options{}, input{log: c.log})
+			boots := map[bool]int{true: 2, false: 1}[c.kills == 6]
+			if kills := *d.Sources[0].Kills; kills != c.kills || d.Kills() != int(c.kills) || len(d.Boots) != boots {
+				t.Errorf("%d kills in the source, %d in the timeline, %d boots; want %d, in %d\n%q", kills, d.Kills(), len(d.Boots), c.kills, boots, short(d))
+			}
+		})
+	}
+}
