@@ -461,7 +461,8 @@ func TestToldAgainWithoutStamps(t *testing.T) {
 	const prefix = "2026-06-20T12:%s+00:00 db1 kernel: "
 	at := func(s string) string { return fmt.Sprintf(prefix, s) }
 	log := at("00:00") + "Linux version 6.1.0 (a@b) #1 SMP\n" +
-		killed(at("46:52"), 611, 10, "hog") + killed(at("46:52"), 612, 10, "hog") + killed(at("46:53"), 611, 20, "hog")
+		killed(at("46:52"), 611, 10, "hog") + at("46:52") + "oom_reaper: reaped process 611 (hog), now anon-rss:0kB, file-rss:0kB, shmem-rss:0kB\n" +
+		killed(at("46:52"), 612, 10, "hog") + killed(at("46:53"), 611, 20, "hog")
 	more := killed(at("50:00"), 613, 10, "hog")
 	for name, c := range map[string]struct {
 		log   string
@@ -476,6 +477,15 @@ func TestToldAgainWithoutStamps(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := build(t, timeline.Options{}, input{log: c.log})
 			boots := map[bool]int{true: 2, false: 1}[c.kills == 6]
+			ends := 0
+			for _, e := range d.Entries {
+				if e.End != nil {
+					ends++
+				}
+			}
+			if ends != boots {
+				t.Errorf("%d ends, want %d", ends, boots)
+			}
 			if kills := *d.Sources[0].Kills; kills != c.kills || d.Kills() != int(c.kills) || len(d.Boots) != boots {
 				t.Errorf("%d kills in the source, %d in the timeline, %d boots; want %d, in %d\n%q", kills, d.Kills(), len(d.Boots), c.kills, boots, short(d))
 			}

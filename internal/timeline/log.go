@@ -212,7 +212,9 @@ func (l *log) again(s *strand, e *event.Event, m kmsg.Moment) bool {
 		}
 	case e.Boot != nil:
 		w.sign, w.release = sign{typ: e.Type}, e.Boot.Release
-	default:
+	case e.End != nil:
+		w.sign = sign{typ: e.Type, pid: e.End.PID, comm: deref(e.End.Comm), reason: string(e.End.Outcome)}
+	default: // what has no pid can be told twice in a second
 		return false
 	}
 	first := l.written[w]

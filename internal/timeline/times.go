@@ -4,7 +4,6 @@ package timeline
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -105,7 +104,11 @@ func (b *Builder) move(o *boot, s *strand) {
 		}
 		s.move(by)
 		src := &b.sources[s.source]
-		src.Notes = append(src.Notes, fmt.Sprintf("its times were moved by %s: another source tells of the same, and knows when it was", by.Round(time.Second)))
+		how := "are right"
+		if by = by.Round(time.Second); by != 0 {
+			how = "were moved by " + by.String()
+		}
+		src.Notes = append(src.Notes, "its times "+how+": another source tells of the same, and knows when it was")
 		return
 	}
 }
