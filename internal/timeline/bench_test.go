@@ -32,7 +32,7 @@ func BenchmarkDocument(b *testing.B) {
 			at += time.Minute
 			tells[shape].WriteString(killed(fmt.Sprintf("[%d.%06d] ", at/time.Second, at%time.Second/time.Microsecond), pid, 10, "hog"))
 			e := bpf(uint64(i+1), uint64(at+time.Millisecond), pid, 10, "hog", began.Add(time.Duration(boot)*3*time.Hour+at))
-			e.Session, e.Host = fmt.Sprintf("s%d", boot), &event.Host{Name: "db1", BootID: bootID(boot)}
+			e.Session, e.Host = fmt.Sprintf("%x", boot), &event.Host{Name: "db1", BootID: bootID(boot)}
 			text, err := new(event.Encoder).Append(records[shape], e)
 			if err != nil {
 				b.Fatal(err)

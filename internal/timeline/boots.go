@@ -28,6 +28,7 @@ func (b *Builder) weave() []*boot {
 	ids := map[string]*strand{}
 	for _, s := range b.strands {
 		s.boot = &boot{strands: []*strand{s}}
+		s.began = (&clock{anchors: s.anchors}).began()
 		if id := s.host.BootID; id != "" {
 			if first := ids[id]; first != nil {
 				join(first, s, nil)
@@ -130,11 +131,40 @@ func deref(s *string) string {
 // maxPairs bounds the pairs of a boot that are remembered.
 const maxPairs = 256
 
-// maxAlike bounds how many facts of one sign are compared: a log can repeat itself.
-const maxAlike = 16
+// maxAlike bounds how many facts of one sign are compared: a log can repeat itself, and
+// what a machine does at each start may look alike.
+const maxAlike = 64
 
-// weaveByFacts joins strands that tell of the same fact.
+// weaveByFacts joins strands that tell of the same fact, those first of which it is surest:
+// services that start in the same order may be killed alike in each boot.
 func (b *Builder) weaveByFacts() {
+	type match struct {
+		s, t *strand
+		by   doubt
+	}
+	var matches []match
+	at := map[[2]*strand]int{}
+	b.eachAlike(func(o, f *fact) {
+		if o.strand.boot == f.strand.boot {
+			return
+		}
+		m, key := match{o.strand, f.strand, doubtOf(o, f)}, [2]*strand{o.strand, f.strand}
+		if i, ok := at[key]; !ok {
+			at[key] = len(matches)
+			matches = append(matches, m)
+		} else if m.by.compare(matches[i].by) < 0 {
+			matches[i] = m
+		}
+	})
+	slices.SortStableFunc(matches, func(x, y match) int { return x.by.compare(y.by) })
+	for _, m := range matches {
+		join(m.s, m.t, nil)
+	}
+	b.eachAlike(func(o, f *fact) { join(o.strand, f.strand, &pair{o, f}) })
+}
+
+// eachAlike finds the facts that two strands seem to tell.
+func (b *Builder) eachAlike(found func(o, f *fact)) {
 	alike := map[sign][]*fact{}
 	for _, s := range b.strands {
 		for _, f := range s.facts {
@@ -144,7 +174,7 @@ func (b *Builder) weaveByFacts() {
 			}
 			for _, o := range alike[g] {
 				if o.strand != s && sameFact(o, f) {
-					join(o.strand, s, &pair{o, f})
+					found(o, f)
 				}
 			}
 			if len(alike[g]) < maxAlike {
@@ -154,10 +184,56 @@ func (b *Builder) weaveByFacts() {
 	}
 }
 
+// doubt is how unsure it is that two facts are one: whether they are told by something else
+// than one moment that both know, and how far apart.
+type doubt struct {
+	unsure bool
+	apart  int64
+}
+
+func doubtOf(a, b *fact) doubt {
+	if timed(a) && timed(b) {
+		if apart := abs(int64(a.Time.Sub(b.Time))); apart <= clocksApart {
+			return doubt{false, apart}
+		}
+	}
+	x, stamped := kernelClock(a.Event)
+	y, too := kernelClock(b.Event)
+	if stamped && too { // two logs would not be here with other stamps
+		return doubt{a.PrintkNS == nil || b.PrintkNS == nil, abs(x - y)}
+	}
+	return doubt{true, abs(int64(a.Time.Sub(b.Time)))}
+}
+
+func (d doubt) compare(e doubt) int {
+	if d.unsure != e.unsure {
+		if d.unsure {
+			return 1
+		}
+		return -1
+	}
+	return cmp.Compare(d.apart, e.apart)
+}
+
+// timed says whether somebody wrote down when a fact was.
+func timed(f *fact) bool {
+	return !f.Time.IsZero() && len(f.TimeGuessed) == 0 && f.TimeBasis != event.BasisDmesg
+}
+
+// otherBoot says whether two facts that look alike are of two boots: their times are far
+// apart, and so are the times at which their boots began. A daemon that was started late
+// has only its first lines late.
+func otherBoot(a, b *fact) bool {
+	x, y := a.strand, b.strand
+	return timed(a) && timed(b) && abs(int64(a.Time.Sub(b.Time))) > lateApart &&
+		!x.began.IsZero() && !y.began.IsZero() && len(x.guessed)+len(y.guessed) == 0 && x.began.Sub(y.began).Abs() > time.Duration(lateApart)
+}
+
 // How far apart two accounts of one fact are told.
 const (
 	stampsApart = int64(time.Millisecond) // the log's own stamp, written with µs or ns
 	clocksApart = int64(5 * time.Second)  // the watcher's and the log's, or two writers'
+	lateApart   = int64(time.Hour)        // a line that was written down late
 	zonesApart  = int64(26 * time.Hour)   // where the zone is guessed
 )
 
@@ -175,7 +251,7 @@ func sameFact(a, b *fact) bool {
 	}
 	if x, ok := kernelClock(a.Event); ok {
 		if y, ok := kernelClock(b.Event); ok && abs(x-y) <= clocksApart {
-			return true
+			return !otherBoot(a, b)
 		}
 	}
 	if a.Time.IsZero() || b.Time.IsZero() {
@@ -249,13 +325,13 @@ func (b *Builder) weaveByBegin() {
 	var names []string // in order, so that the result is the same each time
 	for n, s := range b.strands {
 		name, _, _ := strings.Cut(strings.ToLower(s.host.Name), ".")
-		if len(s.anchors) == 0 || name == "" {
+		if s.began.IsZero() || name == "" {
 			continue
 		}
 		if hosts[name] == nil {
 			names = append(names, name)
 		}
-		hosts[name] = append(hosts[name], begin{n, (&clock{anchors: s.anchors}).began()})
+		hosts[name] = append(hosts[name], begin{n, s.began})
 	}
 	for _, name := range names {
 		begins := hosts[name]

@@ -113,7 +113,8 @@ type strand struct {
 	host    event.Host
 	facts   []*fact // until all is read nil for those that had to go
 	anchors []anchor
-	rank    int // of the anchors: the lower the better
+	rank    int       // of the anchors: the lower the better
+	began   time.Time // by the anchors
 	// guessed are parts of its times that were guessed, dmesg that they were computed
 	// by dmesg.
 	guessed []event.TimeGuess

@@ -492,3 +492,43 @@ func TestToldAgainWithoutStamps(t *testing.T) {
 		})
 	}
 }
+
+// A machine that starts the same in each boot has the same process killed at the same
+// moment of it. Each log belongs to the boot in which its times are, and to none that is
+// not there.
+func TestAlikeInEachBoot(t *testing.T) {
+	began := []time.Time{utc("2026-06-20 12:00:00"), utc("2026-06-21 12:00:00")}
+	records, logs := make([]input, 2), make([]input, 2)
+	for i, at := range began {
+		stamp := time.Minute + time.Duration(i)*300*time.Millisecond
+		e := bpf(1, uint64(stamp), 611, 10, "svc", at.Add(stamp))
+		e.Session, e.Host = fmt.Sprintf("%x", i+1), &event.Host{Name: "db1", BootID: fmt.Sprintf("%08x-7c7e-4d0e-9a58-0c8f6f2d9e11", i)}
+		records[i] = input{path: "record", events: []*event.Event{e}}
+		log := ""
+		for k := range 3 {
+			log += fmt.Sprintf("%s db1 kernel: [%5d.000000] eth0: link is up\n", at.Add(time.Duration(k)*time.Second).Format("2006-01-02T15:04:05.000000Z07:00"), k)
+		}
+		log += killed(fmt.Sprintf("%s db1 kernel: [%12.6f] ", at.Add(stamp).Format("2006-01-02T15:04:05.000000Z07:00"), stamp.Seconds()), 611, 10, "svc")
+		logs[i] = input{path: "log", log: log}
+	}
+	for name, c := range map[string]struct {
+		inputs []input
+		seen   [][]int
+	}{
+		"both records":         {[]input{records[0], records[1], logs[1]}, [][]int{{0}, {1, 2}}},
+		"both, the log first":  {[]input{logs[1], records[0], records[1]}, [][]int{{1}, {2, 0}}},
+		"another boot's":       {[]input{records[0], logs[1]}, [][]int{{0}, {1}}},
+		"another boot's, back": {[]input{records[1], logs[0]}, [][]int{{1}, {0}}},
+		"all":                  {[]input{records[1], records[0], logs[1], logs[0]}, [][]int{{1, 3}, {0, 2}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var seen [][]int
+			for _, e := range build(t, timeline.Options{}, c.inputs...).Entries {
+				seen = append(seen, e.SeenIn)
+			}
+			if diff := cmp.Diff(c.seen, seen); diff != "" {
+				t.Errorf("who tells of the kills (-want +got)\n%s", diff)
+			}
+		})
+	}
+}
