@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/oomtrace/oomtrace/decode/event"
+	"github.com/oomtrace/oomtrace/decode/event/eventtest"
 	"github.com/oomtrace/oomtrace/internal/timeline"
 )
 
@@ -530,5 +531,48 @@ func TestAlikeInEachBoot(t *testing.T) {
 				t.Errorf("who tells of the kills (-want +got)\n%s", diff)
 			}
 		})
+	}
+}
+
+// Of two watchers' accounts the earlier is told, whichever record was named first.
+func TestTwoWatchers(t *testing.T) {
+	var records []input
+	for i := range 2 {
+		e := bpf(1, uint64(time.Minute)+uint64(i), 611, 10, "hog", utc("2026-06-20 12:00:00"))
+		e.Session = fmt.Sprintf("%x", i+1)
+		records = append(records, input{events: []*event.Event{e}})
+	}
+	for _, inputs := range [][]input{{records[0], records[1]}, {records[1], records[0]}} {
+		d := build(t, timeline.Options{}, inputs...)
+		if len(d.Entries) != 1 || d.Entries[0].Session != "1" {
+			t.Errorf("%q, want the first watcher's kill", short(d))
+		}
+	}
+}
+
+// A watcher that crashes in a loop leaves thousands of sessions: their kills are told,
+// and one note.
+func TestManySessions(t *testing.T) {
+	const sessions = 20_000
+	var text []byte
+	for i := range sessions {
+		start := eventtest.SessionStart()
+		kill := bpf(2, uint64(i+60)*uint64(time.Second), 1000+i, 10, "hog", utc("2026-06-20 12:00:00").Add(time.Duration(i)*time.Second))
+		kill.Session = fmt.Sprintf("%x", i+1)
+		start.Session, start.Host, start.BoottimeNS, start.Time = kill.Session, kill.Host, kill.BoottimeNS, kill.Time
+		for _, e := range []*event.Event{start, kill} {
+			var err error
+			if text, err = new(event.Encoder).Append(text, e); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	b := timeline.New(timeline.Options{})
+	if err := b.Record(t.Context(), timeline.Input{Reader: bytes.NewReader(text)}); err != nil {
+		t.Fatal(err)
+	}
+	d := b.Document()
+	if n := len(d.Sources[0].Notes); d.Kills() != sessions || len(d.Boots) != 1 || n != 1 {
+		t.Errorf("%d kills in %d boots, %d notes; want %d in one, and one note", d.Kills(), len(d.Boots), n, sessions)
 	}
 }

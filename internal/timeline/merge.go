@@ -18,7 +18,7 @@ import (
 // others, and the best time that any of them has.
 func merge(accounts []*fact, episodes map[account]string) *fact {
 	slices.SortStableFunc(accounts, func(a, b *fact) int {
-		return cmp.Or(cmp.Compare(worth(b.Event), worth(a.Event)), cmp.Compare(mayBeOff(a.Event), mayBeOff(b.Event)), cmp.Compare(a.strand.source, b.strand.source))
+		return cmp.Or(cmp.Compare(worth(b.Event), worth(a.Event)), cmp.Compare(mayBeOff(a.Event), mayBeOff(b.Event)), earlier(a.Event, b.Event), cmp.Compare(a.strand.source, b.strand.source))
 	})
 	best := *accounts[0]
 	e := *best.Event
@@ -42,6 +42,15 @@ func merge(accounts []*fact, episodes map[account]string) *fact {
 		}
 	}
 	return &best
+}
+
+// earlier compares the moments at which two watchers saw the same: whichever of them was
+// named first, the entry is the same.
+func earlier(a, b *event.Event) int {
+	if a.Source == event.SourceKmsg || b.Source == event.SourceKmsg || a.BoottimeNS == nil || b.BoottimeNS == nil {
+		return 0
+	}
+	return cmp.Compare(*a.BoottimeNS, *b.BoottimeNS)
 }
 
 // worth says how good an account is: the kernel programs' before the log's, and of two

@@ -77,6 +77,10 @@ const (
 	maxSamples = 64
 )
 
+// maxSessions bounds the sessions of a record that are kept apart: each line of it can be
+// of a session that no other is of.
+const maxSessions = 16_384
+
 func (r *record) damage(err error) {
 	src := &r.b.sources[r.source]
 	src.State = StateDamaged
@@ -96,7 +100,9 @@ func (r *record) take(events ...*event.Event) {
 			if _, open := r.ended[e.Session]; open && e.SessionStart.Continued {
 				continue // an earlier file told it
 			}
+			if len(r.ended) < maxSessions {
 			r.ended[e.Session] = false
+		}
 		case e.SessionEnd != nil:
 			delete(r.ended, e.Session)
 		}
@@ -143,6 +149,13 @@ func (r *record) strand(e *event.Event) *strand {
 		return s
 	}
 	s := r.sessions[key]
+	if s == nil && len(r.sessions) >= maxSessions { // what is left apart are boots
+		key.id = ""
+		s = r.sessions[key]
+	}
+	if s == nil && len(r.sessions) >= maxSessions+maxStrands {
+		return r.b.strands[len(r.b.strands)-1]
+	}
 	if s == nil {
 		s = &strand{source: r.source, index: len(r.sessions), session: e.Session}
 		if e.Host != nil {
@@ -150,6 +163,9 @@ func (r *record) strand(e *event.Event) *strand {
 		}
 		r.sessions[key] = s
 		r.b.strands = append(r.b.strands, s)
+	}
+	if len(r.latest) >= maxSessions {
+		clear(r.latest)
 	}
 	r.latest[e.Session] = s
 	return s
@@ -168,8 +184,12 @@ func (r *record) finish() {
 		src.Notes = append(src.Notes, fmt.Sprintf("%d samples with no kill in the ten minutes after are not in the timeline", n))
 	}
 	if src.State == StateRead {
-		for range r.ended {
+		switch n := len(r.ended); n {
+		case 0:
+		case 1:
 			src.Notes = append(src.Notes, "a watcher's end was not recorded: it still runs, or was killed; what it lost is not known")
+		default: // one that crashes in a loop leaves thousands
+			src.Notes = append(src.Notes, fmt.Sprintf("the end of %d watchers was not recorded: they were killed, or still run; what they lost is not known", n))
 		}
 	}
 }
