@@ -31,7 +31,7 @@ func (b *Builder) weave() []*boot {
 		s.began = (&clock{anchors: s.anchors}).began()
 		if id := s.host.BootID; id != "" {
 			if first := ids[id]; first != nil {
-				join(first, s, nil)
+				first.boot.absorb(s.boot) // one id: nothing can speak against it
 			} else {
 				ids[id] = s
 			}
@@ -69,14 +69,19 @@ func join(x, y *strand, p *pair) {
 			}
 		}
 	}
-	for _, s := range b.strands {
-		s.boot = a
-	}
-	a.strands = append(a.strands, b.strands...)
-	a.pairs = append(a.pairs, b.pairs...)
+	a.absorb(b)
 	if p != nil {
 		a.pairs = append(a.pairs, *p)
 	}
+}
+
+// absorb makes one boot of two.
+func (o *boot) absorb(other *boot) {
+	for _, s := range other.strands {
+		s.boot = o
+	}
+	o.strands = append(o.strands, other.strands...)
+	o.pairs = append(o.pairs, other.pairs...)
 }
 
 // compatible says whether two strands may be of one boot.

@@ -553,7 +553,7 @@ func TestTwoWatchers(t *testing.T) {
 // A watcher that crashes in a loop leaves thousands of sessions: their kills are told,
 // and one note.
 func TestManySessions(t *testing.T) {
-	const sessions = 20_000
+	const sessions = 17_000
 	var text []byte
 	for i := range sessions {
 		start := eventtest.SessionStart()

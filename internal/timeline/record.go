@@ -101,8 +101,8 @@ func (r *record) take(events ...*event.Event) {
 				continue // an earlier file told it
 			}
 			if len(r.ended) < maxSessions {
-			r.ended[e.Session] = false
-		}
+				r.ended[e.Session] = false
+			}
 		case e.SessionEnd != nil:
 			delete(r.ended, e.Session)
 		}
