@@ -28,13 +28,18 @@ func (b *Builder) weave() []*boot {
 	ids := map[string]*strand{}
 	for _, s := range b.strands {
 		s.boot = &boot{strands: []*strand{s}}
+		s.began = (&clock{anchors: s.anchors}).began()
 		if id := s.host.BootID; id != "" {
-			if first := ids[id]; first != nil { // all of an id are compatible
-				s.boot = first.boot
-				s.boot.strands = append(s.boot.strands, s)
+			if first := ids[id]; first != nil {
+				first.boot.absorb(s.boot) // one id: nothing can speak against it
 			} else {
 				ids[id] = s
 			}
+		}
+	}
+	for _, s := range b.strands {
+		if s.again != nil {
+			join(s.again, s, nil)
 		}
 	}
 	b.weaveByFacts()
@@ -64,14 +69,19 @@ func join(x, y *strand, p *pair) {
 			}
 		}
 	}
-	for _, s := range b.strands {
-		s.boot = a
-	}
-	a.strands = append(a.strands, b.strands...)
-	a.pairs = append(a.pairs, b.pairs...)
+	a.absorb(b)
 	if p != nil {
 		a.pairs = append(a.pairs, *p)
 	}
+}
+
+// absorb makes one boot of two.
+func (o *boot) absorb(other *boot) {
+	for _, s := range other.strands {
+		s.boot = o
+	}
+	o.strands = append(o.strands, other.strands...)
+	o.pairs = append(o.pairs, other.pairs...)
 }
 
 // compatible says whether two strands may be of one boot.
@@ -79,7 +89,7 @@ func compatible(s, t *strand) bool {
 	if s.host.BootID != "" && t.host.BootID != "" {
 		return s.host.BootID == t.host.BootID
 	}
-	return s.source != t.source && (s.host.Name == "" || t.host.Name == "" || sameName(s.host.Name, t.host.Name))
+	return (s.source != t.source || s.first() == t.first()) && (s.host.Name == "" || t.host.Name == "" || sameName(s.host.Name, t.host.Name))
 }
 
 // sameName compares host names, with or without a domain.
@@ -126,11 +136,40 @@ func deref(s *string) string {
 // maxPairs bounds the pairs of a boot that are remembered.
 const maxPairs = 256
 
-// maxAlike bounds how many facts of one sign are compared: a log can repeat itself.
-const maxAlike = 16
+// maxAlike bounds how many facts of one sign are compared: a log can repeat itself, and
+// what a machine does at each start may look alike.
+const maxAlike = 64
 
-// weaveByFacts joins strands that tell of the same fact.
+// weaveByFacts joins strands that tell of the same fact, those first of which it is surest:
+// services that start in the same order may be killed alike in each boot.
 func (b *Builder) weaveByFacts() {
+	type match struct {
+		s, t *strand
+		by   doubt
+	}
+	var matches []match
+	at := map[[2]*strand]int{}
+	b.eachAlike(func(o, f *fact) {
+		if o.strand.boot == f.strand.boot {
+			return
+		}
+		m, key := match{o.strand, f.strand, doubtOf(o, f)}, [2]*strand{o.strand, f.strand}
+		if i, ok := at[key]; !ok {
+			at[key] = len(matches)
+			matches = append(matches, m)
+		} else if m.by.compare(matches[i].by) < 0 {
+			matches[i] = m
+		}
+	})
+	slices.SortStableFunc(matches, func(x, y match) int { return x.by.compare(y.by) })
+	for _, m := range matches {
+		join(m.s, m.t, nil)
+	}
+	b.eachAlike(func(o, f *fact) { join(o.strand, f.strand, &pair{o, f}) })
+}
+
+// eachAlike finds the facts that two strands seem to tell.
+func (b *Builder) eachAlike(found func(o, f *fact)) {
 	alike := map[sign][]*fact{}
 	for _, s := range b.strands {
 		for _, f := range s.facts {
@@ -140,7 +179,7 @@ func (b *Builder) weaveByFacts() {
 			}
 			for _, o := range alike[g] {
 				if o.strand != s && sameFact(o, f) {
-					join(o.strand, s, &pair{o, f})
+					found(o, f)
 				}
 			}
 			if len(alike[g]) < maxAlike {
@@ -150,10 +189,56 @@ func (b *Builder) weaveByFacts() {
 	}
 }
 
+// doubt is how unsure it is that two facts are one: whether they are told by something else
+// than one moment that both know, and how far apart.
+type doubt struct {
+	unsure bool
+	apart  int64
+}
+
+func doubtOf(a, b *fact) doubt {
+	if timed(a) && timed(b) {
+		if apart := abs(int64(a.Time.Sub(b.Time))); apart <= clocksApart {
+			return doubt{false, apart}
+		}
+	}
+	x, stamped := kernelClock(a.Event)
+	y, too := kernelClock(b.Event)
+	if stamped && too { // two logs would not be here with other stamps
+		return doubt{a.PrintkNS == nil || b.PrintkNS == nil, abs(x - y)}
+	}
+	return doubt{true, abs(int64(a.Time.Sub(b.Time)))}
+}
+
+func (d doubt) compare(e doubt) int {
+	if d.unsure != e.unsure {
+		if d.unsure {
+			return 1
+		}
+		return -1
+	}
+	return cmp.Compare(d.apart, e.apart)
+}
+
+// timed says whether somebody wrote down when a fact was.
+func timed(f *fact) bool {
+	return !f.Time.IsZero() && len(f.TimeGuessed) == 0 && f.TimeBasis != event.BasisDmesg
+}
+
+// otherBoot says whether two facts that look alike are of two boots: their times are far
+// apart, and so are the times at which their boots began. A daemon that was started late
+// has only its first lines late.
+func otherBoot(a, b *fact) bool {
+	x, y := a.strand, b.strand
+	return timed(a) && timed(b) && abs(int64(a.Time.Sub(b.Time))) > lateApart &&
+		!x.began.IsZero() && !y.began.IsZero() && len(x.guessed)+len(y.guessed) == 0 && x.began.Sub(y.began).Abs() > time.Duration(lateApart)
+}
+
 // How far apart two accounts of one fact are told.
 const (
 	stampsApart = int64(time.Millisecond) // the log's own stamp, written with µs or ns
 	clocksApart = int64(5 * time.Second)  // the watcher's and the log's, or two writers'
+	lateApart   = int64(time.Hour)        // a line that was written down late
 	zonesApart  = int64(26 * time.Hour)   // where the zone is guessed
 )
 
@@ -171,7 +256,7 @@ func sameFact(a, b *fact) bool {
 	}
 	if x, ok := kernelClock(a.Event); ok {
 		if y, ok := kernelClock(b.Event); ok && abs(x-y) <= clocksApart {
-			return true
+			return !otherBoot(a, b)
 		}
 	}
 	if a.Time.IsZero() || b.Time.IsZero() {
@@ -234,20 +319,43 @@ func near(a, b uint64) bool {
 // that began late has its first times late.
 const beginsApart = 10 * time.Second
 
-// weaveByBegin joins strands of one host whose times say that they began together.
+// weaveByBegin joins strands of one host whose times say that they began together. Each
+// is compared with those that began just before it: a log can have thousands of boots.
 func (b *Builder) weaveByBegin() {
-	for i, s := range b.strands {
-		for _, t := range b.strands[:i] {
-			if s.boot == t.boot || len(s.anchors) == 0 || len(t.anchors) == 0 || s.host.Name == "" || !sameName(s.host.Name, t.host.Name) {
-				continue
-			}
-			x, y := (&clock{anchors: s.anchors}).began(), (&clock{anchors: t.anchors}).began()
-			if x.Sub(y).Abs() <= beginsApart {
-				join(t, s, nil)
+	type begin struct {
+		n  int // of the strand
+		at time.Time
+	}
+	hosts := map[string][]begin{}
+	var names []string // in order, so that the result is the same each time
+	for n, s := range b.strands {
+		name, _, _ := strings.Cut(strings.ToLower(s.host.Name), ".")
+		if s.began.IsZero() || name == "" {
+			continue
+		}
+		if hosts[name] == nil {
+			names = append(names, name)
+		}
+		hosts[name] = append(hosts[name], begin{n, s.began})
+	}
+	for _, name := range names {
+		begins := hosts[name]
+		slices.SortStableFunc(begins, func(x, y begin) int { return x.at.Compare(y.at) })
+		for i, x := range begins {
+			for _, y := range slices.Backward(begins[max(0, i-maxNear):i]) {
+				if x.at.Sub(y.at) > beginsApart {
+					break
+				}
+				if s, t := b.strands[x.n], b.strands[y.n]; s.boot != t.boot {
+					join(b.strands[min(x.n, y.n)], b.strands[max(x.n, y.n)], nil)
+				}
 			}
 		}
 	}
 }
+
+// maxNear bounds how many of those that are near in time are compared.
+const maxNear = 32
 
 // order puts boots in order of time; one that has none comes behind the one that its
 // source tells of before, or before the one behind it.

@@ -113,12 +113,23 @@ type strand struct {
 	host    event.Host
 	facts   []*fact // until all is read nil for those that had to go
 	anchors []anchor
-	rank    int // of the anchors: the lower the better
+	rank    int       // of the anchors: the lower the better
+	began   time.Time // by the anchors
 	// guessed are parts of its times that were guessed, dmesg that they were computed
 	// by dmesg.
 	guessed []event.TimeGuess
 	dmesg   bool
-	boot    *boot
+	// again is the strand that this one is of: its source repeats itself.
+	again *strand
+	boot  *boot
+}
+
+// first is s, or the one that it repeats.
+func (s *strand) first() *strand {
+	if s.again != nil {
+		return s.again
+	}
+	return s
 }
 
 // fact is an event, where it stands in its strand, and on the clock of its boot.

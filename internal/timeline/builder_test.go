@@ -421,7 +421,6 @@ func TestRecordDamaged(t *testing.T) {
 	}
 }
 
-// Samples are told where a kill followed.
 // A watcher that was started again and again takes bounded room: what it saw last is told,
 // that it never ended is said once.
 func TestManySessions(t *testing.T) {
@@ -446,6 +445,7 @@ func TestManySessions(t *testing.T) {
 	}
 }
 
+// Samples are told where a kill followed.
 func TestSamples(t *testing.T) {
 	at := utc("2026-06-20 12:47:02")
 	sample := func(seq uint64, ago time.Duration) *event.Event {
@@ -459,5 +459,144 @@ func TestSamples(t *testing.T) {
 	want(t, d, "0 2026-06-20 12:46:02  sample [0]", "0 2026-06-20 12:47:02  oom.kill 7 [0]")
 	if notes := strings.Join(d.Sources[0].Notes, "\n"); !strings.HasPrefix(notes, "2 samples ") {
 		t.Errorf("notes %q", notes)
+	}
+}
+
+// Which source was named first does not matter: of two daemons' times of one kill the
+// finer one is told, with its own error.
+func TestOrderOfSources(t *testing.T) {
+	fine := input{path: "fine", log: killed("2026-06-20T12:46:52.613000+00:00 db1 kernel: [ 1000.100000] ", 611, 10, "hog")}
+	coarse := input{path: "coarse", mod: utc("2026-06-21 00:00:00"), log: killed("Jun 20 12:46:52 db1 kernel: [ 1000.100000] ", 611, 10, "hog")}
+	for _, inputs := range [][]input{{fine, coarse}, {coarse, fine}} {
+		d := build(t, timeline.Options{Zone: time.UTC, Year: 2026}, inputs...)
+		if len(d.Entries) != 1 {
+			t.Fatalf("%d entries, want one", len(d.Entries))
+		}
+		e := d.Entries[0]
+		if e.Time.Nanosecond() != 613_000_000 || e.TimeErrorMS != nil {
+			t.Errorf("%s first: the time is %v, off by %v; want that of the finer log", inputs[0].path, e.Time, e.TimeErrorMS)
+		}
+	}
+}
+
+// A log without the kernel's stamps that has lines twice, as one that was put together of
+// pieces that overlap, tells of one boot and of one kill. Another time, pid or size is
+// another kill.
+func TestToldAgainWithoutStamps(t *testing.T) {
+	const prefix = "2026-06-20T12:%s+00:00 db1 kernel: "
+	at := func(s string) string { return fmt.Sprintf(prefix, s) }
+	log := at("00:00") + "Linux version 6.1.0 (a@b) #1 SMP\n" +
+		killed(at("46:52"), 611, 10, "hog") + at("46:52") + "oom_reaper: reaped process 611 (hog), now anon-rss:0kB, file-rss:0kB, shmem-rss:0kB\n" +
+		killed(at("46:52"), 612, 10, "hog") + killed(at("46:53"), 611, 20, "hog")
+	more := killed(at("50:00"), 613, 10, "hog")
+	for name, c := range map[string]struct {
+		log   string
+		kills uint64
+	}{
+		"with its boot":    {log + log + more, 4},
+		"thrice":           {log + log + log, 3},
+		"without":          {log + log[strings.Index(log, "\n")+1:] + more, 4},
+		"of two machines":  {log + strings.ReplaceAll(log, "db1", "db2"), 6},
+		"on the day after": {log + strings.ReplaceAll(log, "06-20", "06-21"), 6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := build(t, timeline.Options{}, input{log: c.log})
+			boots := map[bool]int{true: 2, false: 1}[c.kills == 6]
+			ends := 0
+			for _, e := range d.Entries {
+				if e.End != nil {
+					ends++
+				}
+			}
+			if ends != boots {
+				t.Errorf("%d ends, want %d", ends, boots)
+			}
+			if kills := *d.Sources[0].Kills; kills != c.kills || d.Kills() != int(c.kills) || len(d.Boots) != boots {
+				t.Errorf("%d kills in the source, %d in the timeline, %d boots; want %d, in %d\n%q", kills, d.Kills(), len(d.Boots), c.kills, boots, short(d))
+			}
+		})
+	}
+}
+
+// A machine that starts the same in each boot has the same process killed at the same
+// moment of it. Each log belongs to the boot in which its times are, and to none that is
+// not there.
+func TestAlikeInEachBoot(t *testing.T) {
+	began := []time.Time{utc("2026-06-20 12:00:00"), utc("2026-06-21 12:00:00")}
+	records, logs := make([]input, 2), make([]input, 2)
+	for i, at := range began {
+		stamp := time.Minute + time.Duration(i)*300*time.Millisecond
+		e := bpf(1, uint64(stamp), 611, 10, "svc", at.Add(stamp))
+		e.Session, e.Host = fmt.Sprintf("%x", i+1), &event.Host{Name: "db1", BootID: fmt.Sprintf("%08x-7c7e-4d0e-9a58-0c8f6f2d9e11", i)}
+		records[i] = input{path: "record", events: []*event.Event{e}}
+		log := ""
+		for k := range 3 {
+			log += fmt.Sprintf("%s db1 kernel: [%5d.000000] eth0: link is up\n", at.Add(time.Duration(k)*time.Second).Format("2006-01-02T15:04:05.000000Z07:00"), k)
+		}
+		log += killed(fmt.Sprintf("%s db1 kernel: [%12.6f] ", at.Add(stamp).Format("2006-01-02T15:04:05.000000Z07:00"), stamp.Seconds()), 611, 10, "svc")
+		logs[i] = input{path: "log", log: log}
+	}
+	for name, c := range map[string]struct {
+		inputs []input
+		seen   [][]int
+	}{
+		"both records":         {[]input{records[0], records[1], logs[1]}, [][]int{{0}, {1, 2}}},
+		"both, the log first":  {[]input{logs[1], records[0], records[1]}, [][]int{{1}, {2, 0}}},
+		"another boot's":       {[]input{records[0], logs[1]}, [][]int{{0}, {1}}},
+		"another boot's, back": {[]input{records[1], logs[0]}, [][]int{{1}, {0}}},
+		"all":                  {[]input{records[1], records[0], logs[1], logs[0]}, [][]int{{1, 3}, {0, 2}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var seen [][]int
+			for _, e := range build(t, timeline.Options{}, c.inputs...).Entries {
+				seen = append(seen, e.SeenIn)
+			}
+			if diff := cmp.Diff(c.seen, seen); diff != "" {
+				t.Errorf("who tells of the kills (-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// Of two watchers' accounts the earlier is told, whichever record was named first.
+func TestTwoWatchers(t *testing.T) {
+	var records []input
+	for i := range 2 {
+		e := bpf(1, uint64(time.Minute)+uint64(i), 611, 10, "hog", utc("2026-06-20 12:00:00"))
+		e.Session = fmt.Sprintf("%x", i+1)
+		records = append(records, input{events: []*event.Event{e}})
+	}
+	for _, inputs := range [][]input{{records[0], records[1]}, {records[1], records[0]}} {
+		d := build(t, timeline.Options{}, inputs...)
+		if len(d.Entries) != 1 || d.Entries[0].Session != "1" {
+			t.Errorf("%q, want the first watcher's kill", short(d))
+		}
+	}
+}
+
+// A watcher that crashes in a loop leaves thousands of sessions: their kills are told,
+// and one note.
+func TestKillsOfManySessions(t *testing.T) {
+	const sessions = 17_000
+	var text []byte
+	for i := range sessions {
+		start := eventtest.SessionStart()
+		kill := bpf(2, uint64(i+60)*uint64(time.Second), 1000+i, 10, "hog", utc("2026-06-20 12:00:00").Add(time.Duration(i)*time.Second))
+		kill.Session = fmt.Sprintf("%x", i+1)
+		start.Session, start.Host, start.BoottimeNS, start.Time = kill.Session, kill.Host, kill.BoottimeNS, kill.Time
+		for _, e := range []*event.Event{start, kill} {
+			var err error
+			if text, err = new(event.Encoder).Append(text, e); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	b := timeline.New(timeline.Options{})
+	if err := b.Record(t.Context(), timeline.Input{Reader: bytes.NewReader(text)}); err != nil {
+		t.Fatal(err)
+	}
+	d := b.Document()
+	if n := len(d.Sources[0].Notes); d.Kills() != sessions || len(d.Boots) != 1 || n != 1 {
+		t.Errorf("%d kills in %d boots, %d notes; want %d in one, and one note", d.Kills(), len(d.Boots), n, sessions)
 	}
 }

@@ -109,14 +109,15 @@ func (o *boot) unite() {
 	rename(o.facts, episodes)
 }
 
-// couples are those of facts alike that may be one, the likeliest first.
+// couples are those of facts alike that may be one, the likeliest first. Each is compared
+// with those just behind it, so that none goes without because others have many.
 func couples(facts []*fact) []couple {
 	slices.SortStableFunc(facts, func(a, b *fact) int { return cmp.Compare(a.at, b.at) })
 	var out []couple
 	for i, a := range facts {
-		for _, b := range facts[i+1:] {
+		for _, b := range facts[i+1 : min(i+1+maxNear, len(facts))] {
 			apart := b.at - a.at
-			if apart > beginApart || len(out) > 64*len(facts) {
+			if apart > beginApart {
 				break
 			}
 			if a.strand != b.strand && apart <= window(a, b) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -22,7 +23,7 @@ import (
 func (b *Builder) Log(ctx context.Context, in Input) error {
 	in.Source.Kind, in.Source.State = KindKernelLog, StateRead
 	b.sources = append(b.sources, in.Source)
-	l := &log{b: b, in: &in, bootID: []byte(strings.ReplaceAll(in.BootID, "-", "")), source: len(b.sources) - 1, boots: map[int]*strand{}, latest: map[string]int{}, marks: map[*strand][]mark{}}
+	l := &log{b: b, in: &in, bootID: []byte(strings.ReplaceAll(in.BootID, "-", "")), source: len(b.sources) - 1, boots: map[int]*strand{}, latest: map[string]int{}, marks: map[*strand][]mark{}, written: map[written]*strand{}}
 	scanner := kmsg.NewScanner(in.Reader)
 	for {
 		if l.records%256 == 0 && ctx.Err() != nil {
@@ -63,6 +64,8 @@ type log struct {
 	marks  map[*strand][]mark
 	cal    calendar
 	noZone bool
+
+	written map[written]*strand // of what has no stamp: who told it first
 }
 
 // named gives a record the short name of its host. One that has no name yet, as early in
@@ -174,8 +177,58 @@ func (l *log) item(item kmsg.Item) {
 		s.host = *e.Host
 	}
 	e.Host = nil // the boot's, when all is known of it
+	if l.again(s, e, item.When()) {
+		return
+	}
 	l.b.count(s, e)
 	l.b.keep(s, e, item.When())
+}
+
+// written is what a line without the kernel's stamp is known by.
+type written struct {
+	sign
+	host, sizes, release string
+	at                   int64
+}
+
+// again says whether the log tells of this for a second time, as one does that was put
+// together of pieces that overlap. The parser knows a line by its stamp; without that
+// nobody is killed twice, under one pid and with the same sizes, at one written time. What
+// stands around it is of the boot of the first time.
+func (l *log) again(s *strand, e *event.Event, m kmsg.Moment) bool {
+	if m.HasPrintk || m.Wall.Basis == "" {
+		return false
+	}
+	w := written{host: s.host.Name, at: m.Wall.Time.UnixNano()}
+	switch {
+	case e.Kill != nil:
+		v := &e.Kill.Victim
+		w.sign, _ = signOf(e)
+		for _, n := range []*uint64{v.TotalVMBytes, v.AnonRSSBytes, v.FileRSSBytes} {
+			if n != nil {
+				w.sizes += strconv.FormatUint(*n, 10)
+			}
+			w.sizes += " "
+		}
+	case e.Boot != nil:
+		w.sign, w.release = sign{typ: e.Type}, e.Boot.Release
+	case e.End != nil:
+		w.sign = sign{typ: e.Type, pid: e.End.PID, comm: deref(e.End.Comm), reason: string(e.End.Outcome)}
+	default: // what has no pid can be told twice in a second
+		return false
+	}
+	first := l.written[w]
+	if first == nil {
+		if len(l.written) >= DefaultMost {
+			clear(l.written)
+		}
+		l.written[w] = s
+		return false
+	}
+	if first != s && s.again == nil {
+		s.again = first.first()
+	}
+	return true
 }
 
 // finish gives all facts the times that the log itself tells.

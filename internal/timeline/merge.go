@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -17,7 +18,7 @@ import (
 // others, and the best time that any of them has.
 func merge(accounts []*fact, episodes map[account]string) *fact {
 	slices.SortStableFunc(accounts, func(a, b *fact) int {
-		return cmp.Or(cmp.Compare(worth(b.Event), worth(a.Event)), cmp.Compare(a.strand.source, b.strand.source))
+		return cmp.Or(cmp.Compare(worth(b.Event), worth(a.Event)), cmp.Compare(mayBeOff(a.Event), mayBeOff(b.Event)), earlier(a.Event, b.Event), cmp.Compare(a.strand.source, b.strand.source))
 	})
 	best := *accounts[0]
 	e := *best.Event
@@ -41,6 +42,15 @@ func merge(accounts []*fact, episodes map[account]string) *fact {
 		}
 	}
 	return &best
+}
+
+// earlier compares the moments at which two watchers saw the same: whichever of them was
+// named first, the entry is the same.
+func earlier(a, b *event.Event) int {
+	if a.Source == event.SourceKmsg || b.Source == event.SourceKmsg || a.BoottimeNS == nil || b.BoottimeNS == nil {
+		return 0
+	}
+	return cmp.Compare(*a.BoottimeNS, *b.BoottimeNS)
 }
 
 // worth says how good an account is: the kernel programs' before the log's, and of two
@@ -168,7 +178,22 @@ func better(a, b *event.Event) bool {
 	if x, y := len(a.TimeGuessed), len(b.TimeGuessed); x != y {
 		return x < y
 	}
-	return rank(a.TimeBasis) < rank(b.TimeBasis)
+	if x, y := rank(a.TimeBasis), rank(b.TimeBasis); x != y {
+		return x < y
+	}
+	return mayBeOff(a) < mayBeOff(b)
+}
+
+// mayBeOff is by how many ms the time of e may be wrong. A writer's time without an error
+// is as fine as it is written; of one that was computed nothing is known then.
+func mayBeOff(e *event.Event) int64 {
+	switch {
+	case e.TimeErrorMS != nil:
+		return *e.TimeErrorMS
+	case rank(e.TimeBasis) >= rank(event.BasisPrintk):
+		return math.MaxInt64
+	}
+	return 0
 }
 
 // own are the fields of a payload that an account has for itself, and memory is whole or

@@ -4,7 +4,6 @@ package timeline
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -24,7 +23,11 @@ func (b *Builder) setClock(o *boot) {
 	for _, s := range o.strands {
 		if len(s.anchors) > 0 && trust(s) == best {
 			o.clock.anchors = append(o.clock.anchors, s.anchors...)
-			o.clock.guessed = s.guessed
+			for _, g := range s.guessed {
+				if !slices.Contains(o.clock.guessed, g) {
+					o.clock.guessed = append(o.clock.guessed, g)
+				}
+			}
 		}
 	}
 	if m := b.o.Machine; m != nil && !m.Booted.IsZero() && best != 0 && o.runningOn(m) {
@@ -36,7 +39,9 @@ func (b *Builder) setClock(o *boot) {
 	if len(o.clock.anchors) == 0 {
 		o.clock.anchors, o.clock.guessed = pairAnchors(o.pairs)
 	}
-	slices.SortFunc(o.clock.anchors, func(x, y anchor) int { return cmp.Compare(x.stamp, y.stamp) })
+	slices.SortFunc(o.clock.anchors, func(x, y anchor) int { // in the same order whichever source is first
+		return cmp.Or(cmp.Compare(x.stamp, y.stamp), cmp.Compare(x.err, y.err), cmp.Compare(x.wall, y.wall))
+	})
 	for _, s := range o.strands {
 		b.move(o, s)
 	}
@@ -99,7 +104,11 @@ func (b *Builder) move(o *boot, s *strand) {
 		}
 		s.move(by)
 		src := &b.sources[s.source]
-		src.Notes = append(src.Notes, fmt.Sprintf("its times were moved by %s: another source tells of the same, and knows when it was", by.Round(time.Second)))
+		how := "are right"
+		if by = by.Round(time.Second); by != 0 {
+			how = "were moved by " + by.String()
+		}
+		src.Notes = append(src.Notes, "its times "+how+": another source tells of the same, and knows when it was")
 		return
 	}
 }
