@@ -153,7 +153,7 @@ func (s *series) begin() {
 	if how != "" && s.compression == "" {
 		s.compression = how
 	}
-	r, stop, err := unpack(how, in, p.path)
+	r, stop, err := unpack(how, in)
 	if err != nil {
 		s.problem(err)
 		s.end()
@@ -220,7 +220,7 @@ func compression(in *bufio.Reader) string {
 const maxWindow = 128 << 20
 
 // unpack reads a compressed file; stop, if not nil, ends that.
-func unpack(how string, in io.Reader, path string) (r io.Reader, stop func(), err error) {
+func unpack(how string, in io.Reader) (r io.Reader, stop func(), err error) {
 	switch how {
 	case "":
 		return in, nil, nil
