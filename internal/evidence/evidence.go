@@ -92,7 +92,7 @@ func (o *Options) content(ctx context.Context, b *timeline.Builder, want timelin
 	case want != "" && kind != want:
 		return refuse(b, src, kind, "it is "+kindWords(kind)+", not "+kindWords(want))
 	}
-	input := timeline.Input{Source: src, Reader: in, ModTime: s.modTime, Own: o.mine}
+	input := timeline.Input{Source: src, Reader: in, ModTime: s.modTime, Own: o.mine, Growing: s.growing}
 	if kind == timeline.KindKernelLog && o.Lines != nil {
 		if w := o.Lines(src.Path); w != nil {
 			input.Reader = io.TeeReader(in, w)
@@ -201,6 +201,7 @@ func (o *Options) directory(ctx context.Context, b *timeline.Builder, dir string
 // recorded adds the files of a watcher's record.
 func (o *Options) recorded(ctx context.Context, b *timeline.Builder, files []*os.File, src timeline.Source) error {
 	s := o.series(ctx, nil)
+	s.growing = true
 	for _, f := range files {
 		s.add(part{path: f.Name(), file: f})
 	}

@@ -35,6 +35,7 @@ type series struct {
 	current  io.Reader // unpacked
 	closers  []func()
 	ended    bool // the last byte that was read ends a line
+	growing  bool // a watcher may be writing the last one
 	problems []error
 
 	done        int64 // bytes of the files that were read

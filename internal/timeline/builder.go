@@ -56,6 +56,7 @@ type Input struct {
 	ModTime time.Time // of the file; zero: not known
 	Own     bool      // the Machine wrote it
 	BootID  string    // of all that is in it, where who opened it knows it
+	Growing bool      // a watcher may be writing it: a last line that is half there is no damage
 }
 
 // Builder makes a Document of sources. Make one with [New]; it is for one goroutine.

@@ -35,6 +35,8 @@ func (b *Builder) Record(ctx context.Context, in Input) error {
 			r.lines++
 			countUp(&b.sources[r.source].Unknown)
 			continue
+		case in.Growing && errors.Is(err, event.ErrTruncated):
+			continue // that the watcher's end is not there is said
 		case errors.As(err, &line):
 			r.lines++
 			countUp(&b.sources[r.source].Bad)
