@@ -67,6 +67,8 @@ type kernelLog struct {
 
 	tells bool // kills are told from it, as no program tells of them
 
+	steady bool // the clock is one for all CPUs
+
 	// began is when the programs were in, past what was read so far of the time before;
 	// nil: all of that is read.
 	began uint64
@@ -100,6 +102,7 @@ func (l *kernelLog) run() error {
 	defer close(l.events)
 	// Without it times are less sure, and say so.
 	l.clock, _ = devkmsg.OpenClock()
+	l.steady = l.clock.Steady()
 	defer l.clock.Close() //nolint:errcheck // it was only read
 	// Before: what is counted meanwhile is told as it comes.
 	l.past.counted, _ = l.reader.OOMKills()
@@ -187,6 +190,9 @@ func (l *kernelLog) event(item kmsg.Item) logEvent {
 	return e
 }
 
+// longestTick is the longest tick of the kernels there are, in ms: HZ is 100 at the least.
+const longestTick = 10
+
 // bootTime is the boot clock's time at a stamp, and how far that may be off; nil: not
 // known. The two clocks are compared now: a moment ago they differed by as much, long ago
 // by what the boot clock was slewed by since, or slept.
@@ -207,6 +213,9 @@ func (l *kernelLog) bootTime(stamp time.Duration) (boot uint64, errorMS *int64) 
 	lag := int64(before/2+after/2) - int64(local)
 	if l.past == nil {
 		errorMS = event.Ptr(int64(after-before)/2/int64(time.Millisecond) + 1)
+		if !l.steady {
+			*errorMS += 2 * longestTick // the printer's clock, and the reader's
+		}
 	}
 	return uint64(max(0, int64(stamp)+lag)), errorMS
 }

@@ -70,6 +70,16 @@ func (c *Clock) Now() (ns uint64, ok bool) {
 	return ns, true
 }
 
+// Steady says whether the clock is known to be one for all CPUs. Where the kernel found its
+// counter not to be (sched_clock_stable, kernel/sched/clock.c; "Marking TSC unstable"), each
+// CPU has a clock of its own, held within a tick of the boot clock. A perf event's page has
+// cap_user_time for a counter that is (arch_perf_update_userpage); not under kvm-clock, of
+// which nothing is said.
+func (c *Clock) Steady() bool {
+	const capUserTime = 1 << 3
+	return c != nil && atomic.LoadUint64(&(*unix.PerfEventMmapPage)(unsafe.Pointer(&c.ring[0])).Capabilities)&capUserTime != 0
+}
+
 // Close implements io.Closer.
 func (c *Clock) Close() error {
 	if c == nil {
