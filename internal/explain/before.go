@@ -3,6 +3,7 @@
 package explain
 
 import (
+	"slices"
 	"time"
 
 	"github.com/oomtrace/oomtrace/decode/event"
@@ -19,7 +20,7 @@ type reading struct {
 // justBefore is how old a sample may be that counts for the moment of a kill.
 const justBefore = uint64(10 * time.Second)
 
-// readings are the entries that tell of the machine's memory, by boot, in order.
+// readings are the entries that tell of the machine's memory, by boot, in order of time.
 type readings map[int][]int
 
 func readingsOf(d *timeline.Document) readings {
@@ -38,15 +39,20 @@ func (r readings) before(in *shortage) *reading {
 	if killed == nil {
 		return nil
 	}
-	var last *reading
-	for _, i := range r[in.boot] {
-		e := &in.doc.Entries[i]
-		if *e.BoottimeNS > *killed {
-			break
+	list := r[in.boot]
+	n, _ := slices.BinarySearchFunc(list, *killed, func(i int, killed uint64) int {
+		if *in.doc.Entries[i].BoottimeNS <= killed {
+			return -1
 		}
-		if age := *killed - *e.BoottimeNS; age <= justBefore {
-			last = &reading{e.Sample.Memory, i, int64(age / uint64(time.Millisecond))}
-		}
+		return 1
+	})
+	if n == 0 {
+		return nil
 	}
-	return last
+	e := &in.doc.Entries[list[n-1]]
+	age := *killed - *e.BoottimeNS
+	if age > justBefore {
+		return nil
+	}
+	return &reading{e.Sample.Memory, list[n-1], int64(age / uint64(time.Millisecond))}
 }

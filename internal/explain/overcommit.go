@@ -54,8 +54,10 @@ func overcommit(in *shortage) *draft {
 	switch age := s.AgeMS; {
 	case now:
 		when = " (now)"
-	case age != nil && abs(*age) >= 1000:
-		when = " (read " + lasting(abs(*age)) + " " + map[bool]string{true: "after", false: "before"}[*age > 0] + " the kill)"
+	case age != nil && *age <= -1000:
+		when = " (read " + lasting(-*age) + " before the kill)"
+	case age != nil && *age >= 1000:
+		when = " (read " + lasting(*age) + " after the kill)"
 	}
 	d.cite(in.at(), "vm.overcommit_memory %d%s; promised (Committed_AS) %s, %s of RAM and swap.", mode, when, size(committed), percent(committed, all))
 	if in.machine != nil && in.machine.CommitLimitBytes != nil {
