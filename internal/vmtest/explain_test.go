@@ -166,10 +166,14 @@ func (x exhibit) look(t *testing.T, r *Result, log []byte) {
 	if len(parsed.Invocations) == 0 {
 		t.Fatal("nobody was killed")
 	}
-	s := shortage{Invocation: parsed.Invocations[0], log: log}
-	if s.Trigger == nil {
-		t.Fatal("the kernel withheld its report")
+	at := 0
+	if x.order > 0 {
+		at = slices.IndexFunc(parsed.Invocations, func(v Invocation) bool { return v.Trigger != nil && v.Trigger.Order == x.order })
 	}
+	if at < 0 || parsed.Invocations[at].Trigger == nil {
+		t.Fatalf("the kernel withheld its report, or nobody asked for order %d", x.order)
+	}
+	s := shortage{Invocation: parsed.Invocations[at], log: log}
 	if x.victim != "" {
 		s.proc = r.Report.Procs[x.victim]
 		want(t, "the signal of "+x.victim, s.proc.Signal, "killed")
