@@ -196,12 +196,7 @@ func (m *maker) trigger() *event.Task {
 	}
 	e := &event.Task{GFPMask: t.GFPMask, GFPFlags: t.GFPFlags}
 	if t.TID.OK {
-		e.PID, e.TID = int(t.TID.N), event.Ptr(int(t.TID.N))
-		if row := m.r.Tasks.Find(e.PID); row != nil && row.TGID > 0 {
-			e.PID = int(row.TGID)
-		} else {
-			m.sources["trigger.pid"] = computed // the thread's, taken for the leader's
-		}
+		e.TID = event.Ptr(int(t.TID.N))
 	}
 	if t.HasComm {
 		e.Comm, e.CommHex = event.CleanText([]byte(t.Comm))
@@ -215,7 +210,27 @@ func (m *maker) trigger() *event.Task {
 	if kernel, known := isKernelThread(m.r.Frames); known {
 		e.KThread = &kernel
 	}
+	m.leader(e)
 	return e
+}
+
+// leader names the process of the thread that is the trigger. A whole table has all that
+// may be chosen, by their leaders: a thread that is not in it is none, or is not of the
+// cgroup; which process it is of is not told. Without a table it is taken for one.
+func (m *maker) leader(e *event.Task) {
+	if e.TID == nil {
+		return
+	}
+	tasks := m.r.Tasks
+	row := tasks.Find(*e.TID)
+	switch {
+	case row != nil && row.TGID > 0:
+		e.PID = int(row.TGID)
+	case row == nil && tasks != nil && len(tasks.Rows) > 0 && tasks.LeftOut+tasks.Odd == 0 && (e.KThread == nil || !*e.KThread):
+	default:
+		e.PID = *e.TID
+		m.sources["trigger.pid"] = computed
+	}
 }
 
 // isKernelThread tells a kernel thread by the outermost frame of its trace.

@@ -12,7 +12,7 @@ import (
 func bystanders(in *shortage) *draft {
 	t, v := in.main.Trigger, &in.main.Victim
 	room, ok := in.room()
-	if !ok || t == nil || t.PID == v.PID || in.found["growth-victim"] || in.found["limit-lowered"] {
+	if !ok || t == nil || t.PID == 0 || t.PID == v.PID || in.found["growth-victim"] || in.found["limit-lowered"] {
 		return nil
 	}
 	var causes []string

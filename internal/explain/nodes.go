@@ -69,7 +69,7 @@ func nodesExhausted(in *shortage) *draft {
 	d.RefutedBy = "Memory elsewhere that was there only after the kill, since the victim had it: its size is in the same entry."
 	var s shell
 	s.look("free memory by node", "grep -H MemFree /sys/devices/system/node/node*/meminfo")
-	if t != nil {
+	if t != nil && t.PID != 0 {
 		s.look("what it is bound to, if it still runs", "grep -E '^(Mems_allowed_list|Cpus_allowed_list)' /proc/%s/status; head -3 /proc/%s/numa_maps", itoa(t.PID), itoa(t.PID))
 	}
 	if !cpuset {

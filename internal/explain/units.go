@@ -84,6 +84,9 @@ func plural(n int, noun string) string {
 
 // who is "java[4242]", or "pid 4242".
 func who(pid int, comm *string) string {
+	if pid == 0 && comm != nil { // a trigger of whom a log tells no pid
+		return *comm
+	}
 	if comm == nil {
 		return "pid " + strconv.Itoa(pid)
 	}

@@ -87,6 +87,9 @@ func (p *pump) snapshot(e *event.Event, boot uint64) {
 			t.User = answer.User
 		}
 		if answer.Leader != 0 {
+			if k.Sources == nil {
+				k.Sources = map[string]string{}
+			}
 			t.PID, k.Sources[triggerPID] = answer.Leader, string(event.SourceProc)
 		}
 		if answer.Err == nil {
@@ -156,9 +159,13 @@ func request(k *event.Kill, boot uint64) procsnap.Request {
 	}
 	req := procsnap.Request{Tasks: []procsnap.Ref{victim}, Parents: true, Machine: true}
 	if t := k.Trigger; t != nil && t.PID != v.PID {
-		trigger := ref(t.PID, t.StartBoottimeNS, boot)
+		pid := t.PID
+		if pid == 0 && t.TID != nil {
+			pid = *t.TID
+		}
+		trigger := ref(pid, t.StartBoottimeNS, boot)
 		trigger.UID = t.UID
-		trigger.Leader = k.Sources[triggerPID] == computed // a thread's, of the log
+		trigger.Leader = t.PID == 0 || k.Sources[triggerPID] == computed // a thread's, of the log
 		req.Tasks = append(req.Tasks, trigger)
 	}
 	if t := k.Trigger; t != nil {
@@ -342,7 +349,10 @@ func (p *pump) lateEvent(l *lateSnapshot) *event.Event {
 		if answer.Err != nil && answer.User == "" {
 			continue
 		}
-		t := &event.Task{PID: cmp.Or(answer.Leader, l.tasks[i].PID), User: answer.User}
+		t := &event.Task{PID: l.tasks[i].PID, User: answer.User}
+		if l.tasks[i].Leader {
+			t.PID = answer.Leader // 0: it is not known whose thread it is
+		}
 		if answer.Err == nil {
 			answer.Identity.FillTask(t)
 		}

@@ -769,3 +769,13 @@ func TestReadersEndWithTheirContext(t *testing.T) {
 		t.Errorf("read %d, %v after the end", n, err)
 	}
 }
+
+// Of a trigger of whom the log tells a thread alone, /proc is asked whose it is.
+func TestRequestOfAThread(t *testing.T) {
+	k := kill(7, 7)
+	k.Trigger = &event.Task{TID: event.Ptr(9)}
+	req := request(k, 1e9)
+	if len(req.Tasks) != 2 || req.Tasks[1].PID != 9 || req.Tasks[1].TID != 9 || !req.Tasks[1].Leader {
+		t.Errorf("asked for %+v", req.Tasks)
+	}
+}

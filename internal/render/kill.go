@@ -191,6 +191,9 @@ func killTrigger(k *event.Kill) string {
 		return ""
 	}
 	s := "triggered by " + name
+	if t.PID == 0 && t.TID != nil {
+		s = "triggered by thread " + name + "[" + strconv.Itoa(*t.TID) + "]" // whose, a log does not tell
+	}
 	if t.KThread != nil && *t.KThread {
 		s += " (kernel thread)"
 	}

@@ -109,6 +109,7 @@ func TestKillTrigger(t *testing.T) {
 		{"", &event.Task{PID: 4242, Comm: event.Ptr("java")}, "triggered by itself"},
 		{"", &event.Task{PID: 4242, Comm: event.Ptr("GC")}, "triggered by itself (thread GC)"},
 		{"", &event.Task{PID: 7}, "triggered by pid 7"},
+		{"", &event.Task{TID: event.Ptr(9), Comm: event.Ptr("GC")}, "triggered by thread GC[9]"},
 		{"", &event.Task{PID: 7, Comm: event.Ptr("kswapd0"), KThread: event.Ptr(true)}, "triggered by kswapd0[7] (kernel thread)"},
 		{event.ScopeSysrq, &event.Task{PID: 7}, ""},
 	} {
